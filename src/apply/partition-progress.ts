@@ -1,0 +1,140 @@
+/** What one partition's worker is doing, for status, lag and metrics. Written by the worker, read by whoever reports. */
+import type { RowferryError } from '../errors.ts';
+import type { Batch } from './batch.ts';
+import type { RecordQueue } from './record-queue.ts';
+
+export type PartitionState = 'claiming' | 'running' | 'waiting' | 'stopped';
+
+/** A snapshot that can be sent to another thread. */
+export interface PartitionStatus {
+  readonly topic: string;
+  readonly partition: number;
+  readonly state: PartitionState;
+  readonly owner: number | null;
+  /** Next offset to apply. */
+  readonly next: number | null;
+  readonly rows: number;
+  readonly moves: number;
+  readonly batches: number;
+  readonly parked: number;
+  readonly queueBytes: number;
+  /** Milliseconds behind the source (I-9); null before the first record or marker. */
+  readonly lagMs: number | null;
+  /** Commit time up to which the source is applied. */
+  readonly appliedUntilMs: number | null;
+  readonly error: string | null;
+  readonly errorCode: string | null;
+  readonly nextTryMs: number | null;
+}
+
+export class PartitionProgress {
+  #state: PartitionState = 'claiming';
+  #owner: number | null = null;
+  #next: number | null = null;
+  #rows = 0;
+  #moves = 0;
+  #batches = 0;
+  #parked = 0;
+  #queueBytes = 0;
+  #error: RowferryError | null = null;
+  #nextTryMs: number | null = null;
+  /** Commit time of the oldest change of the batch that is being written. */
+  #pendingMs: number | null = null;
+  /** Every commit of the source up to this time is applied, as a marker told. */
+  #horizonMs: number | null = null;
+  #newestMs: number | null = null;
+
+  claimed(owner: number, next: number): void {
+    this.#state = 'running';
+    this.#owner = owner;
+    this.#next = next;
+    this.#error = null;
+  }
+
+  queued(queue: RecordQueue): void {
+    this.#queueBytes = queue.bytes;
+  }
+
+  parked(count: number): void {
+    this.#parked = count;
+  }
+
+  writing(batch: Batch): void {
+    this.#pendingMs = batch.oldestMs;
+  }
+
+  applied(
+    batch: Batch,
+    written: { readonly upserts: number; readonly deletes: number; readonly moves: number },
+    queue: RecordQueue,
+  ): void {
+    this.#state = 'running';
+    this.#error = null;
+    this.#nextTryMs = null;
+    this.#next = batch.end;
+    this.#batches += 1;
+    this.#rows += batch.changes.length;
+    this.#moves += written.moves;
+    this.#queueBytes = queue.bytes;
+    this.#pendingMs = null;
+    if (batch.newestMs !== null) this.#newestMs = Math.max(this.#newestMs ?? 0, batch.newestMs);
+    if (batch.marker !== undefined) this.#horizonMs = batch.marker.horizonMs;
+  }
+
+  /** Answers true when this is news: the state or the error's code changed. */
+  waiting(error: RowferryError, nextTryMs: number): boolean {
+    const news = this.#state !== 'waiting' || this.#error?.code !== error.code;
+    this.#state = 'waiting';
+    this.#error = error;
+    this.#nextTryMs = nextTryMs;
+    return news;
+  }
+
+  stopped(error: RowferryError, nextTryMs: number): void {
+    this.#state = 'stopped';
+    this.#error = error;
+    this.#nextTryMs = nextTryMs;
+  }
+
+  /**
+   * Lag in milliseconds (LAG-3, I-9). A change that is being written counts from its commit. Otherwise the last marker's
+   * horizon tells how far the source was read when the marker was queued; a marker comes each `heartbeatMs`, so up to two of
+   * them and the way through Kafka are no lag. When nothing arrives any more the horizon ages, and the lag rises with it.
+   */
+  lagMs(nowMs: number, heartbeatMs: number): number | null {
+    if (this.#pendingMs !== null) return Math.max(0, nowMs - this.#pendingMs);
+    const until = this.appliedUntilMs;
+    if (until === null) return null;
+    const age = nowMs - until;
+    return age > 2 * heartbeatMs + 500 ? age : 0;
+  }
+
+  get appliedUntilMs(): number | null {
+    if (this.#horizonMs === null) return null;
+    return this.#horizonMs;
+  }
+
+  status(
+    id: { readonly topic: string; readonly partition: number },
+    nowMs: number,
+    heartbeatMs: number,
+  ): PartitionStatus {
+    return {
+      topic: id.topic,
+      partition: id.partition,
+      state: this.#state,
+      owner: this.#owner,
+      next: this.#next,
+      rows: this.#rows,
+      moves: this.#moves,
+      batches: this.#batches,
+      parked: this.#parked,
+      queueBytes: this.#queueBytes,
+      lagMs: this.lagMs(nowMs, heartbeatMs),
+      appliedUntilMs: this.appliedUntilMs,
+      error: this.#error?.describe() ?? null,
+      errorCode: this.#error?.code ?? null,
+      nextTryMs: this.#nextTryMs,
+    };
+  }
+}

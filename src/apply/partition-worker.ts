@@ -1,0 +1,226 @@
+/**
+ * Applies one partition, from the moment Kafka assigns it until the signal aborts or something stops it.
+ *
+ *     claiming ──all targets taken──> running ──retry-class error──> waiting ──backoff──> running
+ *        │ lost                          │ stale
+ *        └────────> ends 'lost' <────────┘            any other error: run() rejects, nothing of the batch is skipped
+ *
+ * The order of events that ownership (A2) makes harmless: an applier is suspended in the middle of a batch, its session ends,
+ * another one claims every target and goes on; the first wakes and commits. Its transaction checks `owner` and `next`, meets
+ * the new number and changes nothing.
+ */
+import { RowferryError, toRowferryError } from '../errors.ts';
+import type { Log } from '../model/log.ts';
+import type { Router } from '../routing/router.ts';
+import { Backoff } from '../runtime/backoff.ts';
+import { killPoint } from '../runtime/kill-points.ts';
+import type { PartitionId, Target, Watermark } from '../targets/target.ts';
+import { TableShapes } from '../wire/chunk.ts';
+import type { RawRecord } from '../wire/raw-record.ts';
+import type { Batch, BatchLimits } from './batch.ts';
+import { BatchCutter } from './batch.ts';
+import type { TargetState } from './batch-writer.ts';
+import { BatchWriter } from './batch-writer.ts';
+import { foldChanges } from './fold.ts';
+import { ParkedKeys } from './parked-keys.ts';
+import { ParkedRetry } from './parked-retry.ts';
+import { PartitionProgress } from './partition-progress.ts';
+import { RecordQueue } from './record-queue.ts';
+import { SequenceFilter } from './sequence-filter.ts';
+
+/** What the worker asks of the consumer that feeds it. */
+export interface PartitionFeed {
+  /** Deliver records from this offset on. */
+  seek(offset: number): void;
+  pause(): void;
+  resume(): void;
+  /** A hint for lag tools: the smallest watermark. */
+  commitHint(offset: number): void;
+  /** The log's bounds now. */
+  bounds(signal: AbortSignal): Promise<{ readonly low: number; readonly high: number }>;
+}
+
+export interface PartitionWorkerOptions {
+  readonly id: PartitionId;
+  readonly targets: readonly Target[];
+  readonly router: Router;
+  readonly feed: PartitionFeed;
+  readonly limits: BatchLimits;
+  readonly queueBytes: number;
+  readonly onBadRow: 'stop' | 'park';
+  readonly log: Log;
+}
+
+const CLAIM_TRIES = 3;
+
+export class PartitionWorker {
+  readonly id: PartitionId;
+  readonly progress = new PartitionProgress();
+  readonly #options: PartitionWorkerOptions;
+  readonly #queue: RecordQueue;
+
+  constructor(options: PartitionWorkerOptions) {
+    this.#options = options;
+    this.id = options.id;
+    this.#queue = new RecordQueue(options.queueBytes, () => options.feed.resume());
+  }
+
+  /** Records in offset order from where `seek` asked; the partition is paused while more than `queueBytes` wait. */
+  push(records: readonly RawRecord[]): void {
+    this.#queue.push(records);
+    this.progress.queued(this.#queue);
+    if (this.#queue.isFull) this.#options.feed.pause();
+  }
+
+  /** Resolves with `lost` when another owner was met, with `stopped` when the signal aborted; rejects with what stopped it. */
+  async run(signal: AbortSignal): Promise<'lost' | 'stopped'> {
+    try {
+      return await this.#run(signal);
+    } catch (error) {
+      if (signal.aborted) return 'stopped';
+      const { topic, partition } = this.id;
+      throw toRowferryError(error, 'applying a partition').at({ topic, partition });
+    }
+  }
+
+  async #run(signal: AbortSignal): Promise<'lost' | 'stopped'> {
+    const { id, feed, router, limits, onBadRow } = this.#options;
+    const claimed = await this.#claim(signal);
+    if (claimed === 'lost') return 'lost';
+    const { owner, states, start, mustReach, filter } = claimed;
+    await this.#checkBounds(start, mustReach, signal);
+    const parked = await this.#readParked();
+    const cutter = new BatchCutter({
+      id,
+      queue: this.#queue,
+      shapes: new TableShapes(),
+      filter,
+      limits,
+      start,
+    });
+    const writer = new BatchWriter({ id, owner, states, parked, onBadRow });
+    const retry = new ParkedRetry({ owner, parked, targets: this.#options.targets, log: this.#options.log });
+    this.progress.claimed(owner, start);
+    feed.seek(start);
+    while (!signal.aborted) {
+      this.progress.parked(parked.size);
+      const batch = cutter.cut(mustReach);
+      if (batch === undefined) {
+        await this.#queue.waitForRecords(retry.dueInMs(), signal);
+        if ((await retry.runDue(signal)) === 'stale') return 'lost';
+        continue;
+      }
+      const rows = foldAt(batch, router, id);
+      const touchIdle = batch.marker !== undefined || batch.start < mustReach;
+      const written = await this.#persist(() => writer.write(batch, rows, touchIdle, signal), batch, signal);
+      if (written.kind === 'stale') return 'lost';
+      this.progress.applied(batch, written, this.#queue);
+      killPoint('apply.after-commit');
+      feed.commitHint(Math.min(...states.map((state) => state.next)));
+      if (rows.length > 0) retry.tablesChanged();
+    }
+    return 'stopped';
+  }
+
+  /** Repeats what failed for a reason that goes away by itself, until it works or the signal aborts. */
+  async #persist<T>(work: () => Promise<T>, batch: Batch, signal: AbortSignal): Promise<T> {
+    const backoff = new Backoff({ firstMs: 100, maxMs: 10_000 });
+    for (;;) {
+      this.progress.writing(batch);
+      try {
+        return await work();
+      } catch (thrown) {
+        const error = toRowferryError(thrown, 'writing a batch');
+        signal.throwIfAborted();
+        if (error.action !== 'retry') throw error.at({ offset: String(batch.start) });
+        const waitMs = backoff.nextMs();
+        if (this.progress.waiting(error, Date.now() + waitMs)) {
+          this.#options.log.warn(
+            { ...this.id, code: error.code, offset: batch.start },
+            `${error.describe()}; trying again`,
+          );
+        }
+        await backoff.wait(signal);
+        signal.throwIfAborted();
+      }
+    }
+  }
+
+  /** A2: takes every target with one number, in fixed order; plans only when all are taken. */
+  async #claim(signal: AbortSignal) {
+    const { id, targets } = this.#options;
+    for (let attempt = 0; attempt < CLAIM_TRIES && !signal.aborted; attempt++) {
+      const stored = await Promise.all(targets.map((target) => target.watermarks()));
+      const owners = stored
+        .flat()
+        .filter((mark) => mark.topic === id.topic && mark.partition === id.partition);
+      const owner = Math.max(0, ...owners.map((mark) => mark.owner)) + 1;
+      const marks: Watermark[] = [];
+      for (const target of targets) {
+        const claim = await target.claim(id, owner);
+        if (claim.kind === 'lost') break;
+        marks.push(claim.watermark);
+      }
+      if (marks.length === targets.length) return claimedState(owner, targets, marks);
+    }
+    return 'lost' as const;
+  }
+
+  /** I-4: an offset that the log no longer (or not yet) holds must never be answered with another one. */
+  async #checkBounds(start: number, mustReach: number, signal: AbortSignal): Promise<void> {
+    const { low, high } = await this.#options.feed.bounds(signal);
+    const { topic, partition } = this.id;
+    const where = { topic, partition, offset: String(start) };
+    if (start < low) {
+      throw new RowferryError(
+        'ROWFERRY_KAFKA_OFFSET_LOST',
+        `the log starts at ${low}, a target needs ${start}`,
+        {
+          where,
+          hint:
+            'records were deleted before they were applied: replay from a position that covers them (rowferry replay), ' +
+            'and raise kafka.retentionMs above the longest stop',
+        },
+      );
+    }
+    if (Math.max(start, mustReach) > high) {
+      throw new RowferryError(
+        'ROWFERRY_CONFIG_STATE_MISMATCH',
+        `the log ends at ${high}, the targets stand at ${start}`,
+        {
+          where,
+          hint: 'the topic was deleted and made anew, or this is another Kafka: restore it, or start a pipeline with a new name',
+        },
+      );
+    }
+  }
+
+  async #readParked(): Promise<ParkedKeys> {
+    const parked = new ParkedKeys();
+    const lists = await Promise.all(this.#options.targets.map((target) => target.parked(this.id)));
+    for (const [target, entries] of lists.entries()) for (const entry of entries) parked.add(target, entry);
+    return parked;
+  }
+}
+
+function claimedState(owner: number, targets: readonly Target[], marks: readonly Watermark[]) {
+  const states: TargetState[] = targets.map((target, index) => ({ target, next: marks[index]!.next }));
+  const behind = marks.reduce((least, mark) => (mark.next < least.next ? mark : least));
+  return {
+    owner,
+    states,
+    start: behind.next,
+    /** The first batch reaches what any target has, or had planned to have. */
+    mustReach: Math.max(...marks.map((mark) => Math.max(mark.next, mark.plannedEnd ?? 0))),
+    filter: new SequenceFilter(behind.sequence),
+  };
+}
+
+function foldAt(batch: Batch, router: Router, id: PartitionId) {
+  try {
+    return foldChanges(batch.changes, router);
+  } catch (error) {
+    const { topic, partition } = id;
+    throw toRowferryError(error, 'routing a batch').at({ topic, partition, offset: String(batch.start) });
+  }
+}

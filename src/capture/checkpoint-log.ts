@@ -1,0 +1,225 @@
+/**
+ * The checkpoint topic of a source (C1, C3): one compacted partition of claims, checkpoints and acknowledged statements.
+ *
+ * - A capture appends a **claim** before it publishes anything; its *incarnation* is that record's offset.
+ * - A **checkpoint** counts only if no newer claim precedes it: a late zombie's checkpoint is ignored.
+ * - A **claim by an operator** (`rowferry replay`) raises the epoch; the running capture meets it as a newer claim and gives way.
+ * - An **accept** record names the end position of a statement that an operator has dealt with.
+ *
+ * Compaction keeps the newest checkpoint of each incarnation and ten minutes for ever, so that there is always a position to
+ * go on from and a history to go back in.
+ */
+import { RowferryError } from '../errors.ts';
+import type { Position } from '../model/position.ts';
+
+export interface LogEntry {
+  readonly offset: number;
+  readonly key: string;
+  readonly value: string;
+}
+
+export interface Claim {
+  readonly kind: 'claim';
+  readonly epoch: number;
+  /** Where the claimer starts to read; null only for the very first claim of a source. */
+  readonly start: Position | null;
+  /** Who claimed, for people: host, process, or the operator's command. */
+  readonly by: string;
+  readonly timeMs: number;
+}
+
+export interface Checkpoint {
+  readonly kind: 'checkpoint';
+  readonly incarnation: number;
+  readonly epoch: number;
+  readonly position: Position;
+  /** Newest commit time at the source that the position covers; null before the first. */
+  readonly commitMs: number | null;
+  readonly timeMs: number;
+}
+
+export interface Accept {
+  readonly kind: 'accept';
+  /** `file:end position` of the statement. */
+  readonly statement: string;
+  readonly by: string;
+  readonly timeMs: number;
+}
+
+export type CheckpointRecord = Claim | Checkpoint | Accept;
+
+/** What the log says, read from start to end. */
+export interface CheckpointState {
+  readonly epoch: number;
+  /** Offset of the newest claim, -1 when there is none. */
+  readonly incarnation: number;
+  /** From where capture goes on; null when nothing was ever claimed or saved. */
+  readonly position: Position | null;
+  readonly commitMs: number | null;
+  /** When `position` was saved, milliseconds. */
+  readonly savedMs: number | null;
+  readonly accepted: ReadonlySet<string>;
+  /** Every checkpoint that counts, oldest first. */
+  readonly history: readonly Checkpoint[];
+  /** Offset after the last record. */
+  readonly end: number;
+}
+
+/** Folds the log's records, in order, to the state that counts. Pure. Throws ROWFERRY_WIRE_CORRUPT with the offset. */
+export function readCheckpointLog(entries: readonly LogEntry[]): CheckpointState {
+  let state: Omit<CheckpointState, 'accepted' | 'history'> = {
+    epoch: 0,
+    incarnation: -1,
+    position: null,
+    commitMs: null,
+    savedMs: null,
+    end: 0,
+  };
+  const accepted = new Set<string>();
+  const history: Checkpoint[] = [];
+  for (const entry of entries) {
+    const record = parseRecord(entry);
+    const end = entry.offset + 1;
+    if (record.kind === 'accept') {
+      accepted.add(record.statement);
+      state = { ...state, end };
+    } else if (record.kind === 'claim') {
+      // A claim decides only where nothing newer is saved: its start is what its writer had read from this very log.
+      const { epoch, start, timeMs } = record;
+      state = {
+        ...state,
+        epoch,
+        incarnation: entry.offset,
+        position: start ?? state.position,
+        savedMs: timeMs,
+        end,
+      };
+    } else if (record.incarnation >= state.incarnation) {
+      const { epoch, incarnation, position, commitMs, timeMs } = record;
+      state = { epoch, incarnation, position, commitMs, savedMs: timeMs, end };
+      history.push(record);
+    } else {
+      state = { ...state, end };
+    }
+  }
+  return { ...state, accepted, history };
+}
+
+function parseRecord({ offset, value }: LogEntry): CheckpointRecord {
+  try {
+    const parsed = JSON.parse(value) as { readonly v?: unknown; readonly kind?: unknown };
+    if (
+      parsed.v === 1 &&
+      (parsed.kind === 'claim' || parsed.kind === 'checkpoint' || parsed.kind === 'accept')
+    ) {
+      return parsed as unknown as CheckpointRecord;
+    }
+  } catch (cause) {
+    throw corrupt(offset, cause);
+  }
+  throw corrupt(offset, undefined);
+}
+
+function corrupt(offset: number, cause: unknown): RowferryError {
+  return new RowferryError('ROWFERRY_WIRE_CORRUPT', 'a record of the checkpoint topic cannot be read', {
+    where: { offset: String(offset) },
+    hint: 'a newer rowferry or another program wrote it; run the version that did, or restore the topic',
+    cause,
+  });
+}
+
+const BUCKET_MS = 600_000;
+
+/** The compaction key of a record: an incarnation's checkpoints of ten minutes share one, all else stays. */
+export function recordKey(record: CheckpointRecord): string {
+  switch (record.kind) {
+    case 'claim':
+      return `claim/${record.timeMs}/${record.by}`;
+    case 'accept':
+      return `accept/${record.statement}`;
+    case 'checkpoint':
+      return `checkpoint/${record.incarnation}/${Math.floor(record.timeMs / BUCKET_MS)}`;
+  }
+}
+
+export function encodeRecord(record: CheckpointRecord): string {
+  return JSON.stringify({ v: 1, ...record });
+}
+
+/** Where the log is kept; the Kafka driver stands behind it. */
+export interface CheckpointStore {
+  readAll(signal: AbortSignal): Promise<readonly LogEntry[]>;
+  /** Appends durably (acks=all) and answers the record's offset. */
+  append(key: string, value: string, signal: AbortSignal): Promise<number>;
+}
+
+/** One capture's hold on the log: it claims once, then saves. */
+export class CheckpointWriter {
+  readonly #store: CheckpointStore;
+  readonly #epoch: number;
+  readonly incarnation: number;
+  #end: number;
+
+  private constructor(store: CheckpointStore, epoch: number, incarnation: number) {
+    this.#store = store;
+    this.#epoch = epoch;
+    this.incarnation = incarnation;
+    this.#end = incarnation + 1;
+  }
+
+  /**
+   * Reads the log, appends the claim that `decide` makes of it, and only then lets the claimer publish (C1). A claim that
+   * slipped in between reading and appending (another capture, an operator's replay) would be undone by a claim made from
+   * the older reading, its epoch lost: then everything is read and decided again.
+   */
+  static async claim(
+    store: CheckpointStore,
+    decide: (state: CheckpointState) => Promise<Omit<Claim, 'kind'>>,
+    signal: AbortSignal,
+  ): Promise<{
+    readonly writer: CheckpointWriter;
+    readonly claim: Omit<Claim, 'kind'>;
+    readonly state: CheckpointState;
+  }> {
+    let state = readCheckpointLog(await store.readAll(signal));
+    for (;;) {
+      const claim = await decide(state);
+      const record: Claim = { kind: 'claim', ...claim };
+      const offset = await store.append(recordKey(record), encodeRecord(record), signal);
+      const writer = new CheckpointWriter(store, claim.epoch, offset);
+      if (offset === state.end) return { writer, claim, state };
+      const entries = await store.readAll(signal);
+      const before = readCheckpointLog(entries.filter((entry) => entry.offset < offset));
+      if (before.incarnation === state.incarnation) return { writer, claim, state: before };
+      state = readCheckpointLog(entries);
+      state = { ...state, epoch: Math.max(state.epoch, before.epoch), position: before.position };
+    }
+  }
+
+  /**
+   * Saves a position. Answers `superseded` when somebody claimed in between: this writer's checkpoints count no more and it
+   * must stop. The check costs nothing while nobody else writes: then each record lands right behind the last.
+   */
+  async save(
+    position: Position,
+    commitMs: number | null,
+    timeMs: number,
+    signal: AbortSignal,
+  ): Promise<'saved' | 'superseded'> {
+    const { incarnation } = this;
+    const record: Checkpoint = {
+      kind: 'checkpoint',
+      incarnation,
+      epoch: this.#epoch,
+      position,
+      commitMs,
+      timeMs,
+    };
+    const offset = await this.#store.append(recordKey(record), encodeRecord(record), signal);
+    const alone = offset === this.#end;
+    this.#end = offset + 1;
+    if (alone) return 'saved';
+    const state = readCheckpointLog(await this.#store.readAll(signal));
+    return state.incarnation === incarnation ? 'saved' : 'superseded';
+  }
+}

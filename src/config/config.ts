@@ -1,0 +1,119 @@
+/**
+ * The resolved configuration: what the wiring hands out to the parts in narrow pieces. Declared and documented for users in
+ * `options.ts`; here every value is present, checked and frozen.
+ */
+import type { Secret } from './secret.ts';
+
+export type StartFrom =
+  | { readonly kind: 'now' }
+  | { readonly kind: 'earliest' }
+  | { readonly kind: 'gtid'; readonly gtid: string }
+  | { readonly kind: 'file'; readonly file: string; readonly position: number };
+
+/** A database server or database, taken apart from its URL; the password never prints. */
+export interface DatabaseUrl {
+  readonly engine: 'mysql' | 'postgres';
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: Secret;
+  /** Empty for a source (which captures several schemas). */
+  readonly database: string;
+  readonly tls: TlsSettings | null;
+}
+
+export interface TlsSettings {
+  /** PEM text of the certificate authority, client certificate and key. */
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: Secret;
+  readonly rejectUnauthorized: boolean;
+}
+
+export interface KafkaSettings {
+  readonly brokers: readonly string[];
+  readonly partitions: number;
+  readonly replicationFactor: number;
+  readonly format: 'chunk' | 'row';
+  readonly compression: 'none' | 'gzip' | 'lz4';
+  /** Largest record and batch that the topic takes, bytes (`max.message.bytes`). */
+  readonly maxMessageBytes: number;
+  /** How long changes are kept, milliseconds (`retention.ms`); -1 keeps them for ever. */
+  readonly retentionMs: number;
+  readonly topicPrefix: string;
+  readonly sessionTimeoutMs: number;
+  readonly tls: TlsSettings | null;
+  readonly sasl: {
+    readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
+    readonly username: string;
+    readonly password: Secret;
+  } | null;
+}
+
+export interface SourceSettings {
+  readonly name: string;
+  readonly url: DatabaseUrl;
+  readonly serverId: number;
+  /** Include patterns and, with a leading `!`, exclude patterns: `schema.table`, `*` matches within a name. */
+  readonly tables: readonly string[];
+  readonly startFrom: StartFrom;
+  readonly heartbeatMs: number;
+}
+
+export interface TargetSettings {
+  readonly name: string;
+  readonly url: DatabaseUrl;
+  /** Connections in the pool; also how many partitions write at once. */
+  readonly connections: number;
+}
+
+export interface RouteSettings {
+  /** Source table `schema.table`. */
+  readonly from: string;
+  /** Target table; a schema may lead it for PostgreSQL. Defaults to the source table's name. */
+  readonly to: string;
+  /** One name: every row goes there. Several without `shards`: every row goes to each of them. */
+  readonly targets: readonly string[];
+  readonly shards: { readonly by: string; readonly algorithm: 'modulo' } | null;
+  /** `file:line:column` of the route, for errors that only a server can reveal. */
+  readonly place: string;
+}
+
+export interface ApplySettings {
+  /** A batch ends at whichever comes first. */
+  readonly batchRows: number;
+  readonly batchBytes: number;
+  /** Bytes of records that wait in memory for each partition and for all together. */
+  readonly queueBytes: number;
+  readonly zeroDates: 'null' | 'stop';
+  /** Rows that a target can never take (too long, NUL in PostgreSQL, NOT NULL …). */
+  readonly badRows: 'stop' | 'park';
+}
+
+export interface CaptureSettings {
+  readonly chunkBytes: number;
+  readonly queueBytes: number;
+  readonly checkpointMs: number;
+}
+
+export interface LogSettings {
+  readonly level: 'debug' | 'info' | 'warn' | 'error';
+  readonly format: 'auto' | 'json' | 'pretty';
+}
+
+export interface Config {
+  readonly name: string;
+  readonly kafka: KafkaSettings;
+  readonly sources: readonly SourceSettings[];
+  readonly targets: readonly TargetSettings[];
+  readonly routes: readonly RouteSettings[];
+  readonly apply: ApplySettings;
+  readonly capture: CaptureSettings;
+  readonly log: LogSettings;
+  /** Milliseconds that SIGTERM gives the daemon to finish what it holds. */
+  readonly drainMs: number;
+  /** Folder for the daemon's own small state (status socket); never needed for correctness. */
+  readonly runDir: string;
+  /** The file that it came from. */
+  readonly file: string;
+}

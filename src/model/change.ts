@@ -1,0 +1,16 @@
+/** Row changes, the unit that rowferry ferries. */
+import type { Sequence } from './position.ts';
+import type { Row, Table } from './table.ts';
+
+/**
+ * One row change of one partition. An insert has no `before`, a delete no `after`; an update has both and never changes the
+ * primary key (I-2: a key change travels as a delete of the old key and an insert of the new one).
+ */
+export interface Change {
+  readonly table: Table;
+  readonly sequence: Sequence;
+  /** Commit time at the source, milliseconds since 1970, as the binlog event header tells it (whole seconds on MariaDB). */
+  readonly timeMs: number;
+  readonly before: Row | null;
+  readonly after: Row | null;
+}

@@ -1,0 +1,23 @@
+/**
+ * Named points at which a crash test ends the process the hard way. Without ROWFERRY_KILL_AT they cost one comparison.
+ *
+ * `ROWFERRY_KILL_AT=apply.between-phases:3` sends SIGKILL to the process when that point is passed for the third time.
+ */
+const [wantedPoint, wantedCount] = (process.env['ROWFERRY_KILL_AT'] ?? '').split(':');
+let passed = 0;
+
+export type KillPoint =
+  /** Records are with Kafka, no acknowledgement has been seen. */
+  | 'capture.after-produce'
+  /** Acknowledged, the checkpoint is not saved. */
+  | 'capture.after-ack'
+  /** Phase one of a batch with moves has committed everywhere, phase two has not begun. */
+  | 'apply.between-phases'
+  /** A batch has committed at its targets, the next records are not taken. */
+  | 'apply.after-commit';
+
+export function killPoint(point: KillPoint): void {
+  if (wantedPoint !== point) return;
+  passed += 1;
+  if (passed >= Number(wantedCount ?? 1)) process.kill(process.pid, 'SIGKILL');
+}
