@@ -1,6 +1,5 @@
 /** Cuts what waits in a partition's queue into a batch of changes that are new to it. */
-import type { RowferryError } from '../errors.ts';
-import { toRowferryError } from '../errors.ts';
+import { RowferryError, toRowferryError } from '../errors.ts';
 import type { Change } from '../model/change.ts';
 import type { PartitionId, PartitionSequence } from '../targets/target.ts';
 import type { TableShapes } from '../wire/chunk.ts';
@@ -72,6 +71,10 @@ export class BatchCutter {
       if (full && this.#end >= mustReach) break;
       const record = this.#queue.peek();
       if (record === undefined) break;
+      if (record.offset < this.#end) {
+        this.#queue.shift();
+        continue;
+      }
       const unreadable = this.#take(record);
       if (unreadable !== undefined) {
         if (this.#end > this.#start && this.#end >= mustReach) break;
@@ -85,6 +88,7 @@ export class BatchCutter {
 
   /** Adds a record to the batch, or answers why it cannot be read. */
   #take(record: RawRecord): RowferryError | undefined {
+    if (record.offset > this.#end) return this.#gap(record.offset);
     try {
       const decoded = decodeRecord(record, this.#shapes);
       if (decoded.kind === 'marker') this.#marker = decoded.marker;
@@ -105,6 +109,19 @@ export class BatchCutter {
     this.#end = record.offset + 1;
     this.#bytes += record.value?.length ?? 0;
     return undefined;
+  }
+
+  /** I-4: an offset that is missing was deleted before it was applied; going on would lose its rows in silence. */
+  #gap(offset: number): RowferryError {
+    const { topic, partition } = this.#id;
+    return new RowferryError(
+      'ROWFERRY_KAFKA_OFFSET_LOST',
+      `offset ${this.#end} was expected, ${offset} came`,
+      {
+        where: { topic, partition, offset: String(this.#end) },
+        hint: 'records were deleted before they were applied: replay from a position that covers them (rowferry replay)',
+      },
+    );
   }
 
   #finish(): Batch {

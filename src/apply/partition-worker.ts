@@ -37,7 +37,7 @@ export interface PartitionFeed {
   /** A hint for lag tools: the smallest watermark. */
   commitHint(offset: number): void;
   /** The log's bounds now. */
-  bounds(signal: AbortSignal): Promise<{ readonly low: number; readonly high: number }>;
+  bounds(): Promise<{ readonly low: number; readonly high: number }>;
 }
 
 export interface PartitionWorkerOptions {
@@ -58,6 +58,8 @@ export class PartitionWorker {
   readonly progress = new PartitionProgress();
   readonly #options: PartitionWorkerOptions;
   readonly #queue: RecordQueue;
+  /** Before the first `seek` whatever arrives was meant for an earlier worker of this partition. */
+  #listening = false;
 
   constructor(options: PartitionWorkerOptions) {
     this.#options = options;
@@ -67,6 +69,7 @@ export class PartitionWorker {
 
   /** Records in offset order from where `seek` asked; the partition is paused while more than `queueBytes` wait. */
   push(records: readonly RawRecord[]): void {
+    if (!this.#listening) return;
     this.#queue.push(records);
     this.progress.queued(this.#queue);
     if (this.#queue.isFull) this.#options.feed.pause();
@@ -88,7 +91,7 @@ export class PartitionWorker {
     const claimed = await this.#claim(signal);
     if (claimed === 'lost') return 'lost';
     const { owner, states, start, mustReach, filter } = claimed;
-    await this.#checkBounds(start, mustReach, signal);
+    await this.#checkBounds(start, mustReach);
     const parked = await this.#readParked();
     const cutter = new BatchCutter({
       id,
@@ -101,6 +104,7 @@ export class PartitionWorker {
     const writer = new BatchWriter({ id, owner, states, parked, onBadRow });
     const retry = new ParkedRetry({ owner, parked, targets: this.#options.targets, log: this.#options.log });
     this.progress.claimed(owner, start);
+    this.#listening = true;
     feed.seek(start);
     while (!signal.aborted) {
       this.progress.parked(parked.size);
@@ -167,8 +171,8 @@ export class PartitionWorker {
   }
 
   /** I-4: an offset that the log no longer (or not yet) holds must never be answered with another one. */
-  async #checkBounds(start: number, mustReach: number, signal: AbortSignal): Promise<void> {
-    const { low, high } = await this.#options.feed.bounds(signal);
+  async #checkBounds(start: number, mustReach: number): Promise<void> {
+    const { low, high } = await this.#options.feed.bounds();
     const { topic, partition } = this.id;
     const where = { topic, partition, offset: String(start) };
     if (start < low) {

@@ -174,7 +174,7 @@ export class CheckpointWriter {
    */
   static async claim(
     store: CheckpointStore,
-    decide: (state: CheckpointState) => Promise<Omit<Claim, 'kind'>>,
+    decide: (state: CheckpointState) => Omit<Claim, 'kind'>,
     signal: AbortSignal,
   ): Promise<{
     readonly writer: CheckpointWriter;
@@ -183,7 +183,7 @@ export class CheckpointWriter {
   }> {
     let state = readCheckpointLog(await store.readAll(signal));
     for (;;) {
-      const claim = await decide(state);
+      const claim = decide(state);
       const record: Claim = { kind: 'claim', ...claim };
       const offset = await store.append(recordKey(record), encodeRecord(record), signal);
       const writer = new CheckpointWriter(store, claim.epoch, offset);

@@ -1,0 +1,163 @@
+/**
+ * The apply side of a pipeline: a member of its consumer group that runs one worker for each partition it is assigned.
+ *
+ * Every join of the group, also one that changes nothing for this member, ends all workers and starts those of the new
+ * assignment: somebody else may have owned a partition in between, and a fresh claim (A2) settles it.
+ *
+ * A worker that stops with an error leaves the others running (APP-8). It is tried again after a while, from its watermark:
+ * whoever mends the cause (a missing column, a full disk) need not tell rowferry.
+ */
+import { toRowferryError } from '../errors.ts';
+import type { AssignedPartition, GroupConsumer, RecordBatch } from '../drivers/kafka-consumer.ts';
+import type { Log } from '../model/log.ts';
+import type { Router } from '../routing/router.ts';
+import { Backoff, sleep } from '../runtime/backoff.ts';
+import type { Target } from '../targets/target.ts';
+import type { BatchLimits } from './batch.ts';
+import type { PartitionStatus } from './partition-progress.ts';
+import { PartitionWorker } from './partition-worker.ts';
+
+export interface ApplierOptions {
+  readonly targets: readonly Target[];
+  readonly router: Router;
+  readonly limits: BatchLimits;
+  /** Bytes of records that may wait in memory, all partitions together. */
+  readonly queueBytes: number;
+  readonly onBadRow: 'stop' | 'park';
+  readonly heartbeatMs: number;
+  readonly log: Log;
+  /** The bounds of a partition's log now. */
+  readonly bounds: (
+    topic: string,
+    partition: number,
+  ) => Promise<{ readonly low: number; readonly high: number }>;
+}
+
+/** One assigned partition: its worker (a new one after each stop) and the promise that it has ended for good. */
+class Slot {
+  readonly id: AssignedPartition;
+  worker: PartitionWorker;
+  done: Promise<void> = Promise.resolve();
+
+  constructor(id: AssignedPartition, worker: PartitionWorker) {
+    this.id = id;
+    this.worker = worker;
+  }
+}
+
+const STOPPED_RETRY = { firstMs: 2_000, maxMs: 60_000 };
+
+export class Applier {
+  readonly #options: ApplierOptions;
+  readonly #consumer: GroupConsumer;
+  readonly #slots = new Map<string, Slot>();
+  #generation = new AbortController();
+  #assigning: Promise<void> = Promise.resolve();
+
+  constructor(options: ApplierOptions, connect: (handlers: ApplierHandlers) => GroupConsumer) {
+    this.#options = options;
+    this.#consumer = connect({
+      onAssign: (partitions) => this.#assign(partitions),
+      onRecords: (batch) => this.#deliver(batch),
+    });
+  }
+
+  /** Resolves when the signal aborted and every worker has ended; rejects when the consumer can never go on. */
+  async run(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#consumer.run(signal);
+    } finally {
+      await this.#endWorkers();
+    }
+  }
+
+  status(nowMs: number): PartitionStatus[] {
+    return [...this.#slots.values()].map(({ worker }) =>
+      worker.progress.status(worker.id, nowMs, this.#options.heartbeatMs),
+    );
+  }
+
+  /** One assignment after the other: a second join waits until the first one's workers have ended. */
+  #assign(partitions: readonly AssignedPartition[]): void {
+    const previous = this.#generation;
+    this.#generation = new AbortController();
+    const { signal } = this.#generation;
+    previous.abort();
+    this.#assigning = this.#assigning.then(async () => {
+      await this.#endWorkers();
+      if (signal.aborted) return;
+      this.#options.log.info(
+        { partitions: partitions.map(({ topic, partition }) => `${topic}/${partition}`) },
+        'partitions assigned',
+      );
+      const share = Math.max(1, Math.floor(this.#options.queueBytes / Math.max(1, partitions.length)));
+      for (const id of partitions) {
+        const slot = new Slot(id, this.#newWorker(id, share));
+        this.#slots.set(nameOf(id), slot);
+        slot.done = this.#keepRunning(slot, share, signal);
+      }
+    });
+  }
+
+  async #endWorkers(): Promise<void> {
+    this.#generation.abort();
+    await Promise.all([...this.#slots.values()].map(({ done }) => done));
+    this.#slots.clear();
+  }
+
+  async #keepRunning(slot: Slot, queueBytes: number, signal: AbortSignal): Promise<void> {
+    const { id } = slot;
+    const backoff = new Backoff(STOPPED_RETRY);
+    for (;;) {
+      try {
+        const end = await slot.worker.run(signal);
+        if (end === 'lost' && !signal.aborted) this.#consumer.rejoin();
+        return;
+      } catch (thrown) {
+        const error = toRowferryError(thrown, 'applying a partition');
+        this.#consumer.pause(id.topic, id.partition);
+        const waitMs = backoff.nextMs();
+        slot.worker.progress.stopped(error, Date.now() + waitMs);
+        this.#options.log.error({ ...id, code: error.code }, `partition stopped: ${error.describe()}`);
+        await sleep(waitMs, signal);
+        if (signal.aborted) return;
+        slot.worker = this.#newWorker(id, queueBytes);
+      }
+    }
+  }
+
+  #newWorker(id: AssignedPartition, queueBytes: number): PartitionWorker {
+    const { targets, router, limits, onBadRow, log, bounds } = this.#options;
+    const { topic, partition } = id;
+    const consumer = this.#consumer;
+    return new PartitionWorker({
+      id,
+      targets,
+      router,
+      limits,
+      queueBytes,
+      onBadRow,
+      log,
+      feed: {
+        seek: (offset) => consumer.seek(topic, partition, offset),
+        pause: () => consumer.pause(topic, partition),
+        resume: () => consumer.resume(topic, partition),
+        commitHint: (offset) => consumer.commitHint(topic, partition, offset),
+        bounds: async () => await bounds(topic, partition),
+      },
+    });
+  }
+
+  #deliver({ topic, partition, records }: RecordBatch): void {
+    this.#slots.get(nameOf({ topic, partition }))?.worker.push(records);
+  }
+}
+
+export interface ApplierHandlers {
+  onAssign(partitions: readonly AssignedPartition[]): void;
+  onRecords(batch: RecordBatch): void;
+}
+
+function nameOf({ topic, partition }: AssignedPartition): string {
+  return `${topic}/${partition}`;
+}

@@ -1,0 +1,271 @@
+/**
+ * Turns binlog events into changes for partitions and transaction ends. A pure state machine: the same events give the same
+ * output, whatever the clock or the network do (I-3).
+ *
+ * Rows leave as they are read: a big transaction is never held in memory. What an operator must decide about (DDL of a
+ * captured table, XA, statement DML, incidents, unknown events) is thrown as an error that names the exact place.
+ */
+import type { BinlogEvent, RowsEvent, StatementEvent, XaEvent } from '../drivers/binlog-event.ts';
+import { RowferryError } from '../errors.ts';
+import type { Change } from '../model/change.ts';
+import { binlogFileNumber } from '../model/position.ts';
+import { exactRowKey } from '../model/row-key.ts';
+import type { Row, Table } from '../model/table.ts';
+import { tableName } from '../model/table.ts';
+import { partitioner } from '../wire/partition.ts';
+import { classifyStatement } from './statement.ts';
+
+/** The end of a transaction: from here capture can go on. */
+export interface TransactionEnd {
+  readonly file: string;
+  readonly offset: number;
+  readonly gtid: string | null;
+  readonly commitMs: number;
+}
+
+export interface AssemblerSink {
+  change(partition: number, change: Change): void;
+  transactionEnd(end: TransactionEnd): void;
+}
+
+export interface AssemblerOptions {
+  readonly source: string;
+  readonly partitions: number;
+  /** Binlog file in which the first event stands. */
+  readonly file: string;
+  readonly captures: (schema: string, table: string) => boolean;
+  /** `file:end position` of statements that an operator has dealt with. */
+  readonly accepted: ReadonlySet<string>;
+}
+
+interface ShapePlan {
+  readonly partitionOf: (row: Row) => number;
+}
+
+export class Assembler {
+  readonly #options: AssemblerOptions;
+  readonly #sink: AssemblerSink;
+  readonly #plans = new WeakMap<Table, ShapePlan>();
+  #file: string;
+  #fileNumber: number;
+  #commitMs: number | null = null;
+  #xa = false;
+
+  constructor(options: AssemblerOptions, sink: AssemblerSink) {
+    this.#options = options;
+    this.#sink = sink;
+    this.#file = options.file;
+    this.#fileNumber = this.#numberOf(options.file);
+  }
+
+  get file(): string {
+    return this.#file;
+  }
+
+  handle(event: BinlogEvent): void {
+    switch (event.kind) {
+      case 'rotate':
+        this.#rotate(event.file);
+        return;
+      case 'begin':
+        this.#commitMs = event.commitTimeMs;
+        this.#xa = false;
+        return;
+      case 'rows':
+        this.#rows(event);
+        return;
+      case 'commit':
+        this.#end(event.end, event.gtid, event.timeMs);
+        return;
+      case 'statement':
+        this.#statement(event);
+        return;
+      case 'xa':
+        this.#xaEvent(event);
+        return;
+      case 'incident':
+        throw this.#refuse(
+          event.end,
+          'the source reports an incident: changes may be missing from its binlog',
+          SNAPSHOT_HINT,
+        );
+      case 'unknown':
+        if (event.ignorable) return;
+        throw this.#refuse(
+          event.end,
+          `event type ${event.code} is not known to rowferry and may change rows`,
+          'check what the source writes (server version, compression, plugins); rowferry goes no further',
+        );
+      case 'heartbeat':
+        return;
+    }
+  }
+
+  #rotate(file: string): void {
+    const number = this.#numberOf(file);
+    if (number < this.#fileNumber) {
+      throw this.#refuse(
+        0,
+        `the binlog went back to ${file}`,
+        'was RESET run on the source? start again with a new epoch (rowferry replay)',
+      );
+    }
+    this.#file = file;
+    this.#fileNumber = number;
+  }
+
+  #rows({ table, op, rows, end, timeMs }: RowsEvent): void {
+    if (this.#xa) {
+      const name = tableName(table);
+      throw this.#refuse(
+        end,
+        `an XA transaction changes ${name}`,
+        'XA is not supported: exclude the table or write it without XA',
+      );
+    }
+    const plan = this.#planOf(table, end);
+    const commitMs = this.#commitMs ?? timeMs;
+    const file = this.#fileNumber;
+    if (op === 'update') {
+      for (let i = 0; i < rows.length; i += 2)
+        this.#update(plan, table, rows[i]!, rows[i + 1]!, end, i, commitMs);
+      return;
+    }
+    const inserts = op === 'insert';
+    for (let i = 0; i < rows.length; i++) {
+      const row = rows[i]!;
+      this.#sink.change(plan.partitionOf(row), {
+        table,
+        sequence: { file, end, half: i * 2 },
+        timeMs: commitMs,
+        before: inserts ? null : row,
+        after: inserts ? row : null,
+      });
+    }
+  }
+
+  /** I-2: a changed primary key is a delete of the old row and an insert of the new one, each in its own partition. */
+  #update(
+    plan: ShapePlan,
+    table: Table,
+    before: Row,
+    after: Row,
+    end: number,
+    half: number,
+    timeMs: number,
+  ): void {
+    const file = this.#fileNumber;
+    if (exactRowKey(table, before) === exactRowKey(table, after)) {
+      this.#sink.change(plan.partitionOf(after), {
+        table,
+        sequence: { file, end, half },
+        timeMs,
+        before,
+        after,
+      });
+      return;
+    }
+    this.#sink.change(plan.partitionOf(before), {
+      table,
+      sequence: { file, end, half },
+      timeMs,
+      before,
+      after: null,
+    });
+    const insert = { file, end, half: half + 1 };
+    this.#sink.change(plan.partitionOf(after), { table, sequence: insert, timeMs, before: null, after });
+  }
+
+  #end(offset: number, gtid: string | null, timeMs: number): void {
+    this.#sink.transactionEnd({ file: this.#file, offset, gtid, commitMs: this.#commitMs ?? timeMs });
+    this.#commitMs = null;
+  }
+
+  #statement(event: StatementEvent): void {
+    const place = `${this.#file}:${event.end}`;
+    const statement = classifyStatement(event.sql, event.schema);
+    const touched = statement.tables.filter(({ schema, table }) => this.#options.captures(schema, table));
+    const concerns =
+      touched.length > 0 ||
+      (statement.wholeSchema !== null && this.#options.captures(statement.wholeSchema, '*'));
+    if (concerns && statement.effect !== 'none' && !this.#options.accepted.has(place)) {
+      const names =
+        touched.length > 0
+          ? touched.map(({ schema, table }) => `${schema}.${table}`)
+          : [`${statement.wholeSchema}.*`];
+      throw this.#statementError(statement.verb, statement.effect, names, event.end, place);
+    }
+    if (event.standalone) {
+      this.#commitMs = event.commitTimeMs;
+      this.#end(event.end, event.gtid, event.timeMs);
+    }
+  }
+
+  #statementError(
+    verb: string,
+    effect: 'schema' | 'rows',
+    names: readonly string[],
+    end: number,
+    place: string,
+  ): RowferryError {
+    const { source } = this.#options;
+    const what =
+      effect === 'rows' ? `${verb} was logged as a statement, not as rows, and touches` : `${verb} changes`;
+    const hint =
+      effect === 'rows'
+        ? `its rows are not in the binlog: set binlog_format=ROW for every session, copy the rows by hand, then: `
+        : `make the same change at the targets, then: `;
+    const code = effect === 'rows' ? 'ROWFERRY_SOURCE_UNSUPPORTED' : 'ROWFERRY_SOURCE_DDL';
+    return new RowferryError(code, `${what} ${names.join(', ')}`, {
+      where: { source, position: `${this.#file}:${end}` },
+      hint: `${hint}rowferry ddl ack --source ${source} --at ${place}`,
+    });
+  }
+
+  #xaEvent(event: XaEvent): void {
+    if (event.step === 'start') {
+      this.#xa = true;
+      return;
+    }
+    this.#xa = false;
+    this.#end(event.end, event.gtid, event.timeMs);
+  }
+
+  #planOf(table: Table, end: number): ShapePlan {
+    let plan = this.#plans.get(table);
+    if (plan === undefined) {
+      if (table.key.length === 0) {
+        const name = tableName(table);
+        throw this.#refuse(
+          end,
+          `${name} has no primary key`,
+          `ALTER TABLE ${name} ADD PRIMARY KEY (…), or exclude it`,
+        );
+      }
+      plan = { partitionOf: partitioner(table, this.#options.partitions) };
+      this.#plans.set(table, plan);
+    }
+    return plan;
+  }
+
+  #numberOf(file: string): number {
+    const number = binlogFileNumber(file);
+    if (number !== undefined) return number;
+    throw new RowferryError(
+      'ROWFERRY_SOURCE_UNSUPPORTED',
+      `the binlog file name ${file} does not end in a number`,
+      {
+        where: { source: this.#options.source },
+        hint: 'set log_bin to a plain base name',
+      },
+    );
+  }
+
+  #refuse(end: number, what: string, hint: string): RowferryError {
+    const where = { source: this.#options.source, position: `${this.#file}:${end}` };
+    return new RowferryError('ROWFERRY_SOURCE_UNSUPPORTED', what, { where, hint });
+  }
+}
+
+const SNAPSHOT_HINT =
+  'compare the tables, repair the difference, then replay from before it or start a new pipeline';

@@ -1,0 +1,40 @@
+/** Takes a source over: reads the checkpoint topic, decides epoch and position (C3), claims (C1). */
+import type { Position } from '../model/position.ts';
+import type { CheckpointStore } from './checkpoint-log.ts';
+import { CheckpointWriter } from './checkpoint-log.ts';
+import type { SourceFacts, StartRule } from './start-position.ts';
+import { firstPosition, positionOnServer } from './start-position.ts';
+
+export interface ClaimedSource {
+  readonly writer: CheckpointWriter;
+  readonly epoch: number;
+  readonly position: Position;
+  readonly accepted: ReadonlySet<string>;
+}
+
+export async function claimSource(
+  store: CheckpointStore,
+  options: {
+    readonly source: string;
+    readonly start: StartRule;
+    readonly facts: SourceFacts;
+    readonly by: string;
+  },
+  signal: AbortSignal,
+): Promise<ClaimedSource> {
+  const { source, start, facts, by } = options;
+  const { writer, claim, state } = await CheckpointWriter.claim(
+    store,
+    (found) => {
+      if (found.position === null) {
+        const position = firstPosition(source, start, facts);
+        return { epoch: found.epoch + 1, start: position, by, timeMs: Date.now() };
+      }
+      // Restarting on the same server goes on under the same names; another server's names are new: a new epoch.
+      const { position, sameServer } = positionOnServer(source, found.position, facts);
+      return { epoch: sameServer ? found.epoch : found.epoch + 1, start: position, by, timeMs: Date.now() };
+    },
+    signal,
+  );
+  return { writer, epoch: claim.epoch, position: claim.start!, accepted: state.accepted };
+}

@@ -1,0 +1,61 @@
+/** Where a replay starts (C3): an earlier position of the same source, never forward of the saved one. Pure. */
+import { RowferryError } from '../errors.ts';
+import { GtidSet } from '../model/gtid-set.ts';
+import type { Position } from '../model/position.ts';
+import { binlogFileNumber, formatPosition } from '../model/position.ts';
+import type { CheckpointState } from './checkpoint-log.ts';
+
+/** `from` is `file:offset`, `gtid:SET`, or a time that Date understands (the last position saved at or before it). */
+export function resolveReplay(source: string, from: string, state: CheckpointState): Position {
+  const saved = state.position;
+  if (saved === null) {
+    throw refuse(source, 'nothing is saved for this source yet', 'set "startFrom" and start the daemon');
+  }
+  const start = find(source, from, state, saved);
+  if (isAhead(start, saved)) {
+    throw refuse(
+      source,
+      `${formatPosition(start)} lies ahead of the saved position ${formatPosition(saved)}`,
+      'a replay only goes back: skipping changes would lose them',
+    );
+  }
+  return start;
+}
+
+function find(source: string, from: string, { history }: CheckpointState, saved: Position): Position {
+  if (from.startsWith('gtid:')) return { ...saved, gtid: GtidSet.parse(from.slice(5)).toString(), offset: 4 };
+  const place = /^(.+\.\d+):(\d+)$/.exec(from);
+  if (place !== null) {
+    const [, file, offset] = place;
+    const known = history.find(
+      ({ position }) => position.file === file && position.offset === Number(offset),
+    );
+    // A place that was never saved has no GTID set of its own: it is read by file and offset.
+    return known?.position ?? { server: saved.server, file: file!, offset: Number(offset) };
+  }
+  const timeMs = Date.parse(from);
+  if (Number.isNaN(timeMs)) {
+    throw refuse(
+      source,
+      `${from} is no position and no time`,
+      'give "file:offset", "gtid:SET" or a time such as 2026-01-31T09:00Z',
+    );
+  }
+  const earlier = history.filter((checkpoint) => checkpoint.timeMs <= timeMs).at(-1);
+  if (earlier === undefined)
+    throw refuse(source, `no position was saved before ${from}`, 'see: rowferry positions');
+  return earlier.position;
+}
+
+function isAhead(start: Position, saved: Position): boolean {
+  if (start.gtid !== undefined && saved.gtid !== undefined) {
+    return !GtidSet.parse(start.gtid).isSubsetOf(GtidSet.parse(saved.gtid));
+  }
+  if (start.server !== saved.server) return false;
+  const files = (binlogFileNumber(start.file) ?? 0) - (binlogFileNumber(saved.file) ?? 0);
+  return files > 0 || (files === 0 && start.offset > saved.offset);
+}
+
+function refuse(source: string, what: string, hint: string): RowferryError {
+  return new RowferryError('ROWFERRY_CONFIG_INVALID', what, { where: { source }, hint });
+}

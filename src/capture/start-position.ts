@@ -1,0 +1,80 @@
+/** From where a source is read when nothing is saved, and whether a saved position fits the server. Pure. */
+import { RowferryError } from '../errors.ts';
+import type { Position } from '../model/position.ts';
+
+export type StartRule =
+  | { readonly kind: 'now' }
+  | { readonly kind: 'earliest' }
+  | { readonly kind: 'gtid'; readonly gtid: string }
+  | { readonly kind: 'file'; readonly file: string; readonly position: number };
+
+/** What the source says of itself. */
+export interface SourceFacts {
+  readonly flavour: 'mysql' | 'mariadb';
+  readonly version: string;
+  /** `@@server_uuid`, or `server-<id>` where there is none. */
+  readonly server: string;
+  /** Current end of the binlog. */
+  readonly current: { readonly file: string; readonly offset: number };
+  /** Executed GTIDs at `current`; null when the server has no GTIDs switched on. */
+  readonly gtid: string | null;
+  /** GTIDs that are no longer in the binlog (MySQL `gtid_purged`); the empty set where nothing was purged. */
+  readonly purgedGtid: string | null;
+  /** The oldest binlog file that is kept. */
+  readonly oldestFile: string;
+}
+
+export function firstPosition(source: string, rule: StartRule, facts: SourceFacts): Position {
+  const { server } = facts;
+  switch (rule.kind) {
+    case 'now':
+      return { server, ...facts.current, ...(facts.gtid === null ? {} : { gtid: facts.gtid }) };
+    case 'earliest':
+      return {
+        server,
+        file: facts.oldestFile,
+        offset: 4,
+        ...(facts.purgedGtid === null ? {} : { gtid: facts.purgedGtid }),
+      };
+    case 'gtid':
+      if (facts.gtid === null) {
+        throw new RowferryError(
+          'ROWFERRY_SOURCE_PREFLIGHT',
+          'startFrom names GTIDs, but the source has none',
+          {
+            where: { source },
+            hint: 'set gtid_mode=ON at the source, or start from a file and position',
+          },
+        );
+      }
+      return { server, file: facts.oldestFile, offset: 4, gtid: rule.gtid };
+    case 'file':
+      return { server, file: rule.file, offset: rule.position };
+  }
+}
+
+/**
+ * The position on the server as it is now: the same, or (C3) after a failover the same GTIDs under another server's files,
+ * which is a new epoch. A file position of another server means nothing.
+ */
+export function positionOnServer(
+  source: string,
+  saved: Position,
+  facts: SourceFacts,
+): { readonly position: Position; readonly sameServer: boolean } {
+  if (saved.server === facts.server) return { position: saved, sameServer: true };
+  if (saved.gtid === undefined || facts.gtid === null) {
+    throw new RowferryError(
+      'ROWFERRY_SOURCE_POSITION_LOST',
+      `the saved position ${saved.file}:${saved.offset} belongs to another server (${saved.server}, this is ${facts.server})`,
+      {
+        where: { source },
+        hint: 'without GTIDs a position cannot follow a failover: go back to that server, or replay from a position of this one',
+      },
+    );
+  }
+  return {
+    position: { server: facts.server, file: facts.oldestFile, offset: 4, gtid: saved.gtid },
+    sameServer: false,
+  };
+}

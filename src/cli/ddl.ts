@@ -1,0 +1,24 @@
+/** `rowferry ddl ack`: an operator has dealt with a statement at which capture stopped. */
+import { Command } from 'commander';
+import { loadConfig } from '../config/load.ts';
+import { configOption } from './config-option.ts';
+import type { CliContext } from './context.ts';
+
+export function ddlCommand({ output, env, signal }: CliContext): Command {
+  const command = new Command('ddl').description('statements that change captured tables');
+  command
+    .command('ack')
+    .description('let capture pass one statement: you have made its change at the targets')
+    .addOption(configOption())
+    .option('--source <name>', 'the source; may be left out when there is one')
+    .requiredOption('--at <file:position>', 'the place that the error names')
+    .action(async (options: { config: string; source?: string; at: string }) => {
+      const config = loadConfig(options.config, env);
+      const { acknowledgeStatement } = await import('../wiring/positions.ts');
+      const source = await acknowledgeStatement(config, options.source, options.at, signal);
+      output.out(
+        `${source} will pass the statement at ${options.at}; start its capture again if it has stopped`,
+      );
+    });
+  return command;
+}

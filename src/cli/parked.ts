@@ -1,0 +1,86 @@
+/** `rowferry parked list|retry|drop`: rows that wait at a target. Keys and images stay in the target's own table. */
+import { Command } from 'commander';
+import { loadConfig } from '../config/load.ts';
+import { configOption } from './config-option.ts';
+import type { CliContext } from './context.ts';
+
+interface ParkedOptions {
+  readonly config: string;
+  readonly target?: string;
+  readonly table?: string;
+  readonly json?: boolean;
+  readonly yes?: boolean;
+  readonly showKeys?: boolean;
+}
+
+export function parkedCommand({ output, env, signal }: CliContext): Command {
+  const command = new Command('parked').description(
+    'rows that wait at a target because another row is in their way',
+  );
+  const verb = (name: string, description: string): Command =>
+    command
+      .command(name)
+      .description(description)
+      .addOption(configOption())
+      .option('--target <name>', 'one target only')
+      .option('--table <name>', 'one table only');
+
+  verb('list', 'list them, oldest first')
+    .option('--show-keys', 'print primary keys (they may be personal data)')
+    .option('--json', 'one JSON object a line for programs')
+    .action(async (options: ParkedOptions) => {
+      const { withParked } = await import('../wiring/parked.ts');
+      await withParked(loadConfig(options.config, env), options, signal, async (entries) => {
+        for (const { target, entry } of entries) {
+          const { table, topic, partition, reason, detail, attempts, parkedAtMs } = entry;
+          const key = options.showKeys === true ? { key: entry.key } : {};
+          const shown = {
+            target: target.name,
+            table,
+            topic,
+            partition,
+            reason,
+            detail,
+            attempts,
+            parkedAtMs,
+            ...key,
+          };
+          if (options.json === true) output.out(JSON.stringify(shown));
+          else {
+            const keys = options.showKeys === true ? `  key ${JSON.stringify(entry.key)}` : '';
+            const since = new Date(parkedAtMs).toISOString();
+            output.out(
+              `${target.name}  ${table}  ${topic}/${partition}  ${reason} (${detail})  since ${since}, ${attempts} tries${keys}`,
+            );
+          }
+        }
+        if (entries.length === 0 && options.json !== true) output.out('no row is parked');
+      });
+    });
+
+  verb('retry', 'try them now').action(async (options: ParkedOptions) => {
+    const { withParked } = await import('../wiring/parked.ts');
+    await withParked(loadConfig(options.config, env), options, signal, async (entries) => {
+      const counts = { healed: 0, waits: 0, gone: 0, stale: 0 };
+      for (const { target, entry } of entries) counts[await target.retryParked(entry, null, signal)] += 1;
+      output.out(`${counts.healed} healed, ${counts.waits} still wait, ${counts.gone} were gone`);
+      if (counts.waits > 0) process.exitCode = 4;
+    });
+  });
+
+  verb('drop', 'give rows up for good: the target will lack them')
+    .option('--yes', 'do it; without this only the count is shown')
+    .action(async (options: ParkedOptions) => {
+      const { withParked } = await import('../wiring/parked.ts');
+      await withParked(loadConfig(options.config, env), options, signal, async (entries) => {
+        if (options.yes !== true) {
+          output.out(`${entries.length} rows would be given up; say --yes to do it`);
+          return;
+        }
+        let dropped = 0;
+        for (const { target, entry } of entries) if (await target.dropParked(entry)) dropped += 1;
+        output.out(`${dropped} rows given up: the targets differ from the source by them`);
+      });
+    });
+  return command;
+}

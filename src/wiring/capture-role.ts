@@ -1,0 +1,163 @@
+/** The capture role of one source: leadership, then one incarnation after the other. */
+import { Capture } from '../capture/capture.ts';
+import type { CaptureStatus } from '../capture/capture-progress.ts';
+import { CaptureProgress } from '../capture/capture-progress.ts';
+import { TableFilter } from '../capture/table-filter.ts';
+import type { Config, SourceSettings } from '../config/config.ts';
+import { BinlogLink } from '../drivers/binlog.ts';
+import { GroupConsumer } from '../drivers/kafka-consumer.ts';
+import { PartitionProducer } from '../drivers/kafka-producer.ts';
+import { toRowferryError } from '../errors.ts';
+import type { Log } from '../model/log.ts';
+import { Backoff } from '../runtime/backoff.ts';
+import { connectKafka, prepareTopics, senderOf, TopicStore } from './kafka-parts.ts';
+import { Leadership } from './leadership.ts';
+import { sourceTopics } from './names.ts';
+import { inspectSource } from './source-facts.ts';
+
+export class CaptureRole {
+  readonly #config: Config;
+  readonly #source: SourceSettings;
+  readonly #log: Log;
+  #progress: CaptureProgress;
+
+  constructor(config: Config, source: SourceSettings, log: Log) {
+    this.#config = config;
+    this.#source = source;
+    this.#log = log;
+    this.#progress = new CaptureProgress(source.name);
+  }
+
+  status(): CaptureStatus {
+    return this.#progress.status();
+  }
+
+  /** Resolves when the signal aborted; rejects with what an operator must mend. */
+  async run(signal: AbortSignal): Promise<void> {
+    const config = this.#config;
+    const { name } = this.#source;
+    const link = connectKafka(config, `capture-${name}`, this.#log);
+    await prepareTopics(link, config, signal, this.#log);
+    if (signal.aborted) return;
+    const { checkpoints, captureGroup } = sourceTopics(config, name);
+    const ended = new AbortController();
+    const leadership = new Leadership(
+      (onAssign) =>
+        new GroupConsumer(link, {
+          groupId: captureGroup,
+          topics: [checkpoints],
+          sessionTimeoutMs: config.kafka.sessionTimeoutMs,
+          log: this.#log,
+          onAssign,
+          onRecords: () => undefined,
+        }),
+    );
+    const both = AbortSignal.any([signal, ended.signal]);
+    const leading = leadership.run(both);
+    try {
+      await Promise.race([this.#terms(leadership, both, link), leading]);
+    } finally {
+      ended.abort();
+      await leading;
+      await link.close();
+    }
+  }
+
+  async #terms(
+    leadership: Leadership,
+    signal: AbortSignal,
+    link: ReturnType<typeof connectKafka>,
+  ): Promise<void> {
+    const backoff = new Backoff({ firstMs: 250, maxMs: 15_000 });
+    while (!signal.aborted) {
+      if (!leadership.leads) {
+        this.#progress.enter('standby');
+        this.#log.info(
+          { source: this.#source.name },
+          'standing by: another capture is active for this source',
+        );
+      }
+      const term = await leadership.term(signal);
+      if (term === undefined) return;
+      const startedMs = Date.now();
+      try {
+        const end = await this.#incarnation(link, AbortSignal.any([signal, term]));
+        if (end === 'superseded')
+          this.#log.warn({ source: this.#source.name }, 'another claim superseded this capture');
+        backoff.reset();
+      } catch (thrown) {
+        const error = toRowferryError(thrown, 'capturing').at({ source: this.#source.name });
+        if (signal.aborted || term.aborted) continue;
+        if (error.action !== 'retry') {
+          this.#progress.failed('stopped', error.describe(), error.code, null);
+          throw error;
+        }
+        if (Date.now() - startedMs > 60_000) backoff.reset();
+        const waitMs = backoff.nextMs();
+        this.#progress.failed('waiting', error.describe(), error.code, Date.now() + waitMs);
+        this.#log.warn({ code: error.code, waitMs: Math.round(waitMs) }, `${error.describe()}; trying again`);
+        await sleepUntil(waitMs, AbortSignal.any([signal, term]));
+      }
+    }
+  }
+
+  async #incarnation(
+    link: ReturnType<typeof connectKafka>,
+    signal: AbortSignal,
+  ): Promise<'superseded' | 'stopped'> {
+    const { name, url, serverId, tables, startFrom, heartbeatMs } = this.#source;
+    const { kafka, capture: settings } = this.#config;
+    const topics = sourceTopics(this.#config, name);
+    const producer = new PartitionProducer(link, {
+      maxBatchBytes: kafka.maxMessageBytes,
+      compression: kafka.compression,
+      log: this.#log,
+    });
+    const filter = new TableFilter(tables);
+    const captures = (schema: string, table: string): boolean => filter.matches(schema, table);
+    const capture = new Capture(
+      {
+        source: name,
+        partitions: kafka.partitions,
+        format: kafka.format,
+        chunkBytes: settings.chunkBytes,
+        queueBytes: settings.queueBytes,
+        checkpointMs: settings.checkpointMs,
+        heartbeatMs,
+        start: startFrom,
+        captures,
+        by: `${process.pid}@${hostname()}`,
+        log: this.#log,
+      },
+      {
+        store: new TopicStore(link, producer, topics.checkpoints),
+        sender: senderOf(producer, topics.changes),
+        inspect: async () => await inspectSource(this.#source, this.#log),
+        link: (start, facts) =>
+          new BinlogLink({
+            host: url.host,
+            port: url.port,
+            user: url.user,
+            password: url.password.reveal(),
+            tls: url.tls,
+            serverId,
+            flavour: facts.flavour,
+            start:
+              start.gtid === undefined ? { file: start.file, offset: start.offset } : { gtid: start.gtid },
+            heartbeatMs,
+            queueBytes: settings.queueBytes,
+            wants: captures,
+          }),
+      },
+    );
+    this.#progress = capture.progress;
+    const abort = (): void => producer.abort();
+    signal.addEventListener('abort', abort);
+    try {
+      return await capture.run(signal);
+    } finally {
+      signal.removeEventListener('abort', abort);
+      await producer.close();
+    }
+  }
+}

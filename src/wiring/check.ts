@@ -1,0 +1,59 @@
+/** Everything that can be known before the first row: sources, Kafka, targets, and whether their tables fit together. */
+import type { Config } from '../config/config.ts';
+import { waitForKafka } from '../drivers/kafka-admin.ts';
+import { toRowferryError } from '../errors.ts';
+import { checkTables, makeTargets } from './apply-role.ts';
+import { connectKafka } from './kafka-parts.ts';
+import { silentLog } from './silent-log.ts';
+import { inspectSource } from './source-facts.ts';
+
+/** Runs every check, also after a failed one; answers how many failed. Each prints one paragraph. */
+export async function checkPipeline(
+  config: Config,
+  print: (line: string) => void,
+  signal: AbortSignal,
+): Promise<number> {
+  let problems = 0;
+  const check = async (name: string, work: () => Promise<string>): Promise<void> => {
+    try {
+      print(`ok      ${name}: ${await work()}`);
+    } catch (thrown) {
+      problems += 1;
+      print(`FAILED  ${name}: ${toRowferryError(thrown, name).describe()}`);
+    }
+  };
+  for (const source of config.sources) {
+    await check(`source ${source.name}`, async () => {
+      const warnings: string[] = [];
+      const log = { ...silentLog, warn: (_: unknown, message: string) => void warnings.push(message) };
+      const { flavour, version, current } = await inspectSource(source, log);
+      for (const warning of warnings) print(`warning source ${source.name}: ${warning}`);
+      return `${flavour} ${version}, binlog at ${current.file}:${current.offset}`;
+    });
+  }
+  await check('kafka', async () => {
+    const link = connectKafka(config, 'check', silentLog);
+    const patience = AbortSignal.any([signal, AbortSignal.timeout(10_000)]);
+    let last: unknown;
+    try {
+      await waitForKafka(link, patience, (error) => (last = error));
+    } catch (error) {
+      throw last ?? error;
+    } finally {
+      await link.close();
+    }
+    return config.kafka.brokers.join(', ');
+  });
+  for (const target of makeTargets(config, silentLog)) {
+    await check(`target ${target.name}`, async () => {
+      try {
+        await target.open(signal);
+        await checkTables(config, [target]);
+        return `${target.kind}, every routed table is there`;
+      } finally {
+        await target.close();
+      }
+    });
+  }
+  return problems;
+}

@@ -1,0 +1,95 @@
+/** Kafka as the parts need it: topics made or checked, the checkpoint store, the record sender. */
+import type { CheckpointStore, LogEntry } from '../capture/checkpoint-log.ts';
+import type { RecordSender } from '../capture/publisher.ts';
+import type { Config } from '../config/config.ts';
+import { ensureTopic, waitForKafka } from '../drivers/kafka-admin.ts';
+import { KafkaLink } from '../drivers/kafka-client.ts';
+import { readLog } from '../drivers/kafka-log.ts';
+import type { PartitionProducer } from '../drivers/kafka-producer.ts';
+import type { Log } from '../model/log.ts';
+import { changeTopicConfig, compactedTopicConfig, layoutTopic, sourceTopics } from './names.ts';
+
+export function connectKafka(config: Config, role: string, log: Log): KafkaLink {
+  const { brokers, tls, sasl } = config.kafka;
+  return new KafkaLink({
+    clientId: `rowferry-${config.name}-${role}-${process.pid}`,
+    brokers,
+    tls,
+    sasl,
+    log,
+  });
+}
+
+/** Waits for Kafka, then makes the topics of a source or checks that they are as configured. */
+export async function prepareTopics(
+  link: KafkaLink,
+  config: Config,
+  signal: AbortSignal,
+  log: Log,
+): Promise<void> {
+  await waitForKafka(link, signal, (error) => {
+    log.warn({ code: error.code }, `Kafka is not there yet: ${error.describe()}; waiting for it`);
+  });
+  const { kafka } = config;
+  const { partitions, replicationFactor } = kafka;
+  const compacted = { partitions: 1, replicationFactor, config: compactedTopicConfig(kafka) };
+  for (const { name } of config.sources) {
+    const { changes, checkpoints } = sourceTopics(config, name);
+    await ensureTopic(link, {
+      name: changes,
+      partitions,
+      replicationFactor,
+      config: changeTopicConfig(kafka),
+    });
+    await ensureTopic(link, { name: checkpoints, ...compacted });
+  }
+  await ensureTopic(link, { name: layoutTopic(config), ...compacted });
+}
+
+/** A one-partition compacted topic as a log that is read whole and appended to. */
+export class TopicStore implements CheckpointStore {
+  readonly #link: KafkaLink;
+  readonly #producer: PartitionProducer;
+  readonly #topic: string;
+
+  constructor(link: KafkaLink, producer: PartitionProducer, topic: string) {
+    this.#link = link;
+    this.#producer = producer;
+    this.#topic = topic;
+  }
+
+  async readAll(signal: AbortSignal): Promise<readonly LogEntry[]> {
+    return await readTopic(this.#link, this.#topic, signal);
+  }
+
+  async append(key: string, value: string): Promise<number> {
+    const records = [{ key: Buffer.from(key), value: Buffer.from(value) }];
+    const { baseOffset } = await this.#producer.send({ topic: this.#topic, partition: 0, records });
+    return baseOffset;
+  }
+}
+
+export async function readTopic(
+  link: KafkaLink,
+  topic: string,
+  signal: AbortSignal,
+): Promise<readonly LogEntry[]> {
+  const entries: LogEntry[] = [];
+  await readLog(
+    link,
+    topic,
+    ({ offset, key, value }) => {
+      if (value !== null) entries.push({ offset, key: key?.toString() ?? '', value: value.toString() });
+    },
+    signal,
+  );
+  return entries;
+}
+
+export function senderOf(producer: PartitionProducer, topic: string): RecordSender {
+  return {
+    send: async (partition, records) => {
+      await producer.send({ topic, partition, records });
+    },
+  };
+}

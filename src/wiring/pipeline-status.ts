@@ -1,0 +1,111 @@
+/** What a pipeline has saved and, when its daemon runs on this machine, what that does now. */
+import { readCheckpointLog } from '../capture/checkpoint-log.ts';
+import type { Config } from '../config/config.ts';
+import { topicOffsets } from '../drivers/kafka-admin.ts';
+import { formatPosition } from '../model/position.ts';
+import type { Watermark } from '../targets/target.ts';
+import { makeTargets } from './apply-role.ts';
+import { connectKafka, readTopic } from './kafka-parts.ts';
+import { sourceTopics } from './names.ts';
+import { silentLog } from './silent-log.ts';
+import { readStatus } from './status-file.ts';
+
+export interface SourceState {
+  readonly name: string;
+  readonly state: string | null;
+  readonly epoch: number;
+  readonly position: string | null;
+  readonly savedMs: number | null;
+  readonly error: string | null;
+}
+
+export interface PartitionSummary {
+  readonly topic: string;
+  readonly partition: number;
+  /** Smallest watermark of the targets. */
+  readonly next: number | null;
+  readonly high: number;
+  readonly behind: number | null;
+  readonly parked: number;
+  readonly lagMs: number | null;
+  readonly state: string | null;
+  readonly error: string | null;
+}
+
+export interface PipelineStatus {
+  readonly name: string;
+  readonly timeMs: number;
+  readonly daemon: {
+    readonly pid: number;
+    readonly rowsPerSecond: number;
+    readonly rows: number;
+    readonly lagMs: number | null;
+  } | null;
+  readonly sources: readonly SourceState[];
+  readonly partitions: readonly PartitionSummary[];
+}
+
+export async function pipelineStatus(config: Config, signal: AbortSignal): Promise<PipelineStatus> {
+  const live = readStatus(config, 'all') ?? readStatus(config, 'apply');
+  const captures = [readStatus(config, 'all'), readStatus(config, 'capture')].flatMap(
+    (status) => status?.captures ?? [],
+  );
+  const link = connectKafka(config, 'cli', silentLog);
+  const targets = makeTargets(config, silentLog);
+  try {
+    for (const target of targets) await target.open(signal);
+    const marks = (await Promise.all(targets.map(async (target) => await target.watermarks()))).flat();
+    const parked = (await Promise.all(targets.map(async (target) => await target.parked()))).flat();
+    const sources: SourceState[] = [];
+    const partitions: PartitionSummary[] = [];
+    for (const { name } of config.sources) {
+      const { changes, checkpoints } = sourceTopics(config, name);
+      const state = readCheckpointLog(await readTopic(link, checkpoints, signal));
+      const capture = captures.find(({ source }) => source === name);
+      sources.push({
+        name,
+        state: capture?.state ?? null,
+        epoch: state.epoch,
+        position: state.position === null ? null : formatPosition(state.position),
+        savedMs: state.savedMs,
+        error: capture?.error ?? null,
+      });
+      for (const { partition, high } of await topicOffsets(link, changes)) {
+        const next = smallest(marks, changes, partition, targets.length);
+        const now = live?.partitions.find(
+          (found) => found.topic === changes && found.partition === partition,
+        );
+        partitions.push({
+          topic: changes,
+          partition,
+          next,
+          high,
+          behind: next === null ? null : high - next,
+          parked: parked.filter((entry) => entry.topic === changes && entry.partition === partition).length,
+          lagMs: now?.lagMs ?? null,
+          state: now?.state ?? null,
+          error: now?.error ?? null,
+        });
+      }
+    }
+    const daemon =
+      live === undefined
+        ? null
+        : { pid: live.pid, rowsPerSecond: live.rowsPerSecond, rows: live.rows, lagMs: live.lagMs };
+    return { name: config.name, timeMs: Date.now(), daemon, sources, partitions };
+  } finally {
+    await Promise.all(targets.map(async (target) => await target.close()));
+    await link.close();
+  }
+}
+
+/** The smallest `next` of all targets; null while a target has none. */
+function smallest(
+  marks: readonly Watermark[],
+  topic: string,
+  partition: number,
+  targets: number,
+): number | null {
+  const found = marks.filter((mark) => mark.topic === topic && mark.partition === partition);
+  return found.length < targets ? null : Math.min(...found.map(({ next }) => next));
+}

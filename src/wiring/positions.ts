@@ -1,0 +1,126 @@
+/** Saved positions, replays and acknowledged statements, for the command line: all of it is records in the checkpoint topic. */
+import { hostname } from 'node:os';
+import type { Accept, CheckpointState, Claim } from '../capture/checkpoint-log.ts';
+import { CheckpointWriter, encodeRecord, readCheckpointLog, recordKey } from '../capture/checkpoint-log.ts';
+import { resolveReplay } from '../capture/replay.ts';
+import type { Config } from '../config/config.ts';
+import { waitForKafka } from '../drivers/kafka-admin.ts';
+import type { KafkaLink } from '../drivers/kafka-client.ts';
+import { PartitionProducer } from '../drivers/kafka-producer.ts';
+import { RowferryError } from '../errors.ts';
+import type { Position } from '../model/position.ts';
+import { connectKafka, readTopic, TopicStore } from './kafka-parts.ts';
+import { sourceTopics } from './names.ts';
+import { silentLog } from './silent-log.ts';
+
+export interface SavedPositions {
+  readonly source: string;
+  readonly state: CheckpointState;
+}
+
+export async function savedPositions(
+  config: Config,
+  source: string | undefined,
+  signal: AbortSignal,
+): Promise<SavedPositions[]> {
+  const names =
+    source === undefined ? config.sources.map(({ name }) => name) : [chooseSource(config, source)];
+  return await withKafka(config, signal, async (link) => {
+    const answers: SavedPositions[] = [];
+    for (const name of names) {
+      const entries = await readTopic(link, sourceTopics(config, name).checkpoints, signal);
+      answers.push({ source: name, state: readCheckpointLog(entries) });
+    }
+    return answers;
+  });
+}
+
+/** C3: a claim with the next epoch, durable before anything is published under it; never forward of the saved position. */
+export async function requestReplay(
+  config: Config,
+  source: string | undefined,
+  from: string,
+  signal: AbortSignal,
+): Promise<{ readonly source: string; readonly epoch: number; readonly position: Position }> {
+  const name = chooseSource(config, source);
+  return await withStore(config, name, signal, async (store) => {
+    const decide = (state: CheckpointState): Omit<Claim, 'kind'> => {
+      const start = resolveReplay(name, from, state);
+      return { epoch: state.epoch + 1, start, by: `replay by ${hostname()}`, timeMs: Date.now() };
+    };
+    const { claim } = await CheckpointWriter.claim(store, decide, signal);
+    return { source: name, epoch: claim.epoch, position: claim.start! };
+  });
+}
+
+export async function acknowledgeStatement(
+  config: Config,
+  source: string | undefined,
+  statement: string,
+  signal: AbortSignal,
+): Promise<string> {
+  const name = chooseSource(config, source);
+  if (!/^.+\.\d+:\d+$/.test(statement)) {
+    throw new RowferryError('ROWFERRY_CONFIG_INVALID', `${statement} is not a place in the binlog`, {
+      hint: 'give it as the error names it, for example binlog.000012:3456',
+    });
+  }
+  await withStore(config, name, signal, async (store) => {
+    const record: Accept = { kind: 'accept', statement, by: hostname(), timeMs: Date.now() };
+    await store.append(recordKey(record), encodeRecord(record));
+  });
+  return name;
+}
+
+function chooseSource(config: Config, wanted: string | undefined): string {
+  const names = config.sources.map(({ name }) => name);
+  const chosen = wanted ?? (names.length === 1 ? names[0] : undefined);
+  if (chosen !== undefined && names.includes(chosen)) return chosen;
+  throw new RowferryError(
+    'ROWFERRY_CONFIG_INVALID',
+    chosen === undefined ? 'several sources: which one?' : `there is no source ${chosen}`,
+    {
+      hint: `say --source with one of: ${names.join(', ')}`,
+    },
+  );
+}
+
+async function withStore<T>(
+  config: Config,
+  source: string,
+  signal: AbortSignal,
+  work: (store: TopicStore) => Promise<T>,
+): Promise<T> {
+  return await withKafka(config, signal, async (link) => {
+    const producer = new PartitionProducer(link, {
+      maxBatchBytes: config.kafka.maxMessageBytes,
+      compression: 'none',
+      log: silentLog,
+    });
+    try {
+      return await work(new TopicStore(link, producer, sourceTopics(config, source).checkpoints));
+    } finally {
+      await producer.close();
+    }
+  });
+}
+
+async function withKafka<T>(
+  config: Config,
+  signal: AbortSignal,
+  work: (link: KafkaLink) => Promise<T>,
+): Promise<T> {
+  const link = connectKafka(config, 'cli', silentLog);
+  const patience = AbortSignal.any([signal, AbortSignal.timeout(20_000)]);
+  try {
+    let last: RowferryError | undefined;
+    try {
+      await waitForKafka(link, patience, (error) => (last = error));
+    } catch (error) {
+      throw last ?? error;
+    }
+    return await work(link);
+  } finally {
+    await link.close();
+  }
+}
