@@ -1,0 +1,114 @@
+#!/usr/bin/env node
+/**
+ * Runs a task of this project, installing its packages first when needed: plain JavaScript, because it has to work before
+ * anything is installed.
+ *
+ *     node scripts/launch.mjs test [vitest arguments]   all checks and tests; with arguments only those tests
+ *     node scripts/launch.mjs demo|bench [arguments]    against the built program
+ *     node scripts/launch.mjs sandbox up|status|down    real servers to try things on
+ */
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { constants } from 'node:os';
+import { join, resolve } from 'node:path';
+
+const ROOT = resolve(import.meta.dirname, '..');
+const OLDEST_NODE = [20, 19];
+
+const tasks = {
+  sandbox: (args) => runTypeScript('scripts/sandbox/cli.ts', args),
+  demo: async (args) => (await build()) || runTypeScript('scripts/demo/main.ts', args),
+  bench: async (args) => (await build()) || runTypeScript('scripts/bench/main.ts', args),
+  test: async (args) => {
+    const checks = [
+      ['format', () => runTool('prettier', 'prettier', ['--check', '--log-level', 'warn', '.'])],
+      [
+        'lint',
+        () => runTool('oxlint', 'oxlint', ['--type-aware', '--deny-warnings', 'src', 'scripts', 'test']),
+      ],
+      ['typecheck', () => runTool('typescript', 'tsc', ['--noEmit'])],
+      ['build', () => runTool('typescript', 'tsc', ['-p', 'src'])],
+    ];
+    const tests = () => runTool('vitest', 'vitest', ['run', '--config', 'test/vitest.config.ts', ...args]);
+    for (const [name, run] of [...(args.length > 0 ? [] : checks), ['tests', tests]]) {
+      const code = await timed(name, run);
+      if (code !== 0) return code;
+    }
+    return 0;
+  },
+};
+
+async function timed(name, run) {
+  console.log(`\n== ${name}`);
+  const start = Date.now();
+  const code = await run();
+  const seconds = ((Date.now() - start) / 1000).toFixed(1);
+  console.log(`== ${name}: ${code === 0 ? 'ok' : `failed with exit code ${code}`} (${seconds} s)`);
+  return code;
+}
+
+/** Builds unless dist is newer than all of src; returns the exit code. */
+async function build() {
+  const built = join(ROOT, 'dist', 'main.js');
+  if (existsSync(built) && statSync(built).mtimeMs > newestChange('src')) return 0;
+  return runTool('typescript', 'tsc', ['-p', 'src']);
+}
+
+function newestChange(folder) {
+  const entries = readdirSync(join(ROOT, folder), { recursive: true });
+  return Math.max(...entries.map((entry) => statSync(join(ROOT, folder, entry)).mtimeMs));
+}
+
+/** npm writes its own lock file into node_modules at the end of an install: an older one means other packages. */
+async function install() {
+  const installed = join(ROOT, 'node_modules', '.package-lock.json');
+  const wanted = join(ROOT, 'package-lock.json');
+  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(wanted).mtimeMs) return 0;
+  console.error('installing packages (npm ci)');
+  return run('npm', ['ci', '--no-audit', '--no-fund']);
+}
+
+function runTypeScript(file, args) {
+  return run(process.execPath, ['--import', 'tsx', join(ROOT, file), ...args]);
+}
+
+/** Runs the JavaScript behind a package's command, without a shell or npm in between. */
+function runTool(packageName, command, args) {
+  const home = join(ROOT, 'node_modules', packageName);
+  const { bin } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8'));
+  return run(process.execPath, [join(home, typeof bin === 'string' ? bin : bin[command]), ...args]);
+}
+
+/** Runs a command and returns its exit code. Signals go to the command, which decides when to end. */
+function run(command, args) {
+  return new Promise((done) => {
+    const child = spawn(command, args, { cwd: ROOT, stdio: 'inherit' });
+    // A terminal sends Ctrl-C to the child as well; a second copy of it would mean "at once" to most programs.
+    const forward = (signal) => (signal === 'SIGINT' && process.stdin.isTTY ? undefined : child.kill(signal));
+    for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, forward);
+    const end = (code) => {
+      for (const signal of ['SIGINT', 'SIGTERM']) process.off(signal, forward);
+      done(code);
+    };
+    child.once('error', (error) => {
+      console.error(`${command}: ${error.message}`);
+      end(127);
+    });
+    child.once('exit', (code, signal) => end(code ?? 128 + constants.signals[signal]));
+  });
+}
+
+async function main([name, ...args]) {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1])) {
+    console.error(`rowferry needs Node ${OLDEST_NODE.join('.')} or newer; this is ${process.version}`);
+    return 1;
+  }
+  if (name === undefined || !Object.hasOwn(tasks, name)) {
+    console.error(`usage: node scripts/launch.mjs ${Object.keys(tasks).join('|')} [arguments]`);
+    return 2;
+  }
+  return (await install()) || tasks[name](args);
+}
+
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,125 @@
+/**
+ * One text for one value, whatever engine printed it. Shares no code with rowferry on purpose: a comparison that converts as
+ * the product does would repeat its mistakes.
+ *
+ * The kind of a column comes from its type at the source; both sides are read as that kind.
+ */
+export type ValueKind =
+  'number' | 'float' | 'double' | 'bit' | 'text' | 'set' | 'bytes' | 'json' | 'date' | 'datetime' | 'time';
+
+const KINDS: Readonly<Record<string, ValueKind>> = {
+  tinyint: 'number',
+  smallint: 'number',
+  mediumint: 'number',
+  int: 'number',
+  bigint: 'number',
+  decimal: 'number',
+  year: 'number',
+  float: 'float',
+  double: 'double',
+  bit: 'bit',
+  char: 'text',
+  varchar: 'text',
+  tinytext: 'text',
+  text: 'text',
+  mediumtext: 'text',
+  longtext: 'text',
+  enum: 'text',
+  set: 'set',
+  binary: 'bytes',
+  varbinary: 'bytes',
+  tinyblob: 'bytes',
+  blob: 'bytes',
+  mediumblob: 'bytes',
+  longblob: 'bytes',
+  json: 'json',
+  date: 'date',
+  datetime: 'datetime',
+  timestamp: 'datetime',
+  time: 'time',
+};
+
+/** The kind of a MySQL type as information_schema's `data_type` names it; throws for types that nobody here can compare. */
+export function kindOfMysqlType(dataType: string): ValueKind {
+  const kind = KINDS[dataType.toLowerCase()];
+  if (kind === undefined) throw new Error(`columns of type ${dataType} cannot be compared`);
+  return kind;
+}
+
+/** The canonical text of a value that a reader printed (see `table-reader.ts` for the forms). */
+export function canonical(kind: ValueKind, text: string): string {
+  switch (kind) {
+    case 'number':
+      return canonicalNumber(text);
+    case 'float':
+      return canonicalDouble(Math.fround(Number(text)));
+    case 'double':
+      return canonicalDouble(Number(text));
+    case 'bit':
+      return BigInt(/^[01]+$/.test(text) ? `0b${text}` : text).toString();
+    case 'set':
+      return text.split(',').toSorted().join(',');
+    case 'bytes':
+      return text.toLowerCase();
+    case 'json':
+      return canonicalJson(text);
+    case 'datetime':
+      return withoutTrailingZeros(text.replace(/[+-]00(?::00)?$/, '').replace('T', ' '));
+    case 'time':
+      return String(microseconds(text));
+    case 'text':
+    case 'date':
+      return text;
+  }
+}
+
+function canonicalDouble(value: number): string {
+  return Object.is(value, -0) ? '-0' : String(value);
+}
+
+const NUMBER = /^(-?)(\d+)(?:\.(\d*))?(?:[eE]([+-]?\d+))?$/;
+
+/** Exact for any size: sign, digits without zeros at either end, power of ten. `-0` is 0. */
+export function canonicalNumber(text: string): string {
+  const [, sign = '', whole, fraction = '', exponent = '0'] = NUMBER.exec(text) ?? [];
+  // PostgreSQL booleans and the like: left as they are, so that they only equal themselves.
+  if (whole === undefined) return text === 't' || text === 'true' ? '1e0' : text === 'f' || text === 'false' ? '0' : text;
+  const digits = `${whole}${fraction}`.replace(/^0+/, '');
+  if (digits === '') return '0';
+  const significant = digits.replace(/0+$/, '');
+  const power = Number(exponent) - fraction.length + (digits.length - significant.length);
+  return `${sign}${significant}e${power}`;
+}
+
+const JSON_TOKEN = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
+
+/** Keys sorted, numbers exact (no detour through doubles), text by value and not by its escapes. */
+export function canonicalJson(text: string): string {
+  // Numbers become marked strings before parsing; real strings get another mark, so that neither can pass for the other.
+  const marked = text.replace(JSON_TOKEN, (token) =>
+    token.startsWith('"') ? `"$${token.slice(1)}` : `"#${canonicalNumber(token)}"`,
+  );
+  return JSON.stringify(sorted(JSON.parse(marked)));
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== 'object' || value === null) return value;
+  // A list of pairs: an object would put keys that look like integers first.
+  return Object.entries(value)
+    .toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
+    .map(([key, item]) => ({ [key]: sorted(item) }));
+}
+
+function withoutTrailingZeros(text: string): string {
+  return text.includes('.') ? text.replace(/\.?0+$/, '') : text;
+}
+
+/** `[-]HHH:MM:SS[.ffffff]`, or seconds as a decimal, as microseconds. */
+function microseconds(text: string): bigint {
+  const [, sign, hours, minutes, seconds = text.replace(/^-/, '')] = /^(-?)(\d+):(\d+):([\d.]+)$/.exec(text) ?? [];
+  const [whole = '0', fraction = ''] = seconds.split('.');
+  const rest = BigInt(whole) * 1_000_000n + BigInt(fraction.padEnd(6, '0').slice(0, 6));
+  const all = (BigInt(hours ?? 0) * 60n + BigInt(minutes ?? 0)) * 60_000_000n + rest;
+  return sign === '-' || (hours === undefined && text.startsWith('-')) ? -all : all;
+}

@@ -1,0 +1,227 @@
+import fc from 'fast-check';
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { TransactionEnd } from '../../../src/capture/assembler.ts';
+import { Assembler } from '../../../src/capture/assembler.ts';
+import type { BinlogEvent } from '../../../src/drivers/binlog-event.ts';
+import { RowferryError } from '../../../src/errors.ts';
+import type { Change } from '../../../src/model/change.ts';
+import { compareSequence } from '../../../src/model/position.ts';
+import type { Row, Table } from '../../../src/model/table.ts';
+
+const table: Table = {
+  schema: 'shop',
+  name: 'orders',
+  columns: ['id', 'user_id'].map((name) => ({ name, type: 'bigint' })),
+  key: [0],
+};
+const PARTITIONS = 8;
+
+let changes: { partition: number; change: Change }[];
+let ends: TransactionEnd[];
+let assembler: Assembler;
+const make = (accepted: readonly string[] = []): Assembler =>
+  new Assembler(
+    {
+      source: 'main',
+      partitions: PARTITIONS,
+      file: 'binlog.000007',
+      captures: (schema, name) => schema === 'shop' && name !== 'audit',
+      accepted: new Set(accepted),
+    },
+    {
+      change: (partition, change) => changes.push({ partition, change }),
+      transactionEnd: (end) => ends.push(end),
+    },
+  );
+
+beforeEach(() => {
+  changes = [];
+  ends = [];
+  assembler = make();
+});
+
+const begin = (end: number): BinlogEvent => ({ kind: 'begin', gtid: 'u:1', commitTimeMs: 1234, end });
+const rows = (op: 'insert' | 'update' | 'delete', images: readonly Row[], end: number): BinlogEvent => ({
+  kind: 'rows',
+  table,
+  op,
+  rows: images,
+  end,
+  timeMs: 1000,
+  bytes: 10,
+});
+const commit = (end: number): BinlogEvent => ({ kind: 'commit', gtid: 'u:1', end, timeMs: 1000 });
+const statement = (sql: string, end: number, standalone = true): BinlogEvent => ({
+  kind: 'statement',
+  schema: 'shop',
+  sql,
+  standalone,
+  gtid: 'u:2',
+  commitTimeMs: 5,
+  end,
+  timeMs: 1,
+});
+const feed = (...events: BinlogEvent[]): void => {
+  for (const event of events) assembler.handle(event);
+};
+
+describe('Assembler', () => {
+  it('names every change by file, end position, row and half, and ends transactions at their commit', () => {
+    feed(
+      begin(10),
+      rows(
+        'insert',
+        [
+          ['1', 5],
+          ['2', 6],
+        ],
+        100,
+      ),
+      commit(130),
+    );
+    expect(changes.map(({ change }) => change)).toEqual([
+      { table, sequence: { file: 7, end: 100, half: 0 }, timeMs: 1234, before: null, after: ['1', 5] },
+      { table, sequence: { file: 7, end: 100, half: 2 }, timeMs: 1234, before: null, after: ['2', 6] },
+    ]);
+    expect(ends).toEqual([{ file: 'binlog.000007', offset: 130, gtid: 'u:1', commitMs: 1234 }]);
+  });
+
+  it("splits a key change into a delete and an insert, each in its own key's partition, delete first (I-2)", () => {
+    feed(
+      rows('insert', [['1', 5]], 50),
+      rows('insert', [['2', 5]], 60),
+      rows(
+        'update',
+        [
+          ['1', 5],
+          ['2', 5],
+        ],
+        100,
+      ),
+    );
+    const [one, two, removed, added] = changes;
+    expect(removed).toEqual({
+      partition: one!.partition,
+      change: expect.objectContaining({
+        before: ['1', 5],
+        after: null,
+        sequence: { file: 7, end: 100, half: 0 },
+      }),
+    });
+    expect(added).toEqual({
+      partition: two!.partition,
+      change: expect.objectContaining({
+        before: null,
+        after: ['2', 5],
+        sequence: { file: 7, end: 100, half: 1 },
+      }),
+    });
+  });
+
+  it('keeps all changes of one key in one partition, in order, whatever the shard key does (I-2, I-3)', () => {
+    const step = fc.record({
+      op: fc.constantFrom('insert' as const, 'update' as const, 'delete' as const),
+      id: fc.nat(5),
+      to: fc.nat(5),
+      user: fc.nat(9),
+    });
+    fc.assert(
+      fc.property(
+        fc.array(fc.array(step, { minLength: 1, maxLength: 4 }), { maxLength: 30 }),
+        (transactions) => {
+          changes = [];
+          assembler = make();
+          let end = 4;
+          for (const steps of transactions) {
+            for (const { op, id, to, user } of steps) {
+              const image: Row = [String(id), user];
+              feed(rows(op, op === 'update' ? [image, [String(to), user + 1]] : [image], (end += 40)));
+            }
+            feed(commit((end += 31)));
+          }
+          const partitions = new Map<string, number>();
+          const last = new Map<number, Change>();
+          for (const { partition, change } of changes) {
+            const id = String((change.after ?? change.before)![0]);
+            if (change.before !== null && change.after !== null)
+              expect(change.before[0]).toBe(change.after[0]);
+            expect(partitions.get(id) ?? partition).toBe(partition);
+            partitions.set(id, partition);
+            const previous = last.get(partition);
+            if (previous !== undefined)
+              expect(compareSequence(previous.sequence, change.sequence)).toBeLessThan(0);
+            last.set(partition, change);
+          }
+        },
+      ),
+    );
+  });
+
+  it('goes on in the next file, and refuses one that goes back', () => {
+    feed({ kind: 'rotate', file: 'binlog.000008', offset: 4 }, rows('insert', [['1', 1]], 90), commit(99));
+    expect(changes[0]!.change.sequence.file).toBe(8);
+    expect(ends[0]!.file).toBe('binlog.000008');
+    expect(() => feed({ kind: 'rotate', file: 'binlog.000001', offset: 4 })).toThrow(
+      'the binlog went back to binlog.000001',
+    );
+  });
+
+  it.each([
+    ['ALTER TABLE orders ADD x INT', 'ROWFERRY_SOURCE_DDL', 'ALTER TABLE changes shop.orders'],
+    ['TRUNCATE orders', 'ROWFERRY_SOURCE_DDL', 'TRUNCATE changes shop.orders'],
+    ['DROP DATABASE shop', 'ROWFERRY_SOURCE_DDL', 'DROP DATABASE changes shop.*'],
+    ["UPDATE orders SET note = 'secret'", 'ROWFERRY_SOURCE_UNSUPPORTED', 'UPDATE was logged as a statement'],
+  ])('stops at %s with the place and the way on, without a word of its values', (sql, code, text) => {
+    let thrown: unknown;
+    try {
+      feed(statement(sql, 777));
+    } catch (error) {
+      thrown = error;
+    }
+    expect(thrown).toBeInstanceOf(RowferryError);
+    const error = thrown as RowferryError;
+    expect(error.code).toBe(code);
+    expect(error.describe()).toContain(text);
+    expect(error.describe()).toContain('rowferry ddl ack --source main --at binlog.000007:777');
+    expect(error.describe()).not.toContain('secret');
+    expect(ends).toEqual([]);
+  });
+
+  it('passes a statement that an operator has acknowledged, and those of other tables, and counts them as transactions', () => {
+    assembler = make(['binlog.000007:777']);
+    feed(
+      statement('ALTER TABLE orders ADD x INT', 777),
+      statement('TRUNCATE audit', 800),
+      statement('ALTER TABLE crm.orders ADD x INT', 900),
+    );
+    expect(ends.map(({ offset }) => offset)).toEqual([777, 800, 900]);
+  });
+
+  it('passes XA transactions of other tables and refuses rows of captured ones inside XA', () => {
+    const xa = (step: 'start' | 'prepare' | 'commit', end: number): BinlogEvent => ({
+      kind: 'xa',
+      step,
+      gtid: null,
+      end,
+      timeMs: 1,
+    });
+    feed(xa('start', 10), xa('prepare', 20), xa('commit', 30));
+    expect(ends.map(({ offset }) => offset)).toEqual([20, 30]);
+    feed(xa('start', 40));
+    expect(() => feed(rows('insert', [['1', 1]], 50))).toThrow('an XA transaction changes shop.orders');
+    expect(changes).toEqual([]);
+  });
+
+  it('stops at incidents and at events that nobody knows, and steps over those marked ignorable', () => {
+    feed({ kind: 'unknown', code: 200, ignorable: true, end: 10 });
+    expect(() => feed({ kind: 'unknown', code: 201, ignorable: false, end: 20 })).toThrow('event type 201');
+    expect(() => feed({ kind: 'incident', code: 1, end: 30 })).toThrow('incident');
+  });
+
+  it('refuses a table without a primary key', () => {
+    const keyless = { ...table, key: [] };
+    expect(() =>
+      feed({ kind: 'rows', table: keyless, op: 'insert', rows: [['1', 1]], end: 9, timeMs: 1, bytes: 1 }),
+    ).toThrow('shop.orders has no primary key');
+  });
+});

@@ -1,0 +1,130 @@
+import { describe, expect, it } from 'vitest';
+import type { CheckpointRecord, CheckpointStore, LogEntry } from '../../../src/capture/checkpoint-log.ts';
+import {
+  CheckpointWriter,
+  encodeRecord,
+  readCheckpointLog,
+  recordKey,
+} from '../../../src/capture/checkpoint-log.ts';
+import { resolveReplay } from '../../../src/capture/replay.ts';
+import type { Position } from '../../../src/model/position.ts';
+
+const at = (offset: number, file = 'binlog.000001'): Position => ({ file, offset, server: 's1' });
+const signal = new AbortController().signal;
+
+/** A log in memory with the broker's one promise: appended records get the next offset. */
+class MemoryLog implements CheckpointStore {
+  readonly entries: LogEntry[] = [];
+  beforeAppend: () => void = () => {};
+
+  readAll(): Promise<readonly LogEntry[]> {
+    return Promise.resolve([...this.entries]);
+  }
+
+  append(key: string, value: string): Promise<number> {
+    this.beforeAppend();
+    return Promise.resolve(this.entries.push({ offset: this.entries.length, key, value }) - 1);
+  }
+
+  add(record: CheckpointRecord): void {
+    this.entries.push({ offset: this.entries.length, key: recordKey(record), value: encodeRecord(record) });
+  }
+}
+
+const claimAt =
+  (position: Position, epoch = 1) =>
+  () => ({ epoch, start: position, by: 'test', timeMs: 1 });
+
+describe('the checkpoint log', () => {
+  it('goes on from the last checkpoint of the newest claim', async () => {
+    const log = new MemoryLog();
+    const { writer } = await CheckpointWriter.claim(log, claimAt(at(4)), signal);
+    expect(await writer.save(at(100), 5, 6, signal)).toBe('saved');
+    const state = readCheckpointLog(log.entries);
+    expect(state).toMatchObject({ epoch: 1, incarnation: 0, position: at(100), commitMs: 5, end: 2 });
+    expect(state.history.map(({ position }) => position.offset)).toEqual([100]);
+  });
+
+  it('a zombie: its checkpoint after a newer claim does not count, and it learns so at once (C1)', async () => {
+    const log = new MemoryLog();
+    const zombie = (await CheckpointWriter.claim(log, claimAt(at(4)), signal)).writer;
+    await zombie.save(at(100), null, 1, signal);
+    const { writer } = await CheckpointWriter.claim(
+      log,
+      (state) => ({ epoch: 1, start: state.position, by: 'b', timeMs: 2 }),
+      signal,
+    );
+    await writer.save(at(200), null, 3, signal);
+    expect(await zombie.save(at(150), null, 4, signal)).toBe('superseded');
+    expect(readCheckpointLog(log.entries).position).toEqual(at(200));
+    expect(await writer.save(at(210), null, 5, signal)).toBe('saved');
+  });
+
+  it('an acknowledged statement in between does not supersede anybody', async () => {
+    const log = new MemoryLog();
+    const { writer } = await CheckpointWriter.claim(log, claimAt(at(4)), signal);
+    log.add({ kind: 'accept', statement: 'binlog.000001:77', by: 'op', timeMs: 1 });
+    expect(await writer.save(at(100), null, 1, signal)).toBe('saved');
+    expect([...readCheckpointLog(log.entries).accepted]).toEqual(['binlog.000001:77']);
+  });
+
+  it("a claim that raced an operator's replay decides again, so that the new epoch is not lost (C3)", async () => {
+    const log = new MemoryLog();
+    log.add({ kind: 'claim', epoch: 1, start: at(4), by: 'a', timeMs: 0 });
+    log.add({ kind: 'checkpoint', incarnation: 0, epoch: 1, position: at(500), commitMs: null, timeMs: 0 });
+    let raced = false;
+    log.beforeAppend = () => {
+      if (raced) return;
+      raced = true;
+      log.add({ kind: 'claim', epoch: 2, start: at(40), by: 'replay', timeMs: 1 });
+    };
+    const { claim } = await CheckpointWriter.claim(
+      log,
+      (state) => ({ epoch: state.epoch, start: state.position, by: 'c', timeMs: 2 }),
+      signal,
+    );
+    expect(claim).toMatchObject({ epoch: 2, start: at(40) });
+    expect(readCheckpointLog(log.entries)).toMatchObject({ epoch: 2, position: at(40) });
+  });
+
+  it('stops at a record that it cannot read, naming its offset', () => {
+    const entry = { offset: 7, key: 'x', value: '{"v":2}' };
+    expect(() => readCheckpointLog([entry])).toThrow(
+      expect.objectContaining({ code: 'ROWFERRY_WIRE_CORRUPT', where: { offset: '7' } }),
+    );
+  });
+
+  it('compaction keys: checkpoints of ten minutes share one per incarnation, so a zombie cannot compact the owner away', () => {
+    const checkpoint = (incarnation: number, timeMs: number) =>
+      recordKey({ kind: 'checkpoint', incarnation, epoch: 1, position: at(4), commitMs: null, timeMs });
+    expect(checkpoint(1, 0)).toBe(checkpoint(1, 599_999));
+    expect(checkpoint(1, 0)).not.toBe(checkpoint(2, 0));
+    expect(checkpoint(1, 0)).not.toBe(checkpoint(1, 600_000));
+  });
+});
+
+describe('resolveReplay', () => {
+  const log = new MemoryLog();
+  log.add({ kind: 'claim', epoch: 1, start: at(4), by: 'a', timeMs: 0 });
+  for (const [offset, timeMs] of [
+    [100, 1000],
+    [200, 2000],
+  ] as const) {
+    log.add({ kind: 'checkpoint', incarnation: 0, epoch: 1, position: at(offset), commitMs: null, timeMs });
+  }
+  const state = readCheckpointLog(log.entries);
+
+  it('takes a place, or the last position saved before a time', () => {
+    expect(resolveReplay('main', 'binlog.000001:150', state)).toEqual(at(150));
+    expect(resolveReplay('main', new Date(1999).toISOString(), state)).toEqual(at(100));
+  });
+
+  it.each(['binlog.000001:201', 'binlog.000002:4', 'yesterday', '1969-01-01'])(
+    'refuses %s: ahead, or no position',
+    (from) => {
+      expect(() => resolveReplay('main', from, state)).toThrow(
+        expect.objectContaining({ code: 'ROWFERRY_CONFIG_INVALID' }),
+      );
+    },
+  );
+});
