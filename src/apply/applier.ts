@@ -26,11 +26,6 @@ export interface ApplierOptions {
   readonly onBadRow: 'stop' | 'park';
   readonly heartbeatMs: number;
   readonly log: Log;
-  /** The bounds of a partition's log now. */
-  readonly bounds: (
-    topic: string,
-    partition: number,
-  ) => Promise<{ readonly low: number; readonly high: number }>;
 }
 
 /** One assigned partition: its worker (a new one after each stop) and the promise that it has ended for good. */
@@ -127,7 +122,7 @@ export class Applier {
   }
 
   #newWorker(id: AssignedPartition, queueBytes: number): PartitionWorker {
-    const { targets, router, limits, onBadRow, log, bounds } = this.#options;
+    const { targets, router, limits, onBadRow, log } = this.#options;
     const { topic, partition } = id;
     const consumer = this.#consumer;
     return new PartitionWorker({
@@ -143,7 +138,7 @@ export class Applier {
         pause: () => consumer.pause(topic, partition),
         resume: () => consumer.resume(topic, partition),
         commitHint: (offset) => consumer.commitHint(topic, partition, offset),
-        bounds: async () => await bounds(topic, partition),
+        bounds: async (signal) => await consumer.bounds(topic, partition, signal),
       },
     });
   }

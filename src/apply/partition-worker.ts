@@ -37,7 +37,7 @@ export interface PartitionFeed {
   /** A hint for lag tools: the smallest watermark. */
   commitHint(offset: number): void;
   /** The log's bounds now. */
-  bounds(): Promise<{ readonly low: number; readonly high: number }>;
+  bounds(signal: AbortSignal): Promise<{ readonly low: number; readonly high: number }>;
 }
 
 export interface PartitionWorkerOptions {
@@ -91,7 +91,7 @@ export class PartitionWorker {
     const claimed = await this.#claim(signal);
     if (claimed === 'lost') return 'lost';
     const { owner, states, start, mustReach, filter } = claimed;
-    await this.#checkBounds(start, mustReach);
+    await this.#checkBounds(start, mustReach, signal);
     const parked = await this.#readParked();
     const cutter = new BatchCutter({
       id,
@@ -171,8 +171,8 @@ export class PartitionWorker {
   }
 
   /** I-4: an offset that the log no longer (or not yet) holds must never be answered with another one. */
-  async #checkBounds(start: number, mustReach: number): Promise<void> {
-    const { low, high } = await this.#options.feed.bounds();
+  async #checkBounds(start: number, mustReach: number, signal: AbortSignal): Promise<void> {
+    const { low, high } = await this.#options.feed.bounds(signal);
     const { topic, partition } = this.id;
     const where = { topic, partition, offset: String(start) };
     if (start < low) {

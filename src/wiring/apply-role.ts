@@ -2,7 +2,6 @@
 import { Applier } from '../apply/applier.ts';
 import type { PartitionStatus } from '../apply/partition-progress.ts';
 import type { Config } from '../config/config.ts';
-import { topicOffsets } from '../drivers/kafka-admin.ts';
 import { GroupConsumer } from '../drivers/kafka-consumer.ts';
 import { RowferryError, toRowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';
@@ -36,12 +35,11 @@ export class ApplyRole {
       await prepareTopics(link, config, signal, this.#log);
       await Promise.all(targets.map(async (target) => await this.#open(target, signal)));
       if (signal.aborted) return;
-      await agreeOnLayout(link, config, this.#log, signal);
+      await agreeOnLayout(link, config, signal);
       await checkTables(config, targets);
       await this.#apply(link, targets, signal);
     } finally {
       await Promise.all(targets.map(async (target) => await target.close()));
-      await link.close();
     }
   }
 
@@ -65,18 +63,6 @@ export class ApplyRole {
         onBadRow: badRows,
         heartbeatMs: Math.max(...config.sources.map(({ heartbeatMs }) => heartbeatMs)),
         log: this.#log,
-        bounds: async (topic, partition) => {
-          const found = (await topicOffsets(link, topic)).find((offsets) => offsets.partition === partition);
-          if (found !== undefined) return found;
-          throw new RowferryError(
-            'ROWFERRY_KAFKA_TOPIC_GONE',
-            `partition ${partition} of ${topic} does not exist`,
-            {
-              where: { topic, partition },
-              hint: 'restore the topic, or start a pipeline with a new name',
-            },
-          );
-        },
       },
       (handlers) =>
         new GroupConsumer(link, {

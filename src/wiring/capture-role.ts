@@ -1,4 +1,5 @@
 /** The capture role of one source: leadership, then one incarnation after the other. */
+import { hostname } from 'node:os';
 import { Capture } from '../capture/capture.ts';
 import type { CaptureStatus } from '../capture/capture-progress.ts';
 import { CaptureProgress } from '../capture/capture-progress.ts';
@@ -9,11 +10,14 @@ import { GroupConsumer } from '../drivers/kafka-consumer.ts';
 import { PartitionProducer } from '../drivers/kafka-producer.ts';
 import { toRowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';
-import { Backoff } from '../runtime/backoff.ts';
+import { Backoff, sleep } from '../runtime/backoff.ts';
 import { connectKafka, prepareTopics, senderOf, TopicStore } from './kafka-parts.ts';
 import { Leadership } from './leadership.ts';
 import { sourceTopics } from './names.ts';
 import { inspectSource } from './source-facts.ts';
+
+/** How long a capture that was told to stop waits for Kafka's last acknowledgements. */
+const STOP_MS = 5_000;
 
 export class CaptureRole {
   readonly #config: Config;
@@ -59,7 +63,6 @@ export class CaptureRole {
     } finally {
       ended.abort();
       await leading;
-      await link.close();
     }
   }
 
@@ -96,7 +99,7 @@ export class CaptureRole {
         const waitMs = backoff.nextMs();
         this.#progress.failed('waiting', error.describe(), error.code, Date.now() + waitMs);
         this.#log.warn({ code: error.code, waitMs: Math.round(waitMs) }, `${error.describe()}; trying again`);
-        await sleepUntil(waitMs, AbortSignal.any([signal, term]));
+        await sleep(waitMs, AbortSignal.any([signal, term]));
       }
     }
   }
@@ -108,10 +111,14 @@ export class CaptureRole {
     const { name, url, serverId, tables, startFrom, heartbeatMs } = this.#source;
     const { kafka, capture: settings } = this.#config;
     const topics = sourceTopics(this.#config, name);
+    // An orderly stop lets what was read become durable first; a Kafka that does not answer must not hold it up for long.
+    const producing = new AbortController();
+    const giveUp = (): void => void setTimeout(() => producing.abort(), STOP_MS).unref();
+    signal.addEventListener('abort', giveUp, { once: true });
     const producer = new PartitionProducer(link, {
-      maxBatchBytes: kafka.maxMessageBytes,
+      maxMessageBytes: kafka.maxMessageBytes,
       compression: kafka.compression,
-      log: this.#log,
+      signal: producing.signal,
     });
     const filter = new TableFilter(tables);
     const captures = (schema: string, table: string): boolean => filter.matches(schema, table);
@@ -151,12 +158,10 @@ export class CaptureRole {
       },
     );
     this.#progress = capture.progress;
-    const abort = (): void => producer.abort();
-    signal.addEventListener('abort', abort);
     try {
       return await capture.run(signal);
     } finally {
-      signal.removeEventListener('abort', abort);
+      signal.removeEventListener('abort', giveUp);
       await producer.close();
     }
   }

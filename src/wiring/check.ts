@@ -39,8 +39,6 @@ export async function checkPipeline(
       await waitForKafka(link, patience, (error) => (last = error));
     } catch (error) {
       throw last ?? error;
-    } finally {
-      await link.close();
     }
     return config.kafka.brokers.join(', ');
   });

@@ -6,7 +6,6 @@ import type { Config, RouteSettings } from '../config/config.ts';
 import type { KafkaLink } from '../drivers/kafka-client.ts';
 import { PartitionProducer } from '../drivers/kafka-producer.ts';
 import { RowferryError } from '../errors.ts';
-import type { Log } from '../model/log.ts';
 import { readTopic, TopicStore } from './kafka-parts.ts';
 import { layoutTopic } from './names.ts';
 
@@ -35,12 +34,7 @@ export function layoutConflicts(stored: Layout, wanted: Layout): string[] {
 const KEY = 'layout';
 
 /** Compares with the stored layout and stores what is new. Throws ROWFERRY_CONFIG_STATE_MISMATCH with every difference. */
-export async function agreeOnLayout(
-  link: KafkaLink,
-  config: Config,
-  log: Log,
-  signal: AbortSignal,
-): Promise<void> {
+export async function agreeOnLayout(link: KafkaLink, config: Config, signal: AbortSignal): Promise<void> {
   const topic = layoutTopic(config);
   const entries = await readTopic(link, topic, signal);
   const last = entries.filter(({ key }) => key === KEY).at(-1);
@@ -62,9 +56,9 @@ export async function agreeOnLayout(
   const merged = { ...stored, ...wanted };
   if (JSON.stringify(merged) === JSON.stringify(stored)) return;
   const producer = new PartitionProducer(link, {
-    maxBatchBytes: config.kafka.maxMessageBytes,
+    maxMessageBytes: config.kafka.maxMessageBytes,
     compression: 'none',
-    log,
+    signal,
   });
   try {
     await new TopicStore(link, producer, topic).append(KEY, JSON.stringify({ v: 1, layout: merged }));

@@ -95,7 +95,6 @@ export async function pipelineStatus(config: Config, signal: AbortSignal): Promi
     return { name: config.name, timeMs: Date.now(), daemon, sources, partitions };
   } finally {
     await Promise.all(targets.map(async (target) => await target.close()));
-    await link.close();
   }
 }
 

@@ -93,9 +93,9 @@ async function withStore<T>(
 ): Promise<T> {
   return await withKafka(config, signal, async (link) => {
     const producer = new PartitionProducer(link, {
-      maxBatchBytes: config.kafka.maxMessageBytes,
+      maxMessageBytes: config.kafka.maxMessageBytes,
       compression: 'none',
-      log: silentLog,
+      signal,
     });
     try {
       return await work(new TopicStore(link, producer, sourceTopics(config, source).checkpoints));
@@ -112,15 +112,11 @@ async function withKafka<T>(
 ): Promise<T> {
   const link = connectKafka(config, 'cli', silentLog);
   const patience = AbortSignal.any([signal, AbortSignal.timeout(20_000)]);
+  let last: RowferryError | undefined;
   try {
-    let last: RowferryError | undefined;
-    try {
-      await waitForKafka(link, patience, (error) => (last = error));
-    } catch (error) {
-      throw last ?? error;
-    }
-    return await work(link);
-  } finally {
-    await link.close();
+    await waitForKafka(link, patience, (error) => (last = error));
+  } catch (error) {
+    throw last ?? error;
   }
+  return await work(link);
 }

@@ -2,15 +2,16 @@
 import { preflightSource, formatFindings } from '../capture/preflight.ts';
 import type { SourceFacts } from '../capture/start-position.ts';
 import type { SourceSettings } from '../config/config.ts';
-import { connectMysql } from '../drivers/mysql.ts';
+import { MysqlConnection } from '../drivers/mysql.ts';
 import { RowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';
 
 /** Runs the preflight. Throws ROWFERRY_SOURCE_PREFLIGHT with every error found; warnings are logged. */
 export async function inspectSource(source: SourceSettings, log: Log): Promise<SourceFacts> {
-  const connection = await connectMysql(source.url);
+  const where = { source: source.name };
+  const connection = await MysqlConnection.connect({ url: source.url, side: 'source', where, session: [] });
   try {
-    const preflight = await preflightSource(async (sql) => await connection.query(sql), {
+    const preflight = await preflightSource(async (sql) => (await connection.query(sql)).rows, {
       name: source.name,
       tables: source.tables,
       serverId: source.serverId,
@@ -22,7 +23,7 @@ export async function inspectSource(source: SourceSettings, log: Log): Promise<S
         'ROWFERRY_SOURCE_PREFLIGHT',
         `the source cannot be captured:\n${formatFindings(errors)}`,
         {
-          where: { source: source.name },
+          where,
           hint: 'make the changes above, then start again',
         },
       );
@@ -30,6 +31,6 @@ export async function inspectSource(source: SourceSettings, log: Log): Promise<S
     for (const finding of warnings) log.warn({ finding: finding.code }, formatFindings([finding]));
     return preflight.facts;
   } finally {
-    await connection.close();
+    connection.destroy();
   }
 }

@@ -1,0 +1,149 @@
+import { describe, expect, it } from 'vitest';
+import { BatchCutter } from '../../../src/apply/batch.ts';
+import { RecordQueue } from '../../../src/apply/record-queue.ts';
+import { SequenceFilter } from '../../../src/apply/sequence-filter.ts';
+import type { Table } from '../../../src/model/table.ts';
+import { ChunkBuilder, TableShapes } from '../../../src/wire/chunk.ts';
+import { encodeMarker } from '../../../src/wire/marker.ts';
+import type { RawRecord } from '../../../src/wire/raw-record.ts';
+
+const table: Table = { schema: 's', name: 't', columns: [{ name: 'id', type: 'int' }], key: [0] };
+const NOTHING = { epoch: 0, file: 0, end: 0, half: 0 };
+
+const record = (offset: number, value: Buffer): RawRecord => ({ offset, key: null, value, headers: {} });
+/** A chunk of one insert for each id; the id is also its end position. */
+const chunk = (offset: number, ids: readonly number[], epoch = 1): RawRecord => {
+  const builder = new ChunkBuilder({ epoch, incarnation: 0 });
+  for (const id of ids)
+    builder.add({ table, before: null, after: [id], timeMs: id, sequence: { file: 1, end: id, half: 0 } });
+  return record(offset, builder.take());
+};
+const marker = (offset: number, epoch: number): RawRecord =>
+  record(
+    offset,
+    encodeMarker({ kind: 'heartbeat', epoch, incarnation: 0, horizonMs: 77, sentMs: 78, position: 'p' }),
+  );
+
+function cutterOf(
+  records: readonly RawRecord[],
+  options: { start?: number; rows?: number; seen?: typeof NOTHING } = {},
+) {
+  const queue = new RecordQueue(1e9, () => {});
+  queue.push(records);
+  return {
+    queue,
+    cutter: new BatchCutter({
+      id: { topic: 'top', partition: 3 },
+      queue,
+      shapes: new TableShapes(),
+      filter: new SequenceFilter(options.seen ?? NOTHING),
+      limits: { rows: options.rows ?? 1000, bytes: 1e9 },
+      start: options.start ?? 0,
+    }),
+  };
+}
+const ids = (batch: { changes: readonly { after: unknown }[] } | undefined) =>
+  batch?.changes.map(({ after }) => (after as number[])[0]);
+
+describe('BatchCutter', () => {
+  it('takes what waits, up to the row limit, and says where the batch starts and ends', () => {
+    const { cutter } = cutterOf([chunk(0, [1, 2]), chunk(1, [3]), chunk(2, [4])], { rows: 3 });
+    const first = cutter.cut(0);
+    expect([first?.start, first?.end, ids(first)]).toEqual([0, 2, [1, 2, 3]]);
+    expect(first).toMatchObject({
+      oldestMs: 1,
+      newestMs: 3,
+      sequence: { epoch: 1, file: 1, end: 3, half: 0 },
+    });
+    expect(ids(cutter.cut(0))).toEqual([4]);
+    expect(cutter.cut(0)).toBeUndefined();
+  });
+
+  it('drops row by row what a replay repeats (I-3)', () => {
+    const { cutter } = cutterOf([chunk(0, [1, 2, 3]), chunk(1, [2, 3, 4]), chunk(2, [1])]);
+    expect(ids(cutter.cut(0))).toEqual([1, 2, 3, 4]);
+  });
+
+  it('a newer epoch replays the past; older ones are dropped from then on', () => {
+    const { cutter } = cutterOf([chunk(0, [5, 6]), chunk(1, [2], 2), chunk(2, [7], 1), chunk(3, [3], 2)]);
+    expect(ids(cutter.cut(0))).toEqual([5, 6, 2, 3]);
+  });
+
+  it('a marker does not raise the sequence: rows that it overtook still count (I-3)', () => {
+    const { cutter } = cutterOf([chunk(0, [1]), marker(1, 2), chunk(2, [2])]);
+    const batch = cutter.cut(0);
+    expect(ids(batch)).toEqual([1, 2]);
+    expect(batch?.marker?.horizonMs).toBe(77);
+    expect(batch?.sequence.epoch).toBe(1);
+  });
+
+  it('starts from the running maximum that the watermark saved', () => {
+    const { cutter } = cutterOf([chunk(7, [1, 2, 3])], {
+      start: 7,
+      seen: { epoch: 1, file: 1, end: 2, half: 0 },
+    });
+    expect(ids(cutter.cut(0))).toEqual([3]);
+  });
+
+  it('waits until a first batch reaches what a target had planned (A2), beyond the row limit', () => {
+    const { cutter, queue } = cutterOf([chunk(0, [1]), chunk(1, [2])], { rows: 1 });
+    expect(cutter.cut(3)).toBeUndefined();
+    queue.push([chunk(2, [3]), chunk(3, [4])]);
+    expect(ids(cutter.cut(3))).toEqual([1, 2, 3]);
+  });
+
+  it('steps over records that it has, and refuses a gap (I-4)', () => {
+    const { cutter, queue } = cutterOf([chunk(4, [1]), chunk(5, [2])], { start: 5 });
+    expect(ids(cutter.cut(0))).toEqual([2]);
+    queue.push([chunk(8, [3])]);
+    expect(() => cutter.cut(0)).toThrow(
+      expect.objectContaining({
+        code: 'ROWFERRY_KAFKA_OFFSET_LOST',
+        where: { topic: 'top', partition: 3, offset: '6' },
+      }),
+    );
+  });
+
+  it('ends a batch before a record that it cannot read, then names topic, partition and offset', () => {
+    const { cutter } = cutterOf([chunk(0, [1]), record(1, Buffer.from('{"secret"'))]);
+    expect(ids(cutter.cut(0))).toEqual([1]);
+    expect(() => cutter.cut(0)).toThrow(
+      expect.objectContaining({
+        code: 'ROWFERRY_WIRE_CORRUPT',
+        where: { topic: 'top', partition: 3, offset: '1' },
+      }),
+    );
+  });
+
+  it('does not wait for ever for a planned end that lies behind an unreadable record', () => {
+    const { cutter } = cutterOf([chunk(0, [1]), record(1, Buffer.from('x'))]);
+    expect(() => cutter.cut(5)).toThrow(expect.objectContaining({ code: 'ROWFERRY_WIRE_CORRUPT' }));
+  });
+});
+
+describe('RecordQueue', () => {
+  it('is full from its limit on until half is free again, and says so once', () => {
+    let room = 0;
+    const queue = new RecordQueue(1000, () => room++);
+    queue.push([0, 1, 2].map((offset) => record(offset, Buffer.alloc(336))));
+    expect(queue.isFull).toBe(true);
+    queue.shift();
+    expect([queue.isFull, room]).toEqual([true, 0]);
+    queue.shift();
+    expect([queue.isFull, room, queue.length]).toEqual([false, 1, 1]);
+  });
+
+  it('wakes who waits when a record comes, at the timeout, and when the signal aborts', async () => {
+    const queue = new RecordQueue(1000, () => {});
+    const never = new AbortController();
+    const waiting = queue.waitForRecords(60_000, never.signal);
+    queue.push([record(0, Buffer.from('x'))]);
+    await waiting;
+    queue.shift();
+    await queue.waitForRecords(1, never.signal);
+    const aborted = queue.waitForRecords(60_000, never.signal);
+    never.abort();
+    await aborted;
+    expect(queue.length).toBe(0);
+  });
+});
