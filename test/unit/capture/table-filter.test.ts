@@ -1,0 +1,86 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { parseTablePattern, TableFilter } from '../../../src/capture/table-filter.ts';
+
+const names = fc.string({ unit: fc.constantFrom('a', 'b', '_', '$', 'ä'), minLength: 1, maxLength: 5 });
+const patterns = fc.string({
+  unit: fc.constantFrom('a', 'b', '_', '$', 'ä', '*', '?'),
+  minLength: 1,
+  maxLength: 5,
+});
+
+/** What `*` and `?` mean, spelled out. */
+function covers(pattern: string, name: string): boolean {
+  const [first, ...rest] = pattern;
+  if (first === undefined) return name === '';
+  if (first === '*')
+    return covers(rest.join(''), name) || (name !== '' && covers(pattern, [...name].slice(1).join('')));
+  return (
+    name !== '' &&
+    (first === '?' || first === [...name][0]) &&
+    covers(rest.join(''), [...name].slice(1).join(''))
+  );
+}
+
+test('a table is captured when an include matches and no exclude does', () => {
+  const lists = fc.array(fc.tuple(fc.boolean(), patterns, patterns), { minLength: 1, maxLength: 5 });
+  fc.assert(
+    fc.property(lists, names, names, (list, schema, table) => {
+      const matching = (exclude: boolean): boolean =>
+        list.some(([bang, s, t]) => bang === exclude && covers(s, schema) && covers(t, table));
+      const filter = new TableFilter(list.map(([bang, s, t]) => `${bang ? '!' : ''}${s}.${t}`));
+      const expected = matching(false) && !matching(true);
+      expect(filter.matches(schema, table)).toBe(expected);
+      // The second answer comes from the cache.
+      expect(filter.matches(schema, table)).toBe(expected);
+    }),
+  );
+});
+
+test('the order of patterns does not matter', () => {
+  for (const list of [
+    ['!shop.audit', 'shop.*'],
+    ['shop.*', '!shop.audit'],
+  ]) {
+    const filter = new TableFilter(list);
+    expect(filter.matches('shop', 'orders')).toBe(true);
+    expect(filter.matches('shop', 'audit')).toBe(false);
+  }
+});
+
+test('characters of regular expressions stand for themselves', () => {
+  const filter = new TableFilter(['s(h)o+p.a[1]$|b^{2}\\']);
+  expect(filter.matches('s(h)o+p', 'a[1]$|b^{2}\\')).toBe(true);
+  expect(filter.matches('shop', 'a1')).toBe(false);
+});
+
+test.each([
+  ['mysql', 'user'],
+  ['MySQL', 'user'],
+  ['information_schema', 'TABLES'],
+  ['performance_schema', 'threads'],
+  ['sys', 'sys_config'],
+  ['rowferry', 'mark'],
+  ['shop', 'rowferry_watermark'],
+  ['shop', 'rowferry_parked'],
+])('%s.%s is never captured', (schema, table) => {
+  expect(new TableFilter(['*.*', `${schema}.${table}`]).matches(schema, table)).toBe(false);
+});
+
+test('names with the same characters in another split do not share an answer', () => {
+  const filter = new TableFilter(['a.bc']);
+  expect(filter.matches('a', 'bc')).toBe(true);
+  expect(filter.matches('ab', 'c')).toBe(false);
+});
+
+test('more names than the cache holds are still answered rightly', () => {
+  const filter = new TableFilter(['shop.t*', '!shop.*9']);
+  for (let i = 0; i < 20_100; i += 1) expect(filter.matches('shop', `t${i}`)).toBe(i % 10 !== 9);
+});
+
+test.each(['', 'shop', 'shop.', '.orders', '!', '!.x', 'a.b.c', '!!a.b', 'a b'])(
+  '%j is no pattern',
+  (text) => {
+    expect(parseTablePattern(text)).toHaveProperty('wrong');
+  },
+);

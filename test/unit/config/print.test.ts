@@ -1,0 +1,38 @@
+import { inspect } from 'node:util';
+import { expect, test } from 'vitest';
+import { formatDatabaseUrl } from '../../../src/config/database-url.ts';
+import { printConfig } from '../../../src/config/print.ts';
+import { but, GOOD, parse } from './config-text.ts';
+
+const RICH = `${but(
+  'partitions: 4',
+  'retentionMs: forever, sasl: { mechanism: plain, username: u, password: kafkasecret }',
+  but(
+    'serverId: 4711',
+    'serverId: 4711, startFrom: { file: binlog.000042, position: 4 }, tls: { key: pemsecret }',
+  ),
+)}  - { from: shop.items, targets: [a, b] }\n`;
+
+test('secrets are printed as *** wherever the configuration is shown', () => {
+  const config = parse(RICH);
+  for (const shown of [printConfig(config), JSON.stringify(config), inspect(config, { depth: 9 })]) {
+    for (const secret of ['geheim', 'kafkasecret', 'pemsecret']) expect(shown).not.toContain(secret);
+    expect(shown).toContain('***');
+  }
+  expect(printConfig(config)).toContain('url: mysql://rowferry:***@127.0.0.1:3306\n');
+});
+
+test('what is printed loads again as the same configuration', () => {
+  const config = parse(RICH);
+  const again = parse(printConfig(config));
+  const withoutPlaces = (value: typeof config): unknown => ({
+    ...value,
+    routes: value.routes.map((route) => ({ ...route, place: '' })),
+  });
+  expect(JSON.stringify(withoutPlaces(again))).toEqual(JSON.stringify(withoutPlaces(config)));
+});
+
+test('a URL is shown with its port, without its password, and encoded', () => {
+  const url = parse(but('mysql://writer:pw@db-a/shop', 'mysql://wr%40iter@[::1]/sh%20op')).targets[0]?.url;
+  expect(url === undefined ? '' : formatDatabaseUrl(url)).toBe('mysql://wr%40iter@[::1]:3306/sh%20op');
+});
