@@ -32,6 +32,8 @@ export const ERROR_CODES = {
   ROWFERRY_SOURCE_LINK: 'retry',
   /** The source refused the user name or password. */
   ROWFERRY_SOURCE_ACCESS: 'stop',
+  /** The source refused a statement of rowferry for a reason that it does not know. */
+  ROWFERRY_SOURCE_QUERY: 'stop',
   /** A statement changed or emptied a captured table (DDL, TRUNCATE). */
   ROWFERRY_SOURCE_DDL: 'stop',
   /** The binlog holds something that cannot be ferried exactly (XA, statement DML, incident, unknown or partial event). */

@@ -56,7 +56,7 @@ export function canonical(kind: ValueKind, text: string): string {
     case 'double':
       return canonicalDouble(Number(text));
     case 'bit':
-      return BigInt(/^[01]+$/.test(text) ? `0b${text}` : text).toString();
+      return canonicalNumber(text.startsWith('0b') ? BigInt(text).toString() : text);
     case 'set':
       return text.split(',').toSorted().join(',');
     case 'bytes':
@@ -79,16 +79,22 @@ function canonicalDouble(value: number): string {
 
 const NUMBER = /^(-?)(\d+)(?:\.(\d*))?(?:[eE]([+-]?\d+))?$/;
 
-/** Exact for any size: sign, digits without zeros at either end, power of ten. `-0` is 0. */
+/** Digits before or after the point up to which a number is written out. */
+const PLAIN_DIGITS = 80;
+
+/** Exact for any size and the same for every way to write a number: 1.50, 15e-1 and 1.5 are `1.5`; `-0` is `0`. */
 export function canonicalNumber(text: string): string {
   const [, sign = '', whole, fraction = '', exponent = '0'] = NUMBER.exec(text) ?? [];
-  // PostgreSQL booleans and the like: left as they are, so that they only equal themselves.
-  if (whole === undefined) return text === 't' || text === 'true' ? '1e0' : text === 'f' || text === 'false' ? '0' : text;
+  // What is no number (a boolean prints as a word) equals only itself, or the number that stands for it.
+  if (whole === undefined) return { t: '1', true: '1', f: '0', false: '0' }[text] ?? text;
   const digits = `${whole}${fraction}`.replace(/^0+/, '');
   if (digits === '') return '0';
   const significant = digits.replace(/0+$/, '');
   const power = Number(exponent) - fraction.length + (digits.length - significant.length);
-  return `${sign}${significant}e${power}`;
+  if (Math.abs(power) > PLAIN_DIGITS) return `${sign}${significant}e${power}`;
+  if (power >= 0) return `${sign}${significant}${'0'.repeat(power)}`;
+  const padded = significant.padStart(1 - power, '0');
+  return `${sign}${padded.slice(0, power)}.${padded.slice(power)}`;
 }
 
 const JSON_TOKEN = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
@@ -102,13 +108,12 @@ export function canonicalJson(text: string): string {
   return JSON.stringify(sorted(JSON.parse(marked)));
 }
 
+/** Objects become marked lists of pairs: an object would put keys that look like integers first. */
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
   if (typeof value !== 'object' || value === null) return value;
-  // A list of pairs: an object would put keys that look like integers first.
-  return Object.entries(value)
-    .toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
-    .map(([key, item]) => ({ [key]: sorted(item) }));
+  const pairs = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  return ['{', ...pairs.map(([key, item]) => [key, sorted(item)])];
 }
 
 function withoutTrailingZeros(text: string): string {
@@ -117,7 +122,8 @@ function withoutTrailingZeros(text: string): string {
 
 /** `[-]HHH:MM:SS[.ffffff]`, or seconds as a decimal, as microseconds. */
 function microseconds(text: string): bigint {
-  const [, sign, hours, minutes, seconds = text.replace(/^-/, '')] = /^(-?)(\d+):(\d+):([\d.]+)$/.exec(text) ?? [];
+  const [, sign, hours, minutes, seconds = text.replace(/^-/, '')] =
+    /^(-?)(\d+):(\d+):([\d.]+)$/.exec(text) ?? [];
   const [whole = '0', fraction = ''] = seconds.split('.');
   const rest = BigInt(whole) * 1_000_000n + BigInt(fraction.padEnd(6, '0').slice(0, 6));
   const all = (BigInt(hours ?? 0) * 60n + BigInt(minutes ?? 0)) * 60_000_000n + rest;

@@ -9,17 +9,18 @@ export interface TableColumn {
   readonly dataType: string;
 }
 
+export interface ReadColumn {
+  readonly name: string;
+  readonly kind: ValueKind;
+}
+
 /** Values in the order of the columns asked for. */
 export type TextRow = readonly (string | null)[];
 
 export interface TableReader {
   columns(table: string): Promise<TableColumn[]>;
-  /** Streams rows in pieces of some thousands; `where` narrows them to one key. */
-  rows(
-    table: string,
-    columns: readonly { readonly name: string; readonly kind: ValueKind }[],
-    where?: readonly { readonly name: string; readonly text: string }[],
-  ): AsyncGenerator<TextRow[]>;
+  /** Streams all rows in pieces of some thousands, in any order. */
+  rows(table: string, columns: readonly ReadColumn[]): AsyncGenerator<TextRow[]>;
   close(): Promise<void>;
 }
 
@@ -40,7 +41,7 @@ class MysqlReader implements TableReader {
   static async open(url: string): Promise<MysqlReader> {
     const connection = mysql.createConnection({ uri: url, charset: 'utf8mb4' });
     const reader = new MysqlReader(connection);
-    await reader.#query("SET SESSION time_zone = '+00:00', SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ".replace(', SESSION', '; SET SESSION').split(';')[0] ?? '');
+    await reader.#query("SET SESSION time_zone = '+00:00'");
     await reader.#query('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ');
     await reader.#query('START TRANSACTION WITH CONSISTENT SNAPSHOT');
     return reader;
@@ -54,16 +55,11 @@ class MysqlReader implements TableReader {
     return rows.map(([name, dataType]) => ({ name: name ?? '', dataType: dataType ?? '' }));
   }
 
-  async *rows(
-    table: string,
-    columns: readonly { readonly name: string; readonly kind: ValueKind }[],
-    where: readonly { readonly name: string; readonly text: string }[] = [],
-  ): AsyncGenerator<TextRow[]> {
+  async *rows(table: string, columns: readonly ReadColumn[]): AsyncGenerator<TextRow[]> {
     const list = columns.map(({ name, kind }) => mysqlText(mysql.escapeId(name, true), kind)).join(', ');
-    const filter = where.map(({ name }) => `CAST(${mysql.escapeId(name, true)} AS CHAR) = ?`).join(' AND ');
-    const sql = `SELECT ${list} FROM ${mysql.escapeId(table, true)}${filter === '' ? '' : ` WHERE ${filter}`}`;
+    const sql = `SELECT ${list} FROM ${mysql.escapeId(table, true)}`;
     const stream = this.#connection
-      .query({ sql, values: where.map(({ text }) => text), rowsAsArray: true, typeCast: (field) => field.string() })
+      .query({ sql, rowsAsArray: true, typeCast: (field) => field.string() })
       .stream({ highWaterMark: PIECE });
     let piece: TextRow[] = [];
     for await (const row of stream) {
@@ -95,7 +91,7 @@ class MysqlReader implements TableReader {
 
 function mysqlText(column: string, kind: ValueKind): string {
   if (kind === 'bytes') return `HEX(${column})`;
-  if (kind === 'bit') return `CAST(${column} + 0 AS CHAR)`.replace(' + 0', ' + 0');
+  if (kind === 'bit') return `CONCAT('0b', BIN(${column} + 0))`;
   // A FLOAT prints with six digits; as a DOUBLE it keeps all that it has.
   if (kind === 'float') return `CAST(CAST(${column} AS DOUBLE) AS CHAR)`;
   return `CAST(${column} AS CHAR CHARACTER SET utf8mb4)`;
@@ -126,22 +122,18 @@ class PostgresReader implements TableReader {
     return rows.map((row) => ({ name: row.column_name, dataType: row.data_type }));
   }
 
-  async *rows(
-    table: string,
-    columns: readonly { readonly name: string; readonly kind: ValueKind }[],
-    where: readonly { readonly name: string; readonly text: string }[] = [],
-  ): AsyncGenerator<TextRow[]> {
-    const types = new Map((await this.columns(table)).map(({ name, dataType }) => [name.toLowerCase(), dataType]));
-    const list = columns.map(({ name }) => postgresText(quote(name), types.get(name.toLowerCase()) ?? '')).join(', ');
+  async *rows(table: string, columns: readonly ReadColumn[]): AsyncGenerator<TextRow[]> {
+    const types = new Map(
+      (await this.columns(table)).map(({ name, dataType }) => [name.toLowerCase(), dataType]),
+    );
+    const list = columns
+      .map(({ name }) => postgresText(quote(name), types.get(name.toLowerCase()) ?? ''))
+      .join(', ');
     const [schema, name] = splitName(table);
     const from = schema === null ? quote(name) : `${quote(schema)}.${quote(name)}`;
-    const filter = where.map((part, i) => `${quote(part.name)}::text = $${i + 1}`).join(' AND ');
     this.#cursors += 1;
     const cursor = `rows_${this.#cursors}`;
-    await this.#client.query(
-      `DECLARE ${cursor} NO SCROLL CURSOR FOR SELECT ${list} FROM ${from}${filter === '' ? '' : ` WHERE ${filter}`}`,
-      where.map(({ text }) => text),
-    );
+    await this.#client.query(`DECLARE ${cursor} NO SCROLL CURSOR FOR SELECT ${list} FROM ${from}`);
     for (;;) {
       const { rows } = await this.#client.query<(string | null)[]>({
         text: `FETCH ${PIECE} FROM ${cursor}`,
@@ -172,6 +164,9 @@ function postgresText(column: string, dataType: string): string {
   switch (dataType) {
     case 'bytea':
       return `encode(${column}, 'hex')`;
+    case 'bit':
+    case 'bit varying':
+      return `'0b' || ${column}::text`;
     case 'interval':
       return `(EXTRACT(EPOCH FROM ${column}))::text`;
     case 'ARRAY':

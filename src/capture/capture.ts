@@ -12,6 +12,7 @@ import type { TransactionEnd } from './assembler.ts';
 import { Assembler } from './assembler.ts';
 import { CaptureProgress } from './capture-progress.ts';
 import type { CheckpointStore, CheckpointWriter } from './checkpoint-log.ts';
+import { readCheckpointLog } from './checkpoint-log.ts';
 import { claimSource } from './claim.ts';
 import type { RecordSender } from './publisher.ts';
 import { Publisher } from './publisher.ts';
@@ -88,10 +89,23 @@ export class Capture {
     try {
       this.progress.enter('reading');
       return await session.pump(link, assembler, signal);
+    } catch (error) {
+      if (await this.#wasSuperseded(error, writer, signal)) return 'superseded';
+      throw error;
     } finally {
       signal.removeEventListener('abort', onAbort);
       await link.close();
     }
+  }
+
+  /**
+   * A suspended capture wakes: its successor reads with the same server id, and the source has cut the old link. That is no
+   * conflict of configuration when the checkpoint topic holds a newer claim.
+   */
+  async #wasSuperseded(error: unknown, writer: CheckpointWriter, signal: AbortSignal): Promise<boolean> {
+    if (!(error instanceof RowferryError) || error.code !== 'ROWFERRY_SOURCE_SERVER_ID_TAKEN') return false;
+    const state = readCheckpointLog(await this.#ports.store.readAll(signal));
+    return state.incarnation !== writer.incarnation;
   }
 }
 

@@ -1,9 +1,11 @@
 /** Collects what the preflight judges. Every statement needs only the grants that capture needs anyway. */
+import { RowferryError } from '../errors.ts';
+import { quoteTable } from './preflight-finding.ts';
 import type { TableFilter } from './table-filter.ts';
 
 /**
- * Runs one statement on the source. Rejects with an error that has, itself or down its chain of causes, the server's number
- * as `errno`.
+ * Runs one statement on the source; values are the server's text, or null. Rejects with ROWFERRY_SOURCE_ACCESS when the
+ * account lacks a grant.
  */
 export type SourceQuery = (sql: string) => Promise<readonly Readonly<Record<string, unknown>>[]>;
 
@@ -52,7 +54,7 @@ export interface BinlogFile {
   readonly size: number;
 }
 
-export interface SourceFacts {
+export interface PreflightFacts {
   readonly flavour: Flavour;
   /** As the server says it: `9.7.4`, `11.8.9-MariaDB-log`. */
   readonly version: string;
@@ -71,8 +73,12 @@ export interface SourceFacts {
   /** The server's own filters on what reaches the binlog. */
   readonly doDb: readonly string[];
   readonly ignoreDb: readonly string[];
-  /** Executed GTID set (MySQL) or GTID position of the binlog (MariaDB). */
-  readonly gtid: string;
+  /** End of the binlog; null when it cannot be asked for. */
+  readonly current: { readonly file: string; readonly offset: number } | null;
+  /** Executed GTID set (MySQL) or GTID position (MariaDB) at `current`; null without GTIDs. */
+  readonly gtid: string | null;
+  /** GTIDs before the oldest binlog file; null without GTIDs. */
+  readonly purgedGtid: string | null;
   readonly logs: readonly BinlogFile[];
   /** Captured tables. */
   readonly tables: readonly TableFacts[];
@@ -89,65 +95,91 @@ const VARIABLES = [
   'binlog_transaction_compression',
   'expire_logs_days',
   'gtid_mode',
+  'server_uuid',
   'innodb_native_foreign_keys',
   'log_bin',
-  'server_id',
 ];
 
-/** Server error numbers that answer a question rather than fail it. */
-const SYNTAX = 1064;
-const NO_BINLOG = 1381;
-/** Database, user, table, column, one privilege, one of several privileges, routine. */
-const DENIED = new Set([1044, 1045, 1142, 1143, 1227, 1370]);
+type Rows = readonly Readonly<Record<string, unknown>>[];
 
-type Answer =
-  | { readonly kind: 'rows'; readonly rows: readonly Readonly<Record<string, unknown>>[] }
-  | { readonly kind: 'denied' | 'unknown statement' | 'no binlog' };
-
-export async function collectFacts(query: SourceQuery, filter: TableFilter): Promise<SourceFacts> {
+export async function collectFacts(query: SourceQuery, filter: TableFilter): Promise<PreflightFacts> {
   const [server] = await query(
     'SELECT VERSION() AS version, CURRENT_USER() AS account, @@global.server_id AS server_id',
   );
   const version = textOf(server?.['version']);
   const flavour: Flavour = version.includes('MariaDB') ? 'mariadb' : 'mysql';
   const serverId = Number(server?.['server_id']);
-  const [identity] = await query(
-    flavour === 'mysql'
-      ? 'SELECT @@global.server_uuid AS server, @@global.gtid_executed AS gtid'
-      : `SELECT 'server-${serverId}' AS server, @@global.gtid_binlog_pos AS gtid`,
+  const names = VARIABLES.map(literal).join(', ');
+  const variables = new Map(
+    (await query(`SHOW GLOBAL VARIABLES WHERE Variable_name IN (${names})`)).map((row) => [
+      textOf(row['Variable_name']).toLowerCase(),
+      textOf(row['Value']),
+    ]),
   );
-  const variables = await query(
-    `SHOW GLOBAL VARIABLES WHERE Variable_name IN (${VARIABLES.map(literal).join(', ')})`,
-  );
-  const status = await askFirst(query, ['SHOW BINARY LOG STATUS', 'SHOW MASTER STATUS']);
-  const logs = await ask(query, 'SHOW BINARY LOGS');
-  const replicas = await askFirst(query, ['SHOW REPLICAS', 'SHOW SLAVE HOSTS']);
-  const [place] = status.kind === 'rows' ? status.rows : [];
+  const release = releaseOf(version);
+  const words = statementsOf(flavour, release);
+  // Without a binlog these are errors rather than empty answers.
+  const hasBinlog = variables.get('log_bin') === 'ON';
+  const status = hasBinlog ? await unlessDenied(query, words.status) : [];
+  const logs = hasBinlog ? await unlessDenied(query, 'SHOW BINARY LOGS') : [];
+  const replicas = await unlessDenied(query, words.replicas);
+  const place = status?.[0];
+  const current =
+    place === undefined ? null : { file: textOf(place['File']), offset: Number(place['Position']) };
+  const files = (logs ?? []).map((row) => ({
+    name: textOf(row['Log_name']),
+    size: Number(row['File_size']),
+  }));
   return {
     flavour,
     version,
-    release: releaseOf(version),
-    serverUuid: textOf(identity?.['server']),
+    release,
+    serverUuid: flavour === 'mysql' ? (variables.get('server_uuid') ?? '') : `server-${serverId}`,
     serverId,
     account: textOf(server?.['account']),
-    variables: new Map(
-      variables.map((row) => [textOf(row['Variable_name']).toLowerCase(), textOf(row['Value'])]),
-    ),
-    mayDump: flavour === 'mysql' ? replicas.kind !== 'denied' : await mayDumpMariadb(query),
-    mayMonitor: status.kind !== 'denied' && logs.kind !== 'denied',
-    replicaIds:
-      replicas.kind === 'rows'
-        ? replicas.rows.map((row) => Number(row['Server_Id'] ?? row['Server_id']))
-        : null,
+    variables,
+    mayDump: flavour === 'mysql' ? replicas !== null : await mayDumpMariadb(query),
+    mayMonitor: status !== null && logs !== null,
+    replicaIds: replicas?.map((row) => Number(row['Server_Id'] ?? row['Server_id'])) ?? null,
     doDb: listOf(place?.['Binlog_Do_DB']),
     ignoreDb: listOf(place?.['Binlog_Ignore_DB']),
-    gtid: textOf(identity?.['gtid']).replace(/\s+/g, ''),
-    logs:
-      logs.kind === 'rows'
-        ? logs.rows.map((row) => ({ name: textOf(row['Log_name']), size: Number(row['File_size']) }))
-        : [],
+    current,
+    ...(flavour === 'mysql'
+      ? await gtidsOfMysql(query, place)
+      : await gtidsOfMariadb(query, current, files[0])),
+    logs: files,
     tables: await collectTables(query, filter),
   };
+}
+
+type Gtids = Pick<PreflightFacts, 'gtid' | 'purgedGtid'>;
+
+async function gtidsOfMysql(
+  query: SourceQuery,
+  place: Readonly<Record<string, unknown>> | undefined,
+): Promise<Gtids> {
+  // SHOW VARIABLES cuts long values.
+  const [row] = await query('SELECT @@global.gtid_mode AS mode, @@global.gtid_purged AS purged');
+  if (textOf(row?.['mode']) !== 'ON') return { gtid: null, purgedGtid: null };
+  return { gtid: gtidText(place?.['Executed_Gtid_Set']), purgedGtid: gtidText(row?.['purged']) };
+}
+
+async function gtidsOfMariadb(
+  query: SourceQuery,
+  current: PreflightFacts['current'],
+  oldest: BinlogFile | undefined,
+): Promise<Gtids> {
+  if (current === null || oldest === undefined) return { gtid: null, purgedGtid: null };
+  const [row] = await query(
+    `SELECT BINLOG_GTID_POS(${literal(current.file)}, ${current.offset}) AS here,
+            BINLOG_GTID_POS(${literal(oldest.name)}, 4) AS purged`,
+  );
+  return { gtid: gtidText(row?.['here']), purgedGtid: gtidText(row?.['purged']) };
+}
+
+/** The server breaks long sets into lines; null only where it has no answer. */
+function gtidText(value: unknown): string | null {
+  return value === null || value === undefined ? null : textOf(value).replace(/\s+/g, '');
 }
 
 /** MariaDB shows replicas only to an administrator, but `SHOW GRANTS` includes the grants of the role in force. */
@@ -210,16 +242,15 @@ async function collectTables(query: SourceQuery, filter: TableFilter): Promise<T
       primaryKey: uniqueKeys.get('PRIMARY') ?? null,
       uniqueKeys: [...uniqueKeys].flatMap(([key, facts]) => (key === 'PRIMARY' ? [] : [facts])),
       foreignKeys: referring.has(place) ? await foreignKeysOf(query, quoted) : [],
-      readable: (await ask(query, `SELECT * FROM ${quoted} LIMIT 0`)).kind === 'rows',
+      readable: (await unlessDenied(query, `SELECT * FROM ${quoted} LIMIT 0`)) !== null,
     });
   }
   return tables;
 }
 
 async function foreignKeysOf(query: SourceQuery, quoted: string): Promise<ForeignKeyFacts[]> {
-  const answer = await ask(query, `SHOW CREATE TABLE ${quoted}`);
-  const [row] = answer.kind === 'rows' ? answer.rows : [];
-  return parseForeignKeys(textOf(row?.['Create Table']));
+  const rows = await unlessDenied(query, `SHOW CREATE TABLE ${quoted}`);
+  return parseForeignKeys(textOf(rows?.[0]?.['Create Table']));
 }
 
 /** Foreign keys of a `SHOW CREATE TABLE` text, which has each on a line of its own. */
@@ -232,7 +263,7 @@ export function parseForeignKeys(createTable: string): ForeignKeyFacts[] {
   }));
 }
 
-function uniqueKeysOf(rows: readonly Readonly<Record<string, unknown>>[]): Map<string, UniqueKeyFacts> {
+function uniqueKeysOf(rows: Rows): Map<string, UniqueKeyFacts> {
   const keys = new Map<string, UniqueKeyFacts>();
   for (const row of rows) {
     const name = textOf(row['name']);
@@ -262,36 +293,35 @@ function kindOf(type: unknown): TableFacts['kind'] {
   return kinds.find((kind) => kind === type) ?? 'BASE TABLE';
 }
 
-function grouped(rows: readonly Readonly<Record<string, unknown>>[]) {
-  return Map.groupBy(rows, (row) => `${textOf(row['table_schema'])}\0${textOf(row['table_name'])}`);
-}
-
-/** Asks in the newest words first; older servers know older words. */
-async function askFirst(query: SourceQuery, statements: readonly string[]): Promise<Answer> {
-  for (const sql of statements) {
-    const answer = await ask(query, sql);
-    if (answer.kind !== 'unknown statement') return answer;
+function grouped(rows: Rows) {
+  const groups = new Map<string, Readonly<Record<string, unknown>>[]>();
+  for (const row of rows) {
+    const place = `${textOf(row['table_schema'])}\0${textOf(row['table_name'])}`;
+    const group = groups.get(place);
+    if (group === undefined) groups.set(place, [row]);
+    else group.push(row);
   }
-  return { kind: 'unknown statement' };
+  return groups;
 }
 
-async function ask(query: SourceQuery, sql: string): Promise<Answer> {
+/** MySQL renamed what speaks of masters and slaves; MariaDB still knows the old words. */
+function statementsOf(flavour: Flavour, [major, minor, patch]: PreflightFacts['release']) {
+  const since = (...wanted: readonly [number, number, number]): boolean =>
+    flavour === 'mysql' && (major - wanted[0] || minor - wanted[1] || patch - wanted[2]) >= 0;
+  return {
+    status: since(8, 2, 0) ? 'SHOW BINARY LOG STATUS' : 'SHOW MASTER STATUS',
+    replicas: since(8, 0, 22) ? 'SHOW REPLICAS' : 'SHOW SLAVE HOSTS',
+  };
+}
+
+/** Null when the account lacks the grant: that is an answer here. */
+async function unlessDenied(query: SourceQuery, sql: string): Promise<Rows | null> {
   try {
-    return { kind: 'rows', rows: await query(sql) };
+    return await query(sql);
   } catch (error) {
-    const errno = errnoOf(error);
-    if (errno === SYNTAX) return { kind: 'unknown statement' };
-    if (errno === NO_BINLOG) return { kind: 'no binlog' };
-    if (errno !== undefined && DENIED.has(errno)) return { kind: 'denied' };
+    if (error instanceof RowferryError && error.code === 'ROWFERRY_SOURCE_ACCESS') return null;
     throw error;
   }
-}
-
-function errnoOf(error: unknown): number | undefined {
-  for (let at = error; at instanceof Error; at = at.cause) {
-    if ('errno' in at && typeof at.errno === 'number') return at.errno;
-  }
-  return undefined;
 }
 
 function releaseOf(version: string): [number, number, number] {
@@ -304,15 +334,6 @@ function listOf(value: unknown): string[] {
     .split(',')
     .map((name) => name.trim())
     .filter((name) => name !== '');
-}
-
-/** `schema`.`table`, ready for SQL. */
-export function quoteTable(schema: string, name: string): string {
-  return [schema, name].map(quoteName).join('.');
-}
-
-export function quoteName(name: string): string {
-  return `\`${name.replaceAll('`', '``')}\``;
 }
 
 function literal(text: string): string {

@@ -1,70 +1,24 @@
 /** Server-wide rules of the preflight; those of tables are in `preflight-table-rules.ts`. */
-import type { SourceFacts } from './preflight-facts.ts';
-import { quoteName } from './preflight-facts.ts';
-import { judgeTables } from './preflight-table-rules.ts';
-import type { TablePattern } from './table-filter.ts';
-
-/** Names of findings; they never change their meaning. */
-export type FindingCode =
-  | 'version'
-  | 'log-bin'
-  | 'binlog-format'
-  | 'binlog-row-image'
-  | 'binlog-row-metadata'
-  | 'binlog-row-value-options'
-  | 'binlog-transaction-compression'
-  | 'binlog-order-commits'
-  | 'gtid-mode'
-  | 'server-id'
-  | 'retention'
-  | 'grant-replication'
-  | 'grant-monitor'
-  | 'grant-select'
-  | 'binlog-filter'
-  | 'no-table'
-  | 'table-kind'
-  | 'table-key'
-  | 'table-engine'
-  | 'column-type'
-  | 'column-charset'
-  | 'foreign-key-cascade';
-
-export interface Finding {
-  /** An error keeps the source from being captured; a warning will hurt some day. */
-  readonly level: 'error' | 'warning';
-  readonly code: FindingCode;
-  readonly what: string;
-  /** A statement for the source, a line for its my.cnf, or a line for rowferry's configuration. */
-  readonly mend: string;
-}
-
-/** What the pipeline wants of the source. */
-export interface Wanted {
-  readonly serverId: number;
-  readonly includes: readonly TablePattern[];
-  /** Capture is to start at a GTID set. */
-  readonly startsAtGtid: boolean;
-}
+import type { PreflightFacts } from './preflight-facts.ts';
+import { quoteAccount } from './preflight-finding.ts';
+import type { Finding, FindingCode } from './preflight-finding.ts';
 
 const OLDEST = { mysql: [8, 0, 0], mariadb: [10, 6, 0] } as const;
 const DAY_SECONDS = 86_400;
 
-/** Judges the facts; pure. Errors first, each in the order in which an operator would mend them. */
-export function evaluateSource(facts: SourceFacts, wanted: Wanted): Finding[] {
-  const findings = [
+export function judgeServer(facts: PreflightFacts, serverId: number): Finding[] {
+  return [
     ...judgeVersion(facts),
     ...judgeGrants(facts),
     ...judgeBinlog(facts),
-    ...judgeGtid(facts, wanted),
-    ...judgeServerId(facts, wanted),
+    ...judgeGtid(facts),
+    ...judgeServerId(facts, serverId),
     ...judgeRetention(facts),
     ...judgeFilters(facts),
-    ...judgeTables(facts, wanted),
   ];
-  return findings.toSorted((a, b) => Number(a.level === 'warning') - Number(b.level === 'warning'));
 }
 
-function judgeVersion({ flavour, release, version }: SourceFacts): Finding[] {
+function judgeVersion({ flavour, release, version }: PreflightFacts): Finding[] {
   const oldest = OLDEST[flavour];
   const older = release.map((part, i) => part - (oldest[i] ?? 0)).find((difference) => difference !== 0) ?? 0;
   if (older >= 0) return [];
@@ -79,7 +33,7 @@ function judgeVersion({ flavour, release, version }: SourceFacts): Finding[] {
   ];
 }
 
-function judgeGrants({ account, mayDump, mayMonitor, flavour }: SourceFacts): Finding[] {
+function judgeGrants({ account, mayDump, mayMonitor, flavour }: PreflightFacts): Finding[] {
   const to = quoteAccount(account);
   const monitor = flavour === 'mysql' ? 'REPLICATION CLIENT' : 'BINLOG MONITOR';
   const findings: Finding[] = [];
@@ -116,7 +70,7 @@ const BINLOG_RULES = [
   ],
 ] as const;
 
-function judgeBinlog(facts: SourceFacts): Finding[] {
+function judgeBinlog(facts: PreflightFacts): Finding[] {
   const findings: Finding[] = [];
   if (facts.variables.get('log_bin') !== 'ON') {
     findings.push({
@@ -153,24 +107,30 @@ function codeOf(variable: (typeof BINLOG_RULES)[number][0]): FindingCode {
 }
 
 /** MariaDB always has GTIDs. */
-function judgeGtid(facts: SourceFacts, { startsAtGtid }: Wanted): Finding[] {
-  const mode = facts.variables.get('gtid_mode')?.toUpperCase();
-  if (facts.flavour === 'mariadb' || mode === undefined || mode === 'ON') return [];
-  const mend =
-    'SET PERSIST enforce_gtid_consistency = ON; then step by step SET PERSIST gtid_mode = OFF_PERMISSIVE; … = ON_PERMISSIVE; … = ON;';
-  if (mode === 'OFF' && !startsAtGtid) {
-    const what =
-      'gtid_mode is OFF: positions are files and offsets, which mean nothing on another server after a failover';
-    return [{ level: 'warning', code: 'gtid-mode', what, mend }];
-  }
-  const what =
-    mode === 'OFF'
-      ? 'gtid_mode is OFF, but `startFrom` names a GTID set'
-      : `gtid_mode is ${mode}: some transactions have a GTID and some have none, so no position holds them all`;
-  return [{ level: 'error', code: 'gtid-mode', what, mend }];
+function judgeGtid({ flavour, variables }: PreflightFacts): Finding[] {
+  const mode = variables.get('gtid_mode')?.toUpperCase();
+  if (flavour === 'mariadb' || mode === undefined || mode === 'ON') return [];
+  return [
+    {
+      level: mode === 'OFF' ? 'warning' : 'error',
+      code: 'gtid-mode',
+      what:
+        mode === 'OFF'
+          ? 'gtid_mode is OFF: positions are files and offsets, which mean nothing on another server after a failover'
+          : `gtid_mode is ${mode}: some transactions may have a GTID and some none, so no position holds them all`,
+      mend: mendGtidMode(mode),
+    },
+  ];
 }
 
-function judgeServerId(facts: SourceFacts, { serverId }: Wanted): Finding[] {
+/** The mode moves in single steps only. */
+function mendGtidMode(mode: string): string {
+  const steps = ['OFF', 'OFF_PERMISSIVE', 'ON_PERMISSIVE', 'ON'];
+  const rest = steps.slice(steps.indexOf(mode) + 1).map((step) => `SET PERSIST gtid_mode = ${step};`);
+  return ['SET PERSIST enforce_gtid_consistency = ON;', ...rest].join(' ');
+}
+
+function judgeServerId(facts: PreflightFacts, serverId: number): Finding[] {
   const findings: Finding[] = [];
   const ours = 'choose another `serverId` in the configuration of this source';
   if (facts.serverId === 0) {
@@ -193,7 +153,7 @@ function judgeServerId(facts: SourceFacts, { serverId }: Wanted): Finding[] {
   return findings;
 }
 
-function judgeRetention(facts: SourceFacts): Finding[] {
+function judgeRetention(facts: PreflightFacts): Finding[] {
   const seconds = retentionSeconds(facts.variables);
   if (seconds === null || seconds >= DAY_SECONDS) return [];
   return [
@@ -216,7 +176,7 @@ function retentionSeconds(variables: ReadonlyMap<string, string>): number | null
 }
 
 /** The server drops what its own filters exclude before anyone can read it. */
-function judgeFilters({ tables, doDb, ignoreDb }: SourceFacts): Finding[] {
+function judgeFilters({ tables, doDb, ignoreDb }: PreflightFacts): Finding[] {
   const schemas = [...new Set(tables.map((table) => table.schema))];
   const lost = schemas.filter(
     (schema) => ignoreDb.includes(schema) || (doDb.length > 0 && !doDb.includes(schema)),
@@ -233,16 +193,8 @@ function judgeFilters({ tables, doDb, ignoreDb }: SourceFacts): Finding[] {
 }
 
 /** MySQL keeps the value over a restart; MariaDB needs it in my.cnf too. */
-function setGlobal({ flavour }: SourceFacts, variable: string, value: string): string {
+function setGlobal({ flavour }: PreflightFacts, variable: string, value: string): string {
   return flavour === 'mysql'
     ? `SET PERSIST ${variable} = ${value};`
     : `SET GLOBAL ${variable} = ${value}; and in my.cnf: ${variable} = ${value}`;
-}
-
-/** `rowferry@%` as SQL wants it. */
-export function quoteAccount(account: string): string {
-  const at = account.lastIndexOf('@');
-  return at < 0
-    ? quoteName(account)
-    : `${quoteName(account.slice(0, at))}@${quoteName(account.slice(at + 1))}`;
 }

@@ -1,8 +1,8 @@
 /** Rules of the preflight for captured tables. */
-import { quoteName, quoteTable } from './preflight-facts.ts';
-import type { ColumnFacts, SourceFacts, TableFacts, UniqueKeyFacts } from './preflight-facts.ts';
-import { quoteAccount } from './preflight-rules.ts';
-import type { Finding, Wanted } from './preflight-rules.ts';
+import type { ColumnFacts, PreflightFacts, TableFacts, UniqueKeyFacts } from './preflight-facts.ts';
+import { quoteAccount, quoteName, quoteTable } from './preflight-finding.ts';
+import type { Finding } from './preflight-finding.ts';
+import type { TablePattern } from './table-filter.ts';
 
 /** Engines whose changes roll back with their transaction. */
 const TRANSACTIONAL = new Set(['innodb', 'rocksdb', 'tokudb']);
@@ -15,25 +15,23 @@ const EXACT_TYPES: ReadonlySet<string> = new Set(
    date datetime timestamp time year enum set json`.split(/\s+/),
 );
 
-/**
- * Character sets that decode exactly: for every character of each (up to U+FFFF) the decoder's answer was compared with the
- * server's. The rest differ in a few characters, hold half surrogates, or cannot be decoded at all.
- */
-const EXACT_CHARSETS: ReadonlySet<string> = new Set(
-  `ascii binary cp1250 cp1251 cp1256 cp1257 cp850 cp852 euckr gbk koi8r latin2 latin5 latin7 macce
-   utf8 utf8mb3 utf8mb4 utf16 utf16le`.split(/\s+/),
+/** Character sets that the binlog driver reads exactly; dec8, geostd8, hp8, keybcs2 and swe7 are left. */
+export const EXACT_CHARSETS: ReadonlySet<string> = new Set(
+  `armscii8 ascii big5 binary cp1250 cp1251 cp1256 cp1257 cp850 cp852 cp866 cp932 eucjpms euckr gb18030 gb2312 gbk greek
+   hebrew koi8r koi8u latin1 latin2 latin5 latin7 macce macroman sjis tis620 ucs2 ujis utf16 utf16le utf32 utf8 utf8mb3
+   utf8mb4`.split(/\s+/),
 );
 
-export function judgeTables(facts: SourceFacts, wanted: Wanted): Finding[] {
+export function judgeTables(facts: PreflightFacts, includes: readonly TablePattern[]): Finding[] {
   return [
-    ...judgePatterns(facts, wanted),
+    ...judgePatterns(facts, includes),
     ...judgeReadable(facts),
     ...facts.tables.flatMap((table) => judgeTable(table)),
     ...judgeCascades(facts),
   ];
 }
 
-function judgePatterns({ tables, account }: SourceFacts, { includes }: Wanted): Finding[] {
+function judgePatterns({ tables, account }: PreflightFacts, includes: readonly TablePattern[]): Finding[] {
   return includes
     .filter((pattern) => !tables.some((table) => pattern.matches(table.schema, table.name)))
     .map((pattern) => ({
@@ -50,17 +48,17 @@ function grantScope(pattern: string): string {
   return /[*?]/.test(schema) ? '*.*' : `${quoteName(schema)}.*`;
 }
 
-function judgeReadable({ tables, account }: SourceFacts): Finding[] {
-  const hidden = Map.groupBy(
-    tables.filter((table) => !table.readable),
-    (table) => table.schema,
-  );
-  return [...hidden].map(([schema, list]) => ({
-    level: 'error',
-    code: 'grant-select',
-    what: `${account} may not read ${list.map((table) => `${schema}.${table.name}`).join(', ')}`,
-    mend: `GRANT SELECT ON ${quoteName(schema)}.* TO ${quoteAccount(account)};`,
-  }));
+function judgeReadable({ tables, account }: PreflightFacts): Finding[] {
+  const hidden = tables.filter((table) => !table.readable);
+  return [...new Set(hidden.map((table) => table.schema))].map((schema) => {
+    const list = hidden.filter((table) => table.schema === schema).map((table) => `${schema}.${table.name}`);
+    return {
+      level: 'error',
+      code: 'grant-select',
+      what: `${account} may not read ${list.join(', ')}`,
+      mend: `GRANT SELECT ON ${quoteName(schema)}.* TO ${quoteAccount(account)};`,
+    };
+  });
 }
 
 function judgeTable(table: TableFacts): Finding[] {
@@ -74,44 +72,27 @@ function judgeTable(table: TableFacts): Finding[] {
     return [{ level: 'error', code: 'table-kind', what, mend: exclude }];
   }
   const findings: Finding[] = [];
-  const add = (level: Finding['level'], code: Finding['code'], what: string, mend: string): void => {
-    findings.push({ level, code, what: `${name} ${what}`, mend });
+  const add = (code: Finding['code'], what: string, mend: string): void => {
+    findings.push({ level: 'error', code, what: `${name} ${what}`, mend });
   };
   const alter = `ALTER TABLE ${quoteTable(table.schema, table.name)}`;
   if (!TRANSACTIONAL.has(table.engine.toLowerCase())) {
     const what = `is of engine ${table.engine}, which cannot roll back: the binlog may differ from the table`;
-    add('error', 'table-engine', what, `${alter} ENGINE = InnoDB;`);
+    add('table-engine', what, `${alter} ENGINE = InnoDB;`);
   }
   const keyless = judgeKey(table);
-  if (keyless !== null) add('error', 'table-key', keyless, `${alter} ${addKey(table)};`);
+  if (keyless !== null) add('table-key', keyless, `${alter} ${addKey(table)};`);
 
   const odd = table.columns.filter((column) => !hasExactType(column));
   if (odd.length > 0) {
     const list = odd.map((column) => `${column.name} (${column.columnType})`).join(', ');
-    add(
-      'error',
-      'column-type',
-      `has columns whose values the binlog does not show exactly: ${list}`,
-      exclude,
-    );
+    add('column-type', `has columns whose values the binlog does not show exactly: ${list}`, exclude);
   }
-  const convert = `${alter} CONVERT TO CHARACTER SET utf8mb4;`;
   const foreign = table.columns.filter(({ charset }) => charset !== null && !EXACT_CHARSETS.has(charset));
-  const latin1 = foreign.filter(({ charset }) => charset === 'latin1');
-  const others = foreign.filter(({ charset }) => charset !== 'latin1');
-  if (others.length > 0) {
-    const list = others.map((column) => `${column.name} (${column.charset})`).join(', ');
-    add(
-      'error',
-      'column-charset',
-      `has columns whose character set cannot be decoded exactly: ${list}`,
-      convert,
-    );
-  }
-  if (latin1.length > 0) {
-    const list = latin1.map((column) => column.name).join(', ');
-    const what = `has latin1 columns, where the bytes 81, 8D, 8F, 90 and 9D are no characters and stop the capture: ${list}`;
-    add('warning', 'column-charset', what, convert);
+  if (foreign.length > 0) {
+    const list = foreign.map((column) => `${column.name} (${column.charset})`).join(', ');
+    const what = `has columns whose character set cannot be decoded exactly: ${list}`;
+    add('column-charset', what, `${alter} CONVERT TO CHARACTER SET utf8mb4;`);
   }
   return findings;
 }
@@ -142,17 +123,17 @@ function isFullKey(key: UniqueKeyFacts): boolean {
   return key.notNull && !key.partial;
 }
 
-/** A comment within the type marks a storage form of MariaDB's own: compressed columns, temporals of before 5.6. */
+/** A comment within the type marks a storage form of MariaDB's own; of those only COMPRESSED is one that can be read. */
 function hasExactType({ dataType, columnType }: ColumnFacts): boolean {
-  const withoutLabels = columnType.replaceAll(/'(?:[^'\\]|''|\\.)*'/gs, '');
-  return EXACT_TYPES.has(dataType) && !withoutLabels.includes('/*');
+  const storage = columnType.replaceAll(/'(?:[^'\\]|''|\\.)*'/gs, '').replace(/\/\*M!\d+ COMPRESSED\*\//, '');
+  return EXACT_TYPES.has(dataType) && !storage.includes('/*');
 }
 
 /**
  * Where the storage engine cascades, the rows that it changes are not in the binlog. A MySQL server that has
  * `innodb_native_foreign_keys` at OFF cascades above the engine and writes them.
  */
-function judgeCascades({ tables, variables }: SourceFacts): Finding[] {
+function judgeCascades({ tables, variables }: PreflightFacts): Finding[] {
   if (variables.get('innodb_native_foreign_keys') === 'OFF') return [];
   return tables.flatMap((table) =>
     table.foreignKeys

@@ -1,29 +1,29 @@
 /** Looks at a source before anything is captured: all findings at once, each with what mends it. */
 import { RowferryError } from '../errors.ts';
 import { collectFacts } from './preflight-facts.ts';
-import type { BinlogFile, Flavour, SourceQuery, TableFacts } from './preflight-facts.ts';
-import { evaluateSource } from './preflight-rules.ts';
-import type { Finding } from './preflight-rules.ts';
+import type { BinlogFile, PreflightFacts, SourceQuery, TableFacts } from './preflight-facts.ts';
+import type { Finding } from './preflight-finding.ts';
+import { judgeServer } from './preflight-rules.ts';
+import { judgeTables } from './preflight-table-rules.ts';
+import type { SourceFacts } from './start-position.ts';
 import { TableFilter } from './table-filter.ts';
+import type { TablePattern } from './table-filter.ts';
 
 export interface PreflightOptions {
+  /** The source's name in the configuration, for errors. */
+  readonly name: string;
   /** Our replica server id. */
   readonly serverId: number;
   /** Patterns as `TableFilter` takes them. */
   readonly tables: readonly string[];
-  /** The first start is at a GTID set, so the source must have GTIDs. */
-  readonly startsAtGtid: boolean;
 }
 
 export interface Preflight {
-  readonly flavour: Flavour;
-  readonly version: string;
-  /** The `server` of a position. */
-  readonly serverUuid: string;
   readonly findings: readonly Finding[];
+  /** Where the source stands. Only to be used when no finding is an error. */
+  readonly facts: SourceFacts;
+  /** Captured tables as the catalog describes them today. */
   readonly tables: readonly TableFacts[];
-  /** Executed GTID set (MySQL) or GTID position (MariaDB) just now. */
-  readonly gtid: string;
   /** Binlog files, oldest first. */
   readonly logs: readonly BinlogFile[];
 }
@@ -31,14 +31,39 @@ export interface Preflight {
 /** Asks the source and judges the answers. Rejects only when the source cannot be asked. */
 export async function preflightSource(query: SourceQuery, options: PreflightOptions): Promise<Preflight> {
   const filter = new TableFilter(options.tables);
-  const facts = await collectFacts(query, filter);
-  const { flavour, version, serverUuid, tables, gtid, logs } = facts;
-  const findings = evaluateSource(facts, {
-    serverId: options.serverId,
-    includes: filter.includes,
-    startsAtGtid: options.startsAtGtid,
-  });
-  return { flavour, version, serverUuid, findings, tables, gtid, logs };
+  let facts: PreflightFacts;
+  try {
+    facts = await collectFacts(query, filter);
+  } catch (error) {
+    throw error instanceof RowferryError ? error.at({ source: options.name }) : error;
+  }
+  const { flavour, version, serverUuid, current, gtid, purgedGtid, tables, logs } = facts;
+  return {
+    findings: evaluateSource(facts, { serverId: options.serverId, includes: filter.includes }),
+    facts: {
+      flavour,
+      version,
+      server: serverUuid,
+      current: current ?? { file: '', offset: 0 },
+      gtid,
+      purgedGtid,
+      oldestFile: logs[0]?.name ?? '',
+    },
+    tables,
+    logs,
+  };
+}
+
+/** What the pipeline wants of the source. */
+export interface Wanted {
+  readonly serverId: number;
+  readonly includes: readonly TablePattern[];
+}
+
+/** Judges the facts; pure. Errors first, each in the order in which an operator would mend them. */
+export function evaluateSource(facts: PreflightFacts, { serverId, includes }: Wanted): Finding[] {
+  const findings = [...judgeServer(facts, serverId), ...judgeTables(facts, includes)];
+  return findings.toSorted((a, b) => Number(a.level === 'warning') - Number(b.level === 'warning'));
 }
 
 /** Two lines a finding: what is wrong and what mends it. */
@@ -46,11 +71,4 @@ export function formatFindings(findings: readonly Finding[]): string {
   return findings
     .map(({ level, code, what, mend }) => `${level} ${code}: ${what}\n    mend: ${mend}`)
     .join('\n');
-}
-
-/** Throws ROWFERRY_SOURCE_PREFLIGHT with every error, or returns when there is none. */
-export function refuseErrors({ findings }: Preflight, source: string): void {
-  const errors = findings.filter((finding) => finding.level === 'error');
-  if (errors.length === 0) return;
-  throw new RowferryError('ROWFERRY_SOURCE_PREFLIGHT', formatFindings(errors), { where: { source } });
 }

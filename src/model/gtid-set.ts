@@ -4,29 +4,73 @@
  */
 import { RowferryError } from '../errors.ts';
 
-export type GtidFlavour = 'mysql' | 'mariadb';
-
-/**
- * Which transactions of a source are done. Mutable by `add` alone; `toString` is the canonical text that the server takes as
- * a start position.
- */
-export interface GtidState {
-  readonly flavour: GtidFlavour;
+/** What both flavours can do. */
+interface GtidState {
   isEmpty(): boolean;
-  /** Adds one transaction: `uuid:number`, `uuid:tag:number` or `domain-server-sequence`. */
   add(gtid: string): void;
-  /** Whether one transaction is done. */
   contains(gtid: string): boolean;
-  /** Whether everything done here is done there too. */
   isSubsetOf(other: GtidState): boolean;
-  equals(other: GtidState): boolean;
-  clone(): GtidState;
+  union(other: GtidState): GtidState;
   toString(): string;
 }
 
-/** Reads either flavour's text; the empty text is the empty set. Throws ROWFERRY_CONFIG_INVALID. */
-export function parseGtids(text: string, flavour: GtidFlavour): GtidState {
-  return flavour === 'mysql' ? GtidSet.parse(text) : GtidPosition.parse(text);
+/**
+ * Which transactions of a source are done: a MySQL GTID set (`uuid:1-5:9,uuid:tag:1-3`) or a MariaDB GTID position
+ * (`0-1-1234,1-3-45`: everything up to it in its domain). The text tells which; an empty set becomes what is first added.
+ */
+export class GtidSet {
+  #state: GtidState | undefined;
+
+  private constructor(state: GtidState | undefined) {
+    this.#state = state;
+  }
+
+  /** Reads either flavour's text; the empty text is the empty set. Throws ROWFERRY_CONFIG_INVALID. */
+  static parse(text: string): GtidSet {
+    const bare = text.replace(/\s/g, '');
+    if (bare.replaceAll(',', '') === '') return new GtidSet(undefined);
+    return new GtidSet(bare.includes(':') ? MysqlSet.parse(bare) : MariadbPosition.parse(bare));
+  }
+
+  isEmpty(): boolean {
+    return this.#state?.isEmpty() ?? true;
+  }
+
+  /** Adds one transaction: `uuid:number`, `uuid:tag:number` or `domain-server-sequence`. */
+  add(gtid: string): void {
+    this.#state ??= gtid.includes(':') ? new MysqlSet() : new MariadbPosition();
+    this.#state.add(gtid);
+  }
+
+  /** Whether one transaction is done. */
+  contains(gtid: string): boolean {
+    return this.#state?.contains(gtid) ?? false;
+  }
+
+  /** Whether everything that is done here is done there too. */
+  isSubsetOf(other: GtidSet): boolean {
+    if (this.#state === undefined || this.#state.isEmpty()) return true;
+    return other.#state !== undefined && this.#state.isSubsetOf(other.#state);
+  }
+
+  equals(other: GtidSet): boolean {
+    return this.toString() === other.toString();
+  }
+
+  /** A new set with what either holds. Both must be of one flavour. */
+  union(other: GtidSet): GtidSet {
+    if (this.#state === undefined) return other.clone();
+    return other.#state === undefined ? this.clone() : new GtidSet(this.#state.union(other.#state));
+  }
+
+  clone(): GtidSet {
+    return GtidSet.parse(this.toString());
+  }
+
+  /** Canonical: what the server shows and takes as a start position. */
+  toString(): string {
+    return this.#state?.toString() ?? '';
+  }
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -38,15 +82,13 @@ const MAX_UINT32 = 0xffff_ffff;
 /** Inclusive bounds, sorted, disjoint and not adjacent: `[1, 5, 9, 9]` is `1-5:9`. Flat, since sets may hold many. */
 type Intervals = number[];
 
-/** A MySQL GTID set: `uuid:1-5:9,uuid:tag:1-3`. */
-export class GtidSet implements GtidState {
-  readonly flavour = 'mysql';
+class MysqlSet implements GtidState {
   /** Keyed by `uuid` or `uuid:tag`. */
   readonly #sources = new Map<string, Intervals>();
 
-  static parse(text: string): GtidSet {
-    const set = new GtidSet();
-    for (const part of text.replace(/\s/g, '').toLowerCase().split(',')) {
+  static parse(text: string): MysqlSet {
+    const set = new MysqlSet();
+    for (const part of text.toLowerCase().split(',')) {
       if (part === '') continue;
       const [uuid = '', ...items] = part.split(':');
       if (!UUID.test(uuid) || items.length === 0) throw malformed('MySQL GTID set');
@@ -90,7 +132,7 @@ export class GtidSet implements GtidState {
   }
 
   isSubsetOf(other: GtidState): boolean {
-    if (!(other instanceof GtidSet)) return this.isEmpty();
+    if (!(other instanceof MysqlSet)) return this.isEmpty();
     for (const [source, intervals] of this.#sources) {
       const theirs = other.#sources.get(source) ?? [];
       for (let i = 0; i < intervals.length; i += 2) {
@@ -100,24 +142,15 @@ export class GtidSet implements GtidState {
     return true;
   }
 
-  equals(other: GtidState): boolean {
-    return this.isSubsetOf(other) && other.isSubsetOf(this);
-  }
-
-  /** A new set with what either holds. */
-  union(other: GtidSet): GtidSet {
-    const set = this.clone();
+  union(other: GtidState): MysqlSet {
+    if (!(other instanceof MysqlSet)) throw malformed('MySQL GTID set');
+    const set = new MysqlSet();
+    for (const [source, intervals] of this.#sources) set.#sources.set(source, [...intervals]);
     for (const [source, intervals] of other.#sources) {
       for (let i = 0; i < intervals.length; i += 2) {
         set.#addInterval(source, intervals[i] ?? 0, intervals[i + 1] ?? 0);
       }
     }
-    return set;
-  }
-
-  clone(): GtidSet {
-    const set = new GtidSet();
-    for (const [source, intervals] of this.#sources) set.#sources.set(source, [...intervals]);
     return set;
   }
 
@@ -168,17 +201,13 @@ export class GtidSet implements GtidState {
   }
 }
 
-/**
- * A MariaDB GTID position: the last transaction of each replication domain, `0-1-1234,1-3-45`. Everything up to it in its
- * domain is done.
- */
-export class GtidPosition implements GtidState {
-  readonly flavour = 'mariadb';
+/** The last transaction of each replication domain. */
+class MariadbPosition implements GtidState {
   readonly #domains = new Map<number, { readonly server: number; readonly sequence: number }>();
 
-  static parse(text: string): GtidPosition {
-    const position = new GtidPosition();
-    for (const part of text.replace(/\s/g, '').split(',')) {
+  static parse(text: string): MariadbPosition {
+    const position = new MariadbPosition();
+    for (const part of text.split(',')) {
       if (part === '') continue;
       const { domain, server, sequence } = splitTriple(part);
       if (position.#domains.has(domain)) throw malformed('MariaDB GTID position (a domain is named twice)');
@@ -203,30 +232,21 @@ export class GtidPosition implements GtidState {
   }
 
   isSubsetOf(other: GtidState): boolean {
-    if (!(other instanceof GtidPosition)) return this.isEmpty();
+    if (!(other instanceof MariadbPosition)) return this.isEmpty();
     for (const [domain, { sequence }] of this.#domains) {
       if ((other.#domains.get(domain)?.sequence ?? -1) < sequence) return false;
     }
     return true;
   }
 
-  equals(other: GtidState): boolean {
-    return this.flavour === other.flavour && this.toString() === other.toString();
-  }
-
-  /** A new position with the later transaction of each domain. */
-  union(other: GtidPosition): GtidPosition {
-    const position = this.clone();
+  union(other: GtidState): MariadbPosition {
+    if (!(other instanceof MariadbPosition)) throw malformed('MariaDB GTID position');
+    const position = new MariadbPosition();
+    for (const [domain, last] of this.#domains) position.#domains.set(domain, last);
     for (const [domain, theirs] of other.#domains) {
       const ours = position.#domains.get(domain);
       if (ours === undefined || ours.sequence < theirs.sequence) position.#domains.set(domain, theirs);
     }
-    return position;
-  }
-
-  clone(): GtidPosition {
-    const position = new GtidPosition();
-    for (const [domain, last] of this.#domains) position.#domains.set(domain, last);
     return position;
   }
 

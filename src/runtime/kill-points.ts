@@ -7,9 +7,9 @@ const [wantedPoint, wantedCount] = (process.env['ROWFERRY_KILL_AT'] ?? '').split
 let passed = 0;
 
 export type KillPoint =
-  /** Records are with Kafka, no acknowledgement has been seen. */
+  /** Kafka has the records, their acknowledgement has not been taken in. */
   | 'capture.after-produce'
-  /** Acknowledged, the checkpoint is not saved. */
+  /** The acknowledgement is taken in, the checkpoint that it allows is not saved. */
   | 'capture.after-ack'
   /** Phase one of a batch with moves has committed everywhere, phase two has not begun. */
   | 'apply.between-phases'

@@ -71,6 +71,8 @@ export interface TargetColumn {
   /** The server computes it; rowferry never writes it. */
   readonly generated: boolean;
   readonly hasDefault: boolean;
+  /** How the target compares text of this column; absent when it holds no text. */
+  readonly compares?: 'exact' | 'loose';
 }
 
 /** How rows of one source table shape are written to one target table; made once per shape and kept. */

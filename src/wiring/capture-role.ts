@@ -85,9 +85,11 @@ export class CaptureRole {
       const startedMs = Date.now();
       try {
         const end = await this.#incarnation(link, AbortSignal.any([signal, term]));
-        if (end === 'superseded')
-          this.#log.warn({ source: this.#source.name }, 'another claim superseded this capture');
         backoff.reset();
+        if (end === 'stopped') continue;
+        this.#log.warn({ source: this.#source.name }, 'another claim superseded this capture');
+        // A zombie learns within this time from the group that it leads no more; a replay's claim is taken up after it.
+        await sleep(1_000, AbortSignal.any([signal, term]));
       } catch (thrown) {
         const error = toRowferryError(thrown, 'capturing').at({ source: this.#source.name });
         if (signal.aborted || term.aborted) continue;

@@ -11,17 +11,17 @@ export interface SourceTopics {
 }
 
 export function sourceTopics(config: Config, source: string): SourceTopics {
-  const base = `${config.kafka.topicPrefix}${config.name}.${source}`;
+  const base = `${config.kafka.topicPrefix}.${source}`;
   return { changes: base, checkpoints: `${base}.checkpoints`, captureGroup: `${base}.capture` };
 }
 
 /** What every member of a pipeline must agree on, one partition, compacted. */
 export function layoutTopic(config: Config): string {
-  return `${config.kafka.topicPrefix}${config.name}.layout`;
+  return `${config.kafka.topicPrefix}.layout`;
 }
 
 export function applyGroup(config: Config): string {
-  return `${config.kafka.topicPrefix}${config.name}.apply`;
+  return `${config.kafka.topicPrefix}.apply`;
 }
 
 /** Settings of the topic that holds changes. */

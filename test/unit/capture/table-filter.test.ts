@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parseTablePattern, TableFilter } from '../../../src/capture/table-filter.ts';
 
@@ -9,17 +9,12 @@ const patterns = fc.string({
   maxLength: 5,
 });
 
-/** What `*` and `?` mean, spelled out. */
+/** What `*` and `?` mean, spelled out; all characters of these tests are one code unit long. */
 function covers(pattern: string, name: string): boolean {
-  const [first, ...rest] = pattern;
-  if (first === undefined) return name === '';
-  if (first === '*')
-    return covers(rest.join(''), name) || (name !== '' && covers(pattern, [...name].slice(1).join('')));
-  return (
-    name !== '' &&
-    (first === '?' || first === [...name][0]) &&
-    covers(rest.join(''), [...name].slice(1).join(''))
-  );
+  if (pattern === '') return name === '';
+  const rest = pattern.slice(1);
+  if (pattern.startsWith('*')) return covers(rest, name) || (name !== '' && covers(pattern, name.slice(1)));
+  return name !== '' && (pattern[0] === '?' || pattern[0] === name[0]) && covers(rest, name.slice(1));
 }
 
 test('a table is captured when an include matches and no exclude does', () => {
@@ -45,6 +40,8 @@ test('the order of patterns does not matter', () => {
     const filter = new TableFilter(list);
     expect(filter.matches('shop', 'orders')).toBe(true);
     expect(filter.matches('shop', 'audit')).toBe(false);
+    expect(filter.includes.map(({ text }) => text)).toEqual(['shop.*']);
+    expect(filter.excludes.map(({ text }) => text)).toEqual(['!shop.audit']);
   }
 });
 

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { interpolate } from '../../../src/config/interpolate.ts';
 import { but, GOOD, parse, problems } from './config-text.ts';
@@ -78,6 +78,12 @@ test('a value that fails its check is never quoted', () => {
   const lines = problems(text, { env: { SRC_PASSWORD: 'x', SECRET: 'topsecret' } });
   expect(lines).toHaveLength(2);
   expect(lines.join()).not.toContain('topsecret');
+});
+
+test('a value that could not be had is told once, not as a wrong value too', () => {
+  expect(problems(but('partitions: 4', 'partitions: "${env:NOPE}"'))).toEqual([
+    'shop.yaml:2:51: kafka.partitions: environment variable NOPE is not set; set it, or write `${env:NOPE:-default}`',
+  ]);
 });
 
 test('a value cannot change the structure of the file', () => {

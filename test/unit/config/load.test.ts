@@ -81,10 +81,10 @@ drain: 5
     'shop.yaml:2:34: kafka.partition: is no option; did you mean partitions?',
     'shop.yaml:2:56: kafka.format: must be one of chunk, row',
     'shop.yaml:4:3: sources.main.serverId: is missing',
-    'shop.yaml:4:82: sources.main.startFrom.gtid: is missing',
+    'shop.yaml:4:71: sources.main.startFrom.gtid: is missing',
     'shop.yaml:4:84: sources.main.startFrom.gtidd: is no option; did you mean gtid?',
     'shop.yaml:6:13: targets.a.url: environment variable NOPE is not set; set it, or write `${env:NOPE:-default}`',
-    'shop.yaml:8:31: routes[0].target: names no target; targets are a',
+    'shop.yaml:8:33: routes[0].target: names no target; targets are a',
     'shop.yaml:9:1: drain: is no option; did you mean drainMs?',
   ]);
 });
@@ -182,7 +182,7 @@ test('two sources must differ in server id, and a route needs exactly one of the
     '  other: { url: "mysql://rowferry@127.0.0.2", serverId: 4711, tables: ["shop.users"] }\ntargets:',
   );
   expect(problems(text)).toEqual([
-    'shop.yaml:5:59: sources.other.serverId: is also the id of source main; choose another: two replicas with one id throw each other out',
+    'shop.yaml:5:57: sources.other.serverId: is also the id of source main; choose another: two replicas with one id throw each other out',
     'shop.yaml:11:13: routes[1].from: is captured by sources main and other; exclude it in all but one',
   ]);
 });

@@ -46,7 +46,7 @@ test('the JSON Schema knows every default and accepts what the declaration accep
       kafka: { properties: { partitions: { default: 8 }, brokers: { description: expect.any(String) } } },
     },
   });
-  const check = z.fromJSONSchema(schema as Parameters<typeof z.fromJSONSchema>[0]);
+  const check = z.fromJSONSchema(schema);
   for (const text of [
     GOOD,
     GOOD.replace('partitions: 4', 'partitions: "${env:N}", format: "${env:F}", retentionMs: 7d'),

@@ -1,8 +1,9 @@
 import { inspect } from 'node:util';
 import { expect, test } from 'vitest';
+import type { Config } from '../../../src/config/config.ts';
 import { formatDatabaseUrl } from '../../../src/config/database-url.ts';
 import { printConfig } from '../../../src/config/print.ts';
-import { but, GOOD, parse } from './config-text.ts';
+import { but, parse } from './config-text.ts';
 
 const RICH = `${but(
   'partitions: 4',
@@ -25,11 +26,10 @@ test('secrets are printed as *** wherever the configuration is shown', () => {
 test('what is printed loads again as the same configuration', () => {
   const config = parse(RICH);
   const again = parse(printConfig(config));
-  const withoutPlaces = (value: typeof config): unknown => ({
-    ...value,
-    routes: value.routes.map((route) => ({ ...route, place: '' })),
-  });
-  expect(JSON.stringify(withoutPlaces(again))).toEqual(JSON.stringify(withoutPlaces(config)));
+  // Through JSON, where every secret is the same; places differ of course.
+  const comparable = ({ routes, ...rest }: Config): unknown =>
+    JSON.parse(JSON.stringify({ ...rest, routes: routes.map((route) => ({ ...route, place: '' })) }));
+  expect(comparable(again)).toEqual(comparable(config));
 });
 
 test('a URL is shown with its port, without its password, and encoded', () => {

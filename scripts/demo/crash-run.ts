@@ -1,0 +1,102 @@
+/** The daemon under the demo's load: started, killed and started again, watched all the time. */
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Daemon } from '../lib/daemon.ts';
+import type { DaemonView } from '../lib/daemon-status.ts';
+import { untilTrue } from '../lib/until.ts';
+import type { Stage } from './stage.ts';
+
+const WATCH_MS = 250;
+
+export class CrashRun {
+  readonly #stage: Stage;
+  readonly #onStatus: (status: DaemonView | undefined, kills: number) => void;
+  readonly #watching = new AbortController();
+  readonly #watch: Promise<void>;
+  readonly lagSamplesMs: number[] = [];
+  #daemon: Daemon;
+  #lastStatusMs = 0;
+  kills = 0;
+
+  constructor(stage: Stage, onStatus: (status: DaemonView | undefined, kills: number) => void) {
+    this.#stage = stage;
+    this.#onStatus = onStatus;
+    this.#daemon = this.#start();
+    this.#watch = this.#watchStatus(this.#watching.signal);
+  }
+
+  get daemon(): Daemon {
+    return this.#daemon;
+  }
+
+  /** Kills the daemon in the middle of its work and starts the next one. */
+  async killAndRestart(): Promise<void> {
+    await this.#daemon.kill();
+    this.kills += 1;
+    this.#daemon = this.#start();
+  }
+
+  /** Waits until every partition says that it has applied everything that was committed up to `timeMs`. */
+  async untilApplied(timeMs: number, timeoutMs: number): Promise<void> {
+    await untilTrue(
+      'everything to be applied',
+      () => {
+        this.#refuseExit();
+        const partitions = this.#daemon.status?.partitions ?? [];
+        const done =
+          partitions.length > 0 && partitions.every(({ appliedUntilMs }) => (appliedUntilMs ?? 0) > timeMs);
+        return done ? true : undefined;
+      },
+      {
+        timeoutMs,
+        details: () => `status: ${JSON.stringify(this.#daemon.status)}\n${this.#daemon.logTail()}`,
+      },
+    );
+  }
+
+  /** Ends the watching, and the daemon unless it may stay. */
+  async end({ keepDaemon }: { readonly keepDaemon: boolean }): Promise<void> {
+    this.#watching.abort();
+    await this.#watch;
+    if (!keepDaemon) await this.#daemon.stop();
+  }
+
+  #start(): Daemon {
+    const { configFile, folder, env } = this.#stage;
+    return Daemon.start({
+      configFile,
+      name: 'shop',
+      runDir: join(folder, 'run'),
+      logFile: join(folder, 'rowferry.log'),
+      env,
+    });
+  }
+
+  async #watchStatus(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const { status } = this.#daemon;
+      if (status !== undefined && status.timeMs > this.#lastStatusMs) {
+        this.#lastStatusMs = status.timeMs;
+        if (status.lagMs !== null) this.lagSamplesMs.push(status.lagMs);
+      }
+      this.#onStatus(status, this.kills);
+      await sleep(WATCH_MS, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  /** A daemon that ends by itself is a failure, whatever it says. */
+  #refuseExit(): void {
+    if (this.#daemon.exit !== undefined)
+      throw new Error(`the daemon ended by itself (${this.#daemon.describeExit()})`);
+  }
+
+  /** Waits `ms` while the daemon must live. */
+  async pass(ms: number, signal: AbortSignal): Promise<void> {
+    const deadline = Date.now() + ms;
+    while (Date.now() < deadline && !signal.aborted) {
+      this.#refuseExit();
+      await sleep(Math.min(200, deadline - Date.now()), undefined, { signal }).catch(() => undefined);
+    }
+    this.#refuseExit();
+  }
+}

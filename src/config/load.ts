@@ -1,0 +1,128 @@
+/** Reads, checks and resolves the configuration file; every problem is told at once, each with its place. */
+import { readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { RowferryError } from '../errors.ts';
+import { crossCheck, targetsOf, targetTable } from './check.ts';
+import type {
+  Config,
+  RouteSettings,
+  SourceSettings,
+  StartFrom,
+  TargetSettings,
+  TlsSettings,
+} from './config.ts';
+import { systemCode } from './interpolate.ts';
+import type { Surroundings } from './interpolate.ts';
+import { LocatedYaml } from './locate.ts';
+import { configOptions } from './options.ts';
+import type { ConfigOptions, RouteOptions, SourceOptions, TargetOptions, TlsOptions } from './options.ts';
+import { problemsOf } from './problems.ts';
+import { Secret } from './secret.ts';
+
+/** Reads the file; throws ROWFERRY_CONFIG_INVALID whose message holds one line a problem. */
+export function loadConfig(file: string, env: Surroundings['env']): Config {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new RowferryError('ROWFERRY_CONFIG_INVALID', `${file}: cannot be read (${systemCode(error)})`, {
+      hint: 'name the configuration with --config or ROWFERRY_CONFIG',
+      cause: error,
+    });
+  }
+  const folder = dirname(file);
+  return parseConfig(file, text, { env, readFile: (path) => readFileSync(resolve(folder, path), 'utf8') });
+}
+
+/** The same for text that is already at hand. `file` leads every place. */
+export function parseConfig(file: string, text: string, surroundings: Surroundings): Config {
+  const yaml = new LocatedYaml(file, text, surroundings);
+  const raw = yaml.value === null ? {} : yaml.value;
+  const parsed = yaml.value === undefined ? undefined : configOptions.safeParse(raw, { reportInput: true });
+  const told = [
+    ...(parsed === undefined || parsed.success ? [] : problemsOf(configOptions, parsed.error)),
+    ...(parsed === undefined ? [] : crossCheck(raw)),
+  ];
+  const problems = [
+    ...yaml.problems,
+    ...told.filter(({ path }) => !yaml.failed(path)).map((problem) => yaml.locate(problem)),
+  ];
+  if (problems.length > 0 || parsed?.success !== true) {
+    const lines = problems.toSorted((a, b) => a.offset - b.offset).map(({ line }) => line);
+    throw new RowferryError('ROWFERRY_CONFIG_INVALID', [...new Set(lines)].join('\n'));
+  }
+  return freeze(resolveConfig(parsed.data, yaml, surroundings.env));
+}
+
+function resolveConfig(options: ConfigOptions, yaml: LocatedYaml, env: Surroundings['env']): Config {
+  const { name, kafka, apply, capture, log, drainMs } = options;
+  return {
+    name,
+    kafka: {
+      ...kafka,
+      topicPrefix: kafka.topicPrefix ?? name,
+      tls: tlsSettings(kafka.tls),
+      sasl: kafka.sasl === undefined ? null : { ...kafka.sasl, password: new Secret(kafka.sasl.password) },
+    },
+    sources: Object.entries(options.sources).map(([key, source]) => sourceSettings(key, source)),
+    targets: Object.entries(options.targets).map(([key, target]) => targetSettings(key, target)),
+    routes: options.routes.map((route, i) => routeSettings(route, yaml.place(['routes', i]))),
+    apply,
+    capture,
+    log,
+    drainMs,
+    runDir: resolve(
+      dirname(yaml.file),
+      options.runDir ?? join(env['XDG_RUNTIME_DIR'] ?? tmpdir(), `rowferry-${name}`),
+    ),
+    file: yaml.file,
+  };
+}
+
+function sourceSettings(name: string, source: SourceOptions): SourceSettings {
+  const { url, tls, startFrom, ...rest } = source;
+  return { name, ...rest, url: { ...url, tls: tlsSettings(tls) }, startFrom: startOf(startFrom) };
+}
+
+function targetSettings(name: string, target: TargetOptions): TargetSettings {
+  const { url, tls, ...rest } = target;
+  return { name, ...rest, url: { ...url, tls: tlsSettings(tls) } };
+}
+
+function routeSettings(route: RouteOptions, place: string): RouteSettings {
+  return {
+    from: route.from,
+    to: targetTable(route),
+    targets: targetsOf(route).map(({ name }) => name),
+    shards: route.shards === undefined ? null : { by: route.shards.by, algorithm: route.shards.algorithm },
+    place,
+  };
+}
+
+function startOf(start: SourceOptions['startFrom']): StartFrom {
+  if (typeof start === 'string') return { kind: start };
+  // GTID sets are often pasted with line breaks; the server wants none.
+  if ('gtid' in start) return { kind: 'gtid', gtid: start.gtid.replace(/\s+/g, '') };
+  return { kind: 'file', file: start.file, position: start.position };
+}
+
+function tlsSettings(tls: TlsOptions): TlsSettings | null {
+  if (tls === false) return null;
+  if (tls === true) return { rejectUnauthorized: true };
+  const { ca, cert, key, rejectUnauthorized } = tls;
+  return {
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key: new Secret(key) }),
+    rejectUnauthorized,
+  };
+}
+
+function freeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    Object.values(value).forEach(freeze);
+  }
+  return value;
+}

@@ -1,0 +1,88 @@
+/** The manual's table of options, made from their declaration. */
+import { z } from 'zod';
+import { shapeOf } from './option-kinds.ts';
+import { configOptions } from './options.ts';
+import { unwrap } from './problems.ts';
+
+interface Row {
+  readonly path: string;
+  readonly type: string;
+  readonly default: string;
+  readonly description: string;
+}
+
+/** Markdown of every option in the order of its declaration, a table a section, columns aligned. */
+export function optionTables(): string {
+  const rows = Object.entries(configOptions.shape).flatMap(([key, schema]) => rowsOf(key, schema));
+  const sections = new Map<string, Row[]>();
+  for (const row of rows) {
+    const section = /^[^.[]+(?=[.[])/.exec(row.path)?.[0] ?? 'top level';
+    sections.set(section, [...(sections.get(section) ?? []), row]);
+  }
+  return [...sections].map(([section, list]) => `### ${section}\n\n${table(list)}`).join('\n\n');
+}
+
+function rowsOf(path: string, schema: z.core.$ZodType): Row[] {
+  const branches = unwrap(schema);
+  const types = branches.flatMap((branch) => typeOf(branch) ?? []);
+  const own: Row[] =
+    types.length === 0
+      ? []
+      : [
+          {
+            path,
+            type: [...new Set(types)].join(' or '),
+            default: defaultOf(schema, branches),
+            description: z.globalRegistry.get(schema)?.description ?? '',
+          },
+        ];
+  const inner = branches.flatMap((branch) => childrenOf(path, branch));
+  return [...own, ...inner.filter((row, i) => inner.findIndex(({ path: same }) => same === row.path) === i)];
+}
+
+/** Words for a value; undefined for a section, whose options stand for it. */
+function typeOf(schema: z.core.$ZodType): string | undefined {
+  const shape = shapeOf(schema);
+  if (shape !== undefined) return shape.type;
+  if (schema instanceof z.ZodEnum) return schema.options.map((value) => `\`${value}\``).join(', ');
+  if (schema instanceof z.ZodLiteral)
+    return [...schema.values].map((value) => `\`${String(value)}\``).join(', ');
+  if (!(schema instanceof z.ZodArray)) return undefined;
+  const element = typeOf(schema.element);
+  return element === undefined ? undefined : `list of ${element}s`;
+}
+
+function childrenOf(path: string, schema: z.core.$ZodType): Row[] {
+  if (schema instanceof z.ZodObject) {
+    return Object.entries(schema.shape).flatMap(([key, child]) =>
+      child instanceof z.ZodType ? rowsOf(`${path}.${key}`, child) : [],
+    );
+  }
+  if (schema instanceof z.ZodRecord) return rowsOf(`${path}.<name>`, schema.valueType);
+  if (schema instanceof z.ZodArray && typeOf(schema) === undefined)
+    return rowsOf(`${path}[]`, schema.element);
+  return [];
+}
+
+function defaultOf(schema: z.core.$ZodType, branches: readonly z.core.$ZodType[]): string {
+  if (schema instanceof z.ZodOptional) return 'none';
+  if (!(schema instanceof z.ZodDefault)) return '**required**';
+  const value: unknown = schema.def.defaultValue;
+  const show = branches.map((branch) => shapeOf(branch)?.show).find((found) => found !== undefined);
+  return `\`${show === undefined ? String(value) : show(value)}\``;
+}
+
+function table(rows: readonly Row[]): string {
+  const cells = [
+    ['Option', 'Value', 'Default', 'Meaning'],
+    ...rows.map((row) => [`\`${row.path}\``, row.type, row.default, row.description].map(escapeCell)),
+  ];
+  const widths = [0, 1, 2, 3].map((column) => Math.max(...cells.map((line) => (line[column] ?? '').length)));
+  const draw = (line: readonly string[], fill = ' '): string =>
+    `| ${widths.map((width, i) => (line[i] ?? '').padEnd(width, fill)).join(' | ')} |`;
+  return [draw(cells[0] ?? []), draw([], '-'), ...cells.slice(1).map((line) => draw(line))].join('\n');
+}
+
+function escapeCell(text: string): string {
+  return text.replaceAll('|', '\\|');
+}

@@ -1,0 +1,294 @@
+/**
+ * The one declaration of every option of the configuration file. Checks, defaults, the manual's tables
+ * (`option-table.ts`) and the JSON Schema (`json-schema.ts`) all come from here.
+ */
+import { z } from 'zod';
+import { parseTablePattern } from '../capture/table-filter.ts';
+import { parseDatabaseUrl } from './database-url.ts';
+import { duration, option, size, text, wholeNumber, yesNo } from './option-kinds.ts';
+
+const KiB = 2 ** 10;
+const MiB = 2 ** 20;
+const GiB = 2 ** 30;
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/** Names become parts of topic names, metric labels and file names. */
+const NAME = /^[a-z][a-z0-9_-]{0,62}$/;
+export const NAME_RULE = 'lower-case letters, digits, `-` and `_`, starting with a letter, at most 63';
+
+const name = () => text({ type: 'name', pattern: NAME, what: `a name of ${NAME_RULE}` });
+const nameKey = z.string().regex(NAME);
+
+const tlsFiles = z.strictObject({
+  ca: text({ type: 'PEM text', what: 'PEM text' })
+    .optional()
+    .describe('Certificate authority that signed the server, usually `${file:/etc/…/ca.pem}`.'),
+  cert: text({ type: 'PEM text', what: 'PEM text' }).optional().describe('Client certificate.'),
+  key: text({ type: 'PEM text', what: 'PEM text' })
+    .optional()
+    .describe('Key of the client certificate; a secret.'),
+  rejectUnauthorized: yesNo()
+    .default(true)
+    .describe('Refuse a server whose certificate does not prove its name.'),
+});
+
+const tls = () => z.union([yesNo(), tlsFiles]).default(false);
+
+const databaseUrl = (role: 'source' | 'target') =>
+  option(
+    { type: 'URL', json: { type: 'string', pattern: '^(mysql|mariadb|postgres|postgresql)://|\\$\\{' } },
+    (value) =>
+      typeof value === 'string'
+        ? parseDatabaseUrl(value, role)
+        : { wrong: 'must be a URL such as mysql://user:password@host:3306/database' },
+  );
+
+const BROKER = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\]):\d{1,5}$/;
+
+const brokers = option(
+  {
+    type: 'list of `host:port`, or text with commas',
+    json: { anyOf: [{ type: 'array', items: { type: 'string' }, minItems: 1 }, { type: 'string' }] },
+  },
+  (value) => {
+    const list: unknown = typeof value === 'string' ? value.split(',').map((broker) => broker.trim()) : value;
+    const wrong = 'must be a list of brokers such as ["127.0.0.1:9092"]';
+    if (!Array.isArray(list) || list.length === 0) return { wrong };
+    const good = list.filter((broker) => typeof broker === 'string').filter((broker) => BROKER.test(broker));
+    if (good.length !== list.length) return { wrong: `${wrong}, each host:port` };
+    return new Set(good).size === good.length ? { value: good } : { wrong: 'names a broker twice' };
+  },
+);
+
+const kafka = z.strictObject({
+  brokers: brokers.describe('Brokers to ask for the others.'),
+  partitions: wholeNumber({ min: 1, max: 1024 })
+    .default(8)
+    .describe(
+      'Partitions of each source’s topic: how many appliers can work at once. Fixed for the life of a topic.',
+    ),
+  replicationFactor: wholeNumber({ min: 1, max: 32 })
+    .default(3)
+    .describe('Copies of each partition. A single broker needs 1.'),
+  format: z
+    .enum(['chunk', 'row'])
+    .default('chunk')
+    .describe(
+      '`chunk` packs many rows in a record and costs less; `row` is one Debezium envelope a row, for other readers.',
+    ),
+  compression: z
+    .enum(['none', 'gzip', 'lz4'])
+    .default('none')
+    .describe('`lz4` needs the package `lz4-napi`.'),
+  maxMessageBytes: size({ min: 64 * KiB, max: GiB })
+    .default(1_000_000)
+    .describe('Largest record batch that the topic takes (`max.message.bytes`).'),
+  retentionMs: duration({ min: HOUR, max: 3650 * DAY }, { forever: true })
+    .default(7 * DAY)
+    .describe('How long changes are kept (`retention.ms`): how long a target may stand still.'),
+  topicPrefix: text({
+    type: 'topic name',
+    pattern: /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}$/,
+    what: 'the start of a topic name: letters, digits, `.`, `_` and `-`, at most 100, not `.` or `..`',
+  })
+    .optional()
+    .describe('Start of every topic name. Default: `name`.'),
+  sessionTimeoutMs: duration({ min: SECOND, max: 30 * MINUTE })
+    .default(6 * SECOND)
+    .describe('How soon the group gives away the partitions of a process that fell silent.'),
+  tls: tls().describe('`true`, or the parts below.'),
+  sasl: z
+    .strictObject({
+      mechanism: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']).describe('How to log in.'),
+      username: text({ what: 'a user name' }).describe('User.'),
+      password: text({ what: 'a password' }).describe('Password; a secret.'),
+    })
+    .optional()
+    .describe('Login at the brokers.'),
+});
+
+const tablePattern = option(
+  { type: 'pattern', json: { type: 'string', pattern: '^!?[^.]+\\.[^.]+$|\\$\\{' } },
+  (value) => {
+    const pattern = typeof value === 'string' ? parseTablePattern(value) : { wrong: 'a pattern in quotes' };
+    return 'wrong' in pattern ? { wrong: `must be ${pattern.wrong}` } : { value: pattern.value.text };
+  },
+);
+
+const gtid = text({
+  type: 'GTID set',
+  pattern: /^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9A-Za-z_:,\s-]+$|^\d+-\d+-\d+(?:\s*,\s*\d+-\d+-\d+)*$/,
+  max: 2 ** 20,
+  what: 'a GTID set such as 3e11fa47-71ca-11e1-9e33-c80aa9429562:1-77 (MySQL) or 0-1-100 (MariaDB)',
+});
+
+export const startFrom = z.union([
+  z.enum(['now', 'earliest']),
+  z.strictObject({ gtid: gtid.describe('Everything in this set is taken as already ferried.') }),
+  z.strictObject({
+    file: text({
+      type: 'binlog file',
+      pattern: /^[^\s/]+\.\d{6,}$/,
+      what: 'a binlog file name such as binlog.000042',
+    }).describe('Binlog file to start in.'),
+    position: wholeNumber({ min: 4, max: 2 ** 32 - 1 }).describe(
+      'Byte offset in it, at a transaction’s start.',
+    ),
+  }),
+]);
+
+export const sourceOptions = z.strictObject({
+  url: databaseUrl('source').describe(
+    'MySQL or MariaDB server: `mysql://user:password@host:3306`, without a database.',
+  ),
+  tls: tls().describe('`true`, or the parts below.'),
+  serverId: wholeNumber(
+    { min: 1, max: 2 ** 32 - 1 },
+    'choose one that no server and no other replica of this source uses',
+  ).describe(
+    'Replica server id, unique among all replicas of the source: two with one id throw each other out.',
+  ),
+  tables: z
+    .array(tablePattern)
+    .min(1)
+    .refine((patterns) => patterns.length === 0 || patterns.some((pattern) => !pattern.startsWith('!')), {
+      message: 'only excludes; add what is captured, such as "shop.*"',
+    })
+    .describe(
+      'What is captured: `schema.table`, with `*` and `?` within a name; a leading `!` excludes and always wins.',
+    ),
+  startFrom: startFrom
+    .default('now')
+    .describe('Where the first start begins; later ones go on where the last one ended.'),
+  heartbeatMs: duration({ min: 100, max: MINUTE })
+    .default(SECOND)
+    .describe('How often a marker travels the whole way, from which the lag is told.'),
+});
+
+export const targetOptions = z.strictObject({
+  url: databaseUrl('target').describe(
+    'MySQL, MariaDB or PostgreSQL database: `mysql://…/shop`, `postgres://…/shop`.',
+  ),
+  tls: tls().describe('`true`, or the parts below.'),
+  connections: wholeNumber({ min: 1, max: 256 })
+    .default(4)
+    .describe('Connections to hold: how many partitions can write at once.'),
+});
+
+const columnName = () => text({ type: 'column', max: 64, what: 'a column name' });
+
+const modulo = z.strictObject({
+  algorithm: z.literal('modulo').describe('The column’s value modulo the number of shards.'),
+  by: columnName().describe('Column that decides, a whole number.'),
+  on: z.array(name()).min(1).describe('Targets, in order: the remainder counts through this list.'),
+});
+
+/** One branch an algorithm; a new algorithm is a new branch. */
+const shards = z.discriminatedUnion('algorithm', [modulo]);
+
+export const routeOptions = z
+  .strictObject({
+    from: text({
+      type: '`schema.table`',
+      pattern: /^[^.*?!\s][^.*?]*\.[^.*?]+$/,
+      what: 'one source table as `schema.table`, without wildcards',
+    }).describe('Source table.'),
+    to: text({
+      type: '`table` or `schema.table`',
+      pattern: /^[^.\s]+(?:\.[^.\s]+)?$/,
+      what: 'a target table: `table`, or `schema.table` on PostgreSQL',
+    })
+      .optional()
+      .describe('Target table. Default: the source table’s name.'),
+    target: name().optional().describe('The one target that gets every row.'),
+    targets: z.array(name()).min(1).optional().describe('Targets that each get every row.'),
+    shards: shards.optional().describe('Targets that share the rows.'),
+  })
+  .superRefine((route, context) => {
+    const ways = (['target', 'targets', 'shards'] as const).filter((way) => route[way] !== undefined);
+    if (ways.length === 1) return;
+    context.addIssue({
+      code: 'custom',
+      message:
+        ways.length === 0
+          ? 'says not where rows go; add one of `target`, `targets` or `shards`'
+          : `has ${ways.join(' and ')}; keep one of them`,
+    });
+  });
+
+const apply = z.strictObject({
+  batchRows: wholeNumber({ min: 1, max: 100_000 }).default(2000).describe('A batch ends at so many rows …'),
+  batchBytes: size({ min: 64 * KiB, max: GiB })
+    .default(4 * MiB)
+    .describe('… or so many bytes, whichever comes first.'),
+  queueBytes: size({ min: MiB, max: 64 * GiB })
+    .default(64 * MiB)
+    .describe('Records that wait in memory, all partitions together; past it Kafka holds the rest.'),
+  zeroDates: z
+    .enum(['null', 'stop'])
+    .default('stop')
+    .describe('What becomes of `0000-00-00` at a PostgreSQL target, which has no such date.'),
+  badRows: z
+    .enum(['stop', 'park'])
+    .default('stop')
+    .describe('A row that a target can never take: stop its partition, or park the row and go on.'),
+});
+
+const capture = z.strictObject({
+  chunkBytes: size({ min: KiB, max: GiB })
+    .default(200_000)
+    .describe('Size at which a chunk of rows becomes a record.'),
+  queueBytes: size({ min: MiB, max: 64 * GiB })
+    .default(32 * MiB)
+    .describe('Changes that wait for Kafka in memory; past it the binlog link is paused.'),
+  checkpointMs: duration({ min: 100, max: HOUR })
+    .default(SECOND)
+    .describe('How often the resume point is saved.'),
+});
+
+const log = z.strictObject({
+  level: z
+    .enum(['debug', 'info', 'warn', 'error'])
+    .default('info')
+    .describe('Least grave line that is written.'),
+  format: z
+    .enum(['auto', 'json', 'pretty'])
+    .default('auto')
+    .describe('`auto` is `pretty` on a terminal, `json` elsewhere.'),
+});
+
+export const configOptions = z.strictObject({
+  name: name().describe(
+    'Name of the pipeline; part of topic names and of the watermarks at every target. Never change it.',
+  ),
+  kafka: kafka.describe('The log between capture and apply.'),
+  sources: z
+    .record(nameKey, sourceOptions)
+    .refine((sources) => Object.keys(sources).length > 0, { message: 'needs at least one source' })
+    .describe('Servers to read, by name.'),
+  targets: z
+    .record(nameKey, targetOptions)
+    .refine((targets) => Object.keys(targets).length > 0, { message: 'needs at least one target' })
+    .describe('Databases to write, by name.'),
+  routes: z.array(routeOptions).min(1).describe('Which table goes where.'),
+  apply: apply.prefault({}).describe('Writing to targets.'),
+  capture: capture.prefault({}).describe('Reading sources.'),
+  log: log.prefault({}).describe('Log lines.'),
+  drainMs: duration({ min: 0, max: HOUR })
+    .default(15 * SECOND)
+    .describe('Time that SIGTERM gives to finish what is in flight.'),
+  runDir: text({ type: 'folder', what: 'a folder' })
+    .optional()
+    .describe(
+      'Folder for the status socket, relative to this file. Default: `rowferry-<name>` in `$XDG_RUNTIME_DIR` or the temporary folder.',
+    ),
+});
+
+export type ConfigOptions = z.output<typeof configOptions>;
+export type SourceOptions = z.output<typeof sourceOptions>;
+export type TargetOptions = z.output<typeof targetOptions>;
+export type RouteOptions = z.output<typeof routeOptions>;
+export type TlsOptions = SourceOptions['tls'];

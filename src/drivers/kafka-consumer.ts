@@ -1,0 +1,176 @@
+/**
+ * A member of a consumer group that stays one: it joins, is told its partitions, delivers from the offsets that it is told,
+ * and after every failure that can pass it begins again with a new client.
+ *
+ * Offsets come from the targets' watermarks (I-4), so after every join each partition waits for `seek`. The offset that is
+ * committed to Kafka is a hint for lag tools.
+ */
+import { RowferryError } from '../errors.ts';
+import type { Log } from '../model/log.ts';
+import { DOUBTFUL_TRIES, findGoneTopic, topicGone, topicOffsets } from './kafka-admin.ts';
+import { LinkReporter, pauseFor, retryDelayMs, type KafkaLink } from './kafka-client.ts';
+import { isDoubtful, kafkaError } from './kafka-errors.ts';
+import {
+  ConsumerSession,
+  type AssignedPartition,
+  type PartitionBounds,
+  type RecordBatch,
+} from './kafka-session.ts';
+
+export type { AssignedPartition, ConsumedRecord, PartitionBounds, RecordBatch } from './kafka-session.ts';
+
+export interface GroupConsumerOptions {
+  readonly groupId: string;
+  readonly topics: readonly string[];
+  /** Default: the link's. */
+  readonly log?: Log;
+  /** How long a dead member keeps its partitions. */
+  readonly sessionTimeoutMs: number;
+  readonly heartbeatMs?: number;
+  /** Bytes of one fetch, and of one partition in it; a single larger record still arrives. */
+  readonly maxBytes?: number;
+  readonly maxPartitionBytes?: number;
+  /**
+   * Longest wait of a fetch on an idle topic, and so the longest time that a `seek` or `resume` may take to show while the
+   * other partitions are idle. New records end the wait at once.
+   */
+  readonly maxWaitMs?: number;
+  /** No fetch and no heartbeat for so long: the client is thrown away. */
+  readonly stallMs?: number;
+  /** For topics that a transactional writer fills: offsets may be missing between records. Default false. */
+  readonly allowOffsetHoles?: boolean;
+  /**
+   * Called at every join, also when nothing changed and with no partitions. What was assigned before is over: someone else
+   * may have owned it in between. Must not throw; nothing arrives before `seek`.
+   */
+  readonly onAssign: (partitions: readonly AssignedPartition[]) => void;
+  /** Contiguous from the offset of `seek`. Must return at once: keep the records and `pause` when they are too many. */
+  readonly onRecords: (batch: RecordBatch) => void;
+}
+
+export class GroupConsumer {
+  readonly #link: KafkaLink;
+  readonly #options: GroupConsumerOptions;
+  readonly #reporter: LinkReporter;
+  #session: ConsumerSession | undefined;
+  #rejoin: AbortController | undefined;
+  #failures = 0;
+  #broken: string | undefined;
+
+  constructor(link: KafkaLink, options: GroupConsumerOptions) {
+    this.#link = link;
+    this.#options = options;
+    this.#reporter = new LinkReporter(options.log ?? link.log, `consumer ${options.groupId}`);
+  }
+
+  /**
+   * Resolves when the signal has aborted and the group was left. Rejects when it can never go on:
+   * ROWFERRY_KAFKA_OFFSET_LOST, ROWFERRY_KAFKA_TOPIC_GONE, ROWFERRY_KAFKA_REFUSED, or an error of a callback.
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    this.#failures = 0;
+    while (!signal.aborted) {
+      try {
+        await this.#runOnce(signal);
+      } catch (thrown) {
+        const error = kafkaError(thrown, `consuming as group ${this.#options.groupId}`);
+        if (error.action !== 'retry' && !(isDoubtful(error) && this.#failures < DOUBTFUL_TRIES)) throw error;
+        if (signal.aborted) return;
+        this.#reporter.failed(error);
+        await pauseFor(retryDelayMs(this.#failures++), signal);
+        await this.#checkTopics(signal);
+      }
+    }
+  }
+
+  /** Delivers `topic/partition` from `offset` on; ends a pause. Ignored for partitions that are not assigned. */
+  seek(topic: string, partition: number, offset: number): void {
+    this.#session?.seek(topic, partition, offset);
+  }
+
+  pause(topic: string, partition: number): void {
+    this.#session?.pause(topic, partition);
+  }
+
+  resume(topic: string, partition: number): void {
+    this.#session?.resume(topic, partition);
+  }
+
+  /** `nextOffset` is committed within about a second, for lag tools only. */
+  commitHint(topic: string, partition: number, nextOffset: number): void {
+    this.#session?.commitHint(topic, partition, nextOffset);
+  }
+
+  /** First and next offset of a partition's log now; tries until the signal aborts. */
+  async bounds(topic: string, partition: number, signal: AbortSignal): Promise<PartitionBounds> {
+    for (let tries = 0; ; tries++) {
+      signal.throwIfAborted();
+      try {
+        return (await this.#session?.bounds(topic, partition)) ?? (await this.#boundsOf(topic, partition));
+      } catch (thrown) {
+        const error = kafkaError(thrown, `reading offsets of ${topic}`, { topic, partition });
+        if (error.action !== 'retry') throw error;
+        await pauseFor(retryDelayMs(tries), signal);
+      }
+    }
+  }
+
+  /** Leaves the group and joins again; `onAssign` follows. */
+  rejoin(): void {
+    this.#rejoin?.abort();
+  }
+
+  async #boundsOf(topic: string, partition: number): Promise<PartitionBounds> {
+    const range = (await topicOffsets(this.#link, topic)).find((each) => each.partition === partition);
+    if (range !== undefined) return range;
+    throw new RowferryError('ROWFERRY_KAFKA_PARTITIONS', `topic ${topic} has no partition ${partition}`);
+  }
+
+  async #runOnce(signal: AbortSignal): Promise<void> {
+    const { sessionTimeoutMs } = this.#options;
+    const rebalanceTimeoutMs = Math.max(2 * sessionTimeoutMs, 15_000);
+    const session = await ConsumerSession.open(this.#link, {
+      log: this.#link.log,
+      predecessor: this.#broken,
+      rebalanceTimeoutMs,
+      heartbeatMs: Math.min(1_000, Math.floor(sessionTimeoutMs / 4)),
+      maxBytes: 16 * 1024 * 1024,
+      maxPartitionBytes: 2 * 1024 * 1024,
+      maxWaitMs: 100,
+      stallMs: rebalanceTimeoutMs + 15_000,
+      allowOffsetHoles: false,
+      ...this.#options,
+      onHealthy: () => {
+        this.#failures = 0;
+        this.#reporter.recovered();
+      },
+    });
+    const rejoin = new AbortController();
+    this.#session = session;
+    this.#rejoin = rejoin;
+    try {
+      await session.run(AbortSignal.any([signal, rejoin.signal]));
+      this.#broken = undefined;
+    } catch (error) {
+      this.#broken = session.memberId ?? this.#broken;
+      throw error;
+    } finally {
+      this.#session = undefined;
+      this.#rejoin = undefined;
+    }
+  }
+
+  /** A consumer whose topic was deleted fails like one whose broker is away. */
+  async #checkTopics(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
+    let gone: string | undefined;
+    try {
+      gone = await findGoneTopic(this.#link, this.#options.topics, signal);
+    } catch (thrown) {
+      const error = kafkaError(thrown, 'looking for topics');
+      if (error.action !== 'retry' && !isDoubtful(error)) throw error;
+      this.#reporter.failed(error);
+    }
+    if (gone !== undefined) throw topicGone(gone);
+  }
+}

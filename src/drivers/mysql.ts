@@ -1,0 +1,194 @@
+/**
+ * MySQL and MariaDB for targets, preflight and snapshot: text queries over connections with a known session. The only
+ * importer of mysql2; errors leave as `RowferryError`s without statement or values.
+ */
+import { createConnection } from 'mysql2';
+import type { Connection, QueryError, ResultSetHeader } from 'mysql2';
+import type { DatabaseUrl, TlsSettings } from '../config/config.ts';
+import type { ErrorWhere, RowferryError } from '../errors.ts';
+import { mysqlFault, socketFault } from '../error-policy.ts';
+import type { DatabaseSide } from '../error-policy.ts';
+import { ConnectionPool } from './connection-pool.ts';
+import type { PooledConnection } from './connection-pool.ts';
+import { refusal, ServerError } from './server-error.ts';
+
+export interface MysqlOptions {
+  readonly url: DatabaseUrl;
+  readonly side: DatabaseSide;
+  /** Named in every error, for example `{ target: 'shard-1' }`. */
+  readonly where: ErrorWhere;
+  /** Statements that shape a new session before it is used. */
+  readonly session: readonly string[];
+  readonly connectTimeoutMs?: number;
+  /** A statement without an answer for so long counts as a lost link: the connection is cut. */
+  readonly queryTimeoutMs?: number;
+}
+
+/** A row by column name; every value is the text that the server prints (select bytes through HEX or TO_BASE64). */
+export type MysqlRow = Readonly<Record<string, string | null>>;
+
+export interface MysqlResult {
+  readonly rows: readonly MysqlRow[];
+  /** Rows that the statement matched, changed or not. */
+  readonly affectedRows: number;
+  readonly warnings: number;
+}
+
+const CONNECT_TIMEOUT_MS = 10_000;
+const QUERY_TIMEOUT_MS = 120_000;
+const KEEPALIVE_MS = 15_000;
+const MAX_IDLE_MS = 60_000;
+
+/** Errors after which the server closes the link although it answered: shutdown, killed, idle too long, packet too big. */
+const CLOSING = new Set([1053, 1152, 1153, 1927, 2006, 2013, 3169, 4031]);
+
+export class MysqlConnection implements PooledConnection {
+  readonly #raw: Connection;
+  readonly #options: MysqlOptions;
+  readonly #queryTimeoutMs: number;
+  #isUsable = true;
+
+  private constructor(raw: Connection, options: MysqlOptions) {
+    this.#raw = raw;
+    this.#options = options;
+    this.#queryTimeoutMs = options.queryTimeoutMs ?? QUERY_TIMEOUT_MS;
+    // An idle connection that breaks says so here; the next user then finds it unusable.
+    raw.on('error', () => (this.#isUsable = false));
+    raw.on('end', () => (this.#isUsable = false));
+  }
+
+  static async connect(options: MysqlOptions): Promise<MysqlConnection> {
+    const { url } = options;
+    const tls = tlsOptions(url.tls);
+    const raw = createConnection({
+      host: url.host,
+      port: url.port,
+      user: url.user,
+      password: url.password.reveal(),
+      ...(url.database === '' ? {} : { database: url.database }),
+      ...(tls === undefined ? {} : { ssl: tls }),
+      charset: 'utf8mb4',
+      connectTimeout: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
+      enableKeepAlive: true,
+      keepAliveInitialDelay: KEEPALIVE_MS,
+      // No stack trace kept for each statement: it costs more than the statement's text.
+      trace: false,
+      typeCast: (field) => field.string('utf8'),
+      connectAttributes: { program_name: 'rowferry' },
+    });
+    const connection = new MysqlConnection(raw, options);
+    try {
+      await new Promise<void>((resolve, reject) => {
+        raw.connect((error) => {
+          if (error === null || error === undefined) resolve();
+          else reject(connection.#classify(error));
+        });
+      });
+      for (const statement of options.session) await connection.query(statement);
+    } catch (error) {
+      connection.destroy();
+      throw error;
+    }
+    return connection;
+  }
+
+  get isUsable(): boolean {
+    return this.#isUsable;
+  }
+
+  /** Runs one statement. */
+  query(sql: string): Promise<MysqlResult> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.destroy();
+        reject(this.#timedOut());
+      }, this.#queryTimeoutMs);
+      this.#raw.query({ sql }, (error, result) => {
+        clearTimeout(timer);
+        if (error !== null) reject(this.#classify(error));
+        else resolve(toResult(result));
+      });
+    });
+  }
+
+  async close(): Promise<void> {
+    if (!this.#isUsable) return this.destroy();
+    this.#isUsable = false;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(() => {
+        this.#raw.destroy();
+        resolve();
+      }, 1_000);
+      this.#raw.end(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+
+  destroy(): void {
+    this.#isUsable = false;
+    this.#raw.destroy();
+  }
+
+  #classify(error: QueryError): RowferryError {
+    const errno = typeof error.errno === 'number' && error.errno > 0 ? error.errno : undefined;
+    if (errno === undefined || error.fatal || CLOSING.has(errno)) this.#isUsable = false;
+    const answered = errno !== undefined && error.sqlState !== undefined;
+    return refusal(
+      new ServerError({
+        title: answered
+          ? `MySQL error ${errno} (${error.code})`
+          : `the connection to MySQL failed (${error.code ?? 'closed'})`,
+        // Without a code mysql2 means a connection that is already closed.
+        fault: answered ? mysqlFault(errno) : error.code === undefined ? 'link' : socketFault(error.code),
+        text: error.message,
+      }),
+      this.#options.side,
+      this.#options.where,
+    );
+  }
+
+  #timedOut(): RowferryError {
+    const title = `MySQL did not answer within ${this.#queryTimeoutMs} ms`;
+    return refusal(
+      new ServerError({ title, fault: 'link', text: '' }),
+      this.#options.side,
+      this.#options.where,
+    );
+  }
+}
+
+export function openMysqlPool(options: MysqlOptions, size: number): ConnectionPool<MysqlConnection> {
+  return new ConnectionPool({
+    size,
+    maxIdleMs: MAX_IDLE_MS,
+    connect: () => MysqlConnection.connect(options),
+  });
+}
+
+function toResult(result: unknown): MysqlResult {
+  if (Array.isArray(result)) return { rows: result as MysqlRow[], affectedRows: 0, warnings: 0 };
+  const { affectedRows, warningStatus } = result as ResultSetHeader;
+  return { rows: [], affectedRows, warnings: warningStatus };
+}
+
+interface MysqlTls {
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly rejectUnauthorized: boolean;
+  readonly verifyIdentity: boolean;
+}
+
+function tlsOptions(tls: TlsSettings | null): MysqlTls | undefined {
+  if (tls === null) return undefined;
+  return {
+    ...(tls.ca === undefined ? {} : { ca: tls.ca }),
+    ...(tls.cert === undefined ? {} : { cert: tls.cert }),
+    ...(tls.key === undefined ? {} : { key: tls.key.reveal() }),
+    rejectUnauthorized: tls.rejectUnauthorized,
+    // mysql2 checks the chain but not the host name unless told.
+    verifyIdentity: tls.rejectUnauthorized,
+  };
+}

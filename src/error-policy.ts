@@ -1,0 +1,176 @@
+/**
+ * What each error of a database means to rowferry: one table from MySQL errno, SQLSTATE or socket error code to a fault, and
+ * from the fault to the code and the operator's hint. Drivers classify by it; message texts are never read. Whatever the
+ * table does not know is `unknown` and stops the part that met it (I-7).
+ */
+import type { ErrorCode } from './errors.ts';
+
+export type DatabaseFault =
+  /** Connection lost, server restarting, too many connections, deadlock, lock wait, serialisation: try again. */
+  | 'link'
+  /** Read-only or full: try again, on a new connection, since after a failover the old one leads to the wrong server. */
+  | 'refuses'
+  /** User, password, grant. */
+  | 'access'
+  /** Table or column missing or of another kind. */
+  | 'schema'
+  /** Another row holds a unique value. */
+  | 'conflict'
+  /** A value or row that does not fit. */
+  | 'data'
+  | 'unknown';
+
+export interface ErrorPolicy {
+  readonly code: ErrorCode;
+  readonly hint: string;
+}
+
+/** Whether the database is one that rows are read from or written to. */
+export type DatabaseSide = 'source' | 'target';
+
+const TARGET_POLICY: Readonly<Record<DatabaseFault, ErrorPolicy>> = {
+  link: {
+    code: 'ROWFERRY_TARGET_LINK',
+    hint: 'rowferry tries again by itself; look at the target server and the network if it lasts',
+  },
+  refuses: {
+    code: 'ROWFERRY_TARGET_REFUSES',
+    hint: 'make the target writable (read_only, failover) or free disk space; rowferry then goes on by itself',
+  },
+  access: {
+    code: 'ROWFERRY_TARGET_ACCESS',
+    hint: 'check user, password, database and TLS of the target; grant SELECT, INSERT, UPDATE, DELETE and CREATE on it',
+  },
+  schema: {
+    code: 'ROWFERRY_TARGET_SCHEMA',
+    hint: 'bring the target table in line with the source table, then restart the partition',
+  },
+  conflict: {
+    code: 'ROWFERRY_TARGET_CONFLICT',
+    hint: 'see the parked rows: they heal by themselves when the row in the way goes; otherwise remove that row',
+  },
+  data: {
+    code: 'ROWFERRY_TARGET_DATA',
+    hint: 'widen the target column (or relax its constraint), or set badRows: park to go on without the row',
+  },
+  unknown: {
+    code: 'ROWFERRY_TARGET_UNKNOWN',
+    hint: 'look the code up in the manual of the server; rowferry stops rather than guess',
+  },
+};
+
+const SOURCE_POLICY: Readonly<Record<DatabaseFault, ErrorPolicy>> = {
+  ...TARGET_POLICY,
+  link: {
+    code: 'ROWFERRY_SOURCE_LINK',
+    hint: 'rowferry tries again by itself; look at the source server and the network if it lasts',
+  },
+  refuses: {
+    code: 'ROWFERRY_SOURCE_LINK',
+    hint: 'the source is read-only or full, so that rowferry cannot write its own marks there',
+  },
+  access: {
+    code: 'ROWFERRY_SOURCE_ACCESS',
+    hint: 'check user, password and TLS of the source, and the grants that the preflight asks for',
+  },
+  schema: {
+    code: 'ROWFERRY_SOURCE_QUERY',
+    hint: 'a table or column of the source is not as rowferry expected; run the preflight',
+  },
+  conflict: {
+    code: 'ROWFERRY_SOURCE_QUERY',
+    hint: 'the source refused a statement of rowferry; look the code up in its manual',
+  },
+  data: {
+    code: 'ROWFERRY_SOURCE_QUERY',
+    hint: 'the source refused a statement of rowferry; look the code up in its manual',
+  },
+  unknown: {
+    code: 'ROWFERRY_SOURCE_QUERY',
+    hint: 'the source refused a statement of rowferry; look the code up in its manual',
+  },
+};
+
+/** MySQL and MariaDB error numbers. */
+const MYSQL_FAULTS = index<number>({
+  // Too many connections, shutdown, packets out of order or cut, aborted, killed, timed out, lock wait, deadlock, gone away.
+  link: [
+    1040, 1042, 1043, 1053, 1080, 1152, 1154, 1155, 1156, 1157, 1158, 1159, 1160, 1161, 1180, 1184, 1203,
+    1205, 1206, 1213, 1226, 1317, 1613, 1614, 1927, 1969, 2002, 2003, 2006, 2013, 2014, 2055, 3024, 3058,
+    3101, 3169, 3170, 3572, 4031,
+  ],
+  // Disk or table full, --read-only, read-only transaction or server, tablespace full, group replication's fence.
+  refuses: [1021, 1026, 1041, 1037, 1038, 1114, 1290, 1792, 1836, 3098, 3100, 3675],
+  // Login, database, table, column and routine grants, locked account, expired password, unknown database.
+  access: [
+    1044, 1045, 1049, 1129, 1130, 1142, 1143, 1227, 1251, 1370, 1698, 1820, 1862, 3118, 3159, 3955, 4151,
+  ],
+  // Unknown table or column, no default for a column, column counts, generated columns, view, missing table space.
+  schema: [1017, 1051, 1054, 1072, 1103, 1109, 1136, 1146, 1288, 1347, 1364, 1412, 1471, 1812, 1814, 1906, 3105],
+  conflict: [1022, 1062, 1169, 1557, 1586, 1859],
+  // NOT NULL, range, truncation, wrong value, too long, foreign key, check, JSON, row and packet size, no partition.
+  data: [
+    1048, 1118, 1153, 1162, 1216, 1217, 1264, 1265, 1292, 1300, 1366, 1367, 1406, 1411, 1416, 1439, 1441, 1451,
+    1452, 1467, 1525, 1526, 1690, 1761, 1762, 3140, 3141, 3143, 3146, 3156, 3157, 3158, 3819, 3854, 3903, 4025,
+    4078,
+  ],
+}); // prettier-ignore
+
+/** SQLSTATEs of PostgreSQL: five characters name one, two a whole class; the longer wins. */
+const SQLSTATE_FAULTS = index<string>({
+  link: [
+    '08', '40', '53000', '53200', '53300', '55006', '55P03', '57P01', '57P02', '57P03', '57P05', '57014', '25P03',
+    '25P04', '26000', '58000',
+  ],
+  refuses: ['25006', '53100', '53400', '58030', '55P02'],
+  access: ['28', '42501', '3D000', '0P000', '0L', '0LP01'],
+  schema: [
+    '42P01', '42703', '42P10', '3F000', '42804', '42846', '42883', '42704', '42P02', '428C9', '42809', '0A000',
+    '55000',
+  ],
+  conflict: ['23505', '23P01'],
+  data: ['22', '23', '44000', '54000', '54001', '54011'],
+}); // prettier-ignore
+
+/** Codes that the clients themselves raise, most of them Node's. */
+const SOCKET_FAULTS = index<string>({
+  link: [
+    'ECONNREFUSED', 'ECONNRESET', 'ECONNABORTED', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'EHOSTDOWN', 'ENETUNREACH',
+    'ENETDOWN', 'ENOTFOUND', 'EAI_AGAIN', 'EADDRNOTAVAIL', 'ENOENT', 'PROTOCOL_CONNECTION_LOST',
+    'PROTOCOL_SEQUENCE_TIMEOUT', 'PROTOCOL_UNEXPECTED_PACKET', 'PROTOCOL_PACKETS_OUT_OF_ORDER',
+    'PROTOCOL_INCORRECT_PACKET_SEQUENCE', 'EPROTO', 'ERR_STREAM_DESTROYED', 'ERR_STREAM_WRITE_AFTER_END',
+    'ERR_SOCKET_CLOSED',
+  ],
+  access: [
+    'HANDSHAKE_NO_SSL_SUPPORT', 'HANDSHAKE_SSL_ERROR', 'SELF_SIGNED_CERT_IN_CHAIN', 'DEPTH_ZERO_SELF_SIGNED_CERT',
+    'UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'UNABLE_TO_GET_ISSUER_CERT', 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+    'CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID', 'ERR_TLS_CERT_ALTNAME_INVALID', 'AUTH_SWITCH_PLUGIN_ERROR',
+  ],
+}); // prettier-ignore
+
+/** What a MySQL or MariaDB error number means. */
+export function mysqlFault(errno: number): DatabaseFault {
+  return MYSQL_FAULTS.get(errno) ?? 'unknown';
+}
+
+/** What a SQLSTATE of PostgreSQL means. */
+export function sqlStateFault(state: string): DatabaseFault {
+  return SQLSTATE_FAULTS.get(state) ?? SQLSTATE_FAULTS.get(state.slice(0, 2)) ?? 'unknown';
+}
+
+/** What a code raised on this side of the wire means. */
+export function socketFault(code: string): DatabaseFault {
+  return SOCKET_FAULTS.get(code) ?? 'unknown';
+}
+
+export function policyOf(fault: DatabaseFault, side: DatabaseSide): ErrorPolicy {
+  return side === 'target' ? TARGET_POLICY[fault] : SOURCE_POLICY[fault];
+}
+
+function index<K>(table: Partial<Record<DatabaseFault, readonly K[]>>): ReadonlyMap<K, DatabaseFault> {
+  const faults = new Map<K, DatabaseFault>();
+  for (const [fault, codes] of Object.entries(table)) {
+    for (const code of codes) faults.set(code, fault as DatabaseFault);
+  }
+  return faults;
+}

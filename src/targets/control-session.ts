@@ -1,0 +1,88 @@
+/** The control tables' part of a session, the same for both engines. */
+import type { ControlSql } from './control-sql.ts';
+import { readKey, readParkedEntry, readParkedRecord, readTime, readWatermark } from './control-sql.ts';
+import type { ParkedRecord, ParkedRef, StoredWatermark } from './session.ts';
+import type { KeyValues, ParkedEntry, PartitionId, WriteBatch } from './target.ts';
+
+export interface ControlResult {
+  readonly rows: readonly Readonly<Record<string, string | null>>[];
+  readonly affectedRows: number;
+}
+
+export abstract class ControlSession {
+  protected readonly control: ControlSql;
+
+  constructor(control: ControlSql) {
+    this.control = control;
+  }
+
+  protected abstract run(sql: string): Promise<ControlResult>;
+
+  async saveWatermark(batch: WriteBatch, writeId: string): Promise<boolean> {
+    return (await this.run(this.control.saveWatermark(batch, writeId))).affectedRows > 0;
+  }
+
+  async findWatermark(id: PartitionId, lock: 'lock' | 'look'): Promise<StoredWatermark | undefined> {
+    const [row] = (await this.run(this.control.findWatermark(id, lock))).rows;
+    return row && readWatermark(row);
+  }
+
+  async listWatermarks(): Promise<readonly StoredWatermark[]> {
+    return (await this.run(this.control.listWatermarks())).rows.map(readWatermark);
+  }
+
+  async claimWatermark(id: PartitionId, owner: number, writeId: string): Promise<void> {
+    await this.run(this.control.createWatermark(id));
+    await this.run(this.control.claimWatermark(id, owner, writeId));
+  }
+
+  async listParked(id: PartitionId | undefined): Promise<readonly ParkedEntry[]> {
+    return (await this.run(this.control.listParked(id))).rows.map(readParkedEntry);
+  }
+
+  async parkedKeys(table: string): Promise<readonly { readonly ref: ParkedRef; readonly key: KeyValues }[]> {
+    const { rows } = await this.run(this.control.parkedKeys(table));
+    return rows.map((row) => ({
+      ref: {
+        topic: row['topic'] ?? '',
+        partition: Number(row['partition']),
+        table,
+        keyHash: row['key_hash'] ?? '',
+      },
+      key: readKey(row),
+    }));
+  }
+
+  async lockParked(ref: ParkedRef): Promise<ParkedRecord | undefined> {
+    const [row] = (await this.run(this.control.lockParked(ref))).rows;
+    return row && readParkedRecord(row);
+  }
+
+  async parkedSince(refs: readonly ParkedRef[]): Promise<ReadonlyMap<string, number>> {
+    const since = new Map<string, number>();
+    for (const part of parts(refs)) {
+      const { rows } = await this.run(this.control.parkedSince(part));
+      for (const row of rows) since.set(row['key_hash'] ?? '', readTime(row));
+    }
+    return since;
+  }
+
+  async insertParked(record: ParkedRecord): Promise<void> {
+    await this.run(this.control.insertParked(record));
+  }
+
+  async countParkedAttempt(ref: ParkedRef): Promise<void> {
+    await this.run(this.control.countParkedAttempt(ref));
+  }
+
+  async deleteParked(refs: readonly ParkedRef[]): Promise<number> {
+    let count = 0;
+    for (const part of parts(refs)) count += (await this.run(this.control.deleteParked(part))).affectedRows;
+    return count;
+  }
+}
+
+function* parts(refs: readonly ParkedRef[]): Generator<readonly ParkedRef[]> {
+  const size = 1000;
+  for (let start = 0; start < refs.length; start += size) yield refs.slice(start, start + size);
+}

@@ -1,0 +1,242 @@
+/** One MySQL or MariaDB connection of a target. Autocommit is off: the first statement begins a transaction. */
+import type { MysqlConnection, MysqlResult } from '../drivers/mysql.ts';
+import { serverErrorOf } from '../drivers/server-error.ts';
+import { RowferryError } from '../errors.ts';
+import type { ControlSql } from './control-sql.ts';
+import { ControlSession } from './control-session.ts';
+import { describeMysql } from './mysql-catalog.ts';
+import { prepareMysqlTables } from './mysql-control-tables.ts';
+import { MysqlTableSql } from './mysql-sql.ts';
+import type { StatementLimits, UpsertForm } from './mysql-sql.ts';
+import { parkedRef } from './parked-record.ts';
+import type { Session } from './session.ts';
+import type { KeyValues, RowWrite, TableWriter, TargetTable, WriteBatch } from './target.ts';
+
+/** What the sessions of one server have in common. */
+export interface MysqlTraits {
+  readonly form: UpsertForm;
+  readonly limits: StatementLimits;
+}
+
+/** Refuses what does not fit, yet stores every date and number that MySQL can hold as it is. */
+const SQL_MODE = 'STRICT_ALL_TABLES,ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION';
+/** Stores an ENUM's index 0, which strict mode never does. Warnings tell of anything else that it would change. */
+const RELAXED_SQL_MODE = 'ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION';
+
+export const MYSQL_SESSION = [
+  'SET NAMES utf8mb4',
+  // REPEATABLE READ would lock gaps: partitions would wait for each other.
+  'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED',
+  `SET SESSION time_zone = '+00:00', sql_mode = '${SQL_MODE}', foreign_key_checks = 0, unique_checks = 1, ` +
+    // A forgotten transaction of a process that vanished must not hold its locks for long.
+    'innodb_lock_wait_timeout = 5, wait_timeout = 600, sql_safe_updates = 0, autocommit = 0',
+];
+
+const DATA_TRUNCATED = '1265';
+/** Warnings and notes by which a server says that it stored something else than it was given. */
+const LOSSY = new Set([DATA_TRUNCATED, '1048', '1264', '1292', '1300', '1364', '1366', '1406', '1411']);
+
+const plans = new WeakMap<TableWriter, MysqlTableSql>();
+
+export class MysqlSession extends ControlSession implements Session {
+  readonly #connection: MysqlConnection;
+  readonly #traits: MysqlTraits;
+  #isCommitPending = false;
+
+  constructor(connection: MysqlConnection, control: ControlSql, traits: MysqlTraits) {
+    super(control);
+    this.#connection = connection;
+    this.#traits = traits;
+  }
+
+  get isUsable(): boolean {
+    return this.#connection.isUsable;
+  }
+
+  get isCommitPending(): boolean {
+    return this.#isCommitPending;
+  }
+
+  close(): Promise<void> {
+    return this.#connection.close();
+  }
+
+  destroy(): void {
+    this.#connection.destroy();
+  }
+
+  async begin(): Promise<void> {
+    // Nothing to send.
+  }
+
+  async commit(): Promise<void> {
+    this.#isCommitPending = true;
+    // A refusal leaves it pending too: whether the server had gone past the point of no return is for the watermark to say.
+    await this.#connection.query('COMMIT');
+    this.#isCommitPending = false;
+  }
+
+  async rollback(): Promise<void> {
+    await this.#connection.query('ROLLBACK');
+  }
+
+  async atomically(work: () => Promise<void>): Promise<void> {
+    await this.#connection.query('SAVEPOINT rowferry');
+    try {
+      await work();
+    } catch (error) {
+      // After a deadlock the whole transaction is gone, the savepoint with it.
+      const answered =
+        error instanceof RowferryError && (error.action === 'isolate' || error.action === 'data');
+      if (answered && this.isUsable) await this.#connection.query('ROLLBACK TO SAVEPOINT rowferry');
+      throw error;
+    }
+  }
+
+  async writeAll(batch: WriteBatch, writeId: string): Promise<'committed' | 'stale'> {
+    if (!(await this.saveWatermark(batch, writeId))) return 'stale';
+    const { tables, id } = batch;
+    await this.deleteParked(
+      tables.flatMap(({ writer, unpark }) => unpark.map((key) => parkedRef(id, writer.table.name, key))),
+    );
+    for (const { writer, deletes } of tables) await this.deleteRows(writer, deletes);
+    for (const { writer, upserts } of tables) {
+      if (!writer.hasUniqueKeys) {
+        await this.upsertRows(writer, upserts);
+        continue;
+      }
+      // ON DUPLICATE KEY UPDATE would fire for any unique key and overwrite another row.
+      await this.deleteRows(
+        writer,
+        upserts.map(({ key }) => key),
+      );
+      await this.insertRows(writer, upserts);
+    }
+    await this.commit();
+    return 'committed';
+  }
+
+  async deleteRows(writer: TableWriter, keys: readonly KeyValues[]): Promise<void> {
+    await this.#blaming(writer, async (plan) => {
+      for (const sql of plan.deletes(keys, this.#traits.limits)) await this.#connection.query(sql);
+    });
+  }
+
+  async upsertRows(writer: TableWriter, rows: readonly RowWrite[]): Promise<void> {
+    await this.#blaming(writer, async (plan) => {
+      const { usual, empty } = splitEmptyEnums(plan, rows);
+      for (const sql of plan.upserts(usual, this.#traits.limits)) await this.#write(sql);
+      if (empty.length === 0) return;
+      const keys = empty.map(({ key }) => key);
+      for (const sql of plan.deletes(keys, this.#traits.limits)) await this.#connection.query(sql);
+      await this.#insertEmptyEnums(plan, empty);
+    });
+  }
+
+  async insertRows(writer: TableWriter, rows: readonly RowWrite[]): Promise<void> {
+    await this.#blaming(writer, async (plan) => {
+      const { usual, empty } = splitEmptyEnums(plan, rows);
+      for (const sql of plan.inserts(usual, this.#traits.limits)) await this.#write(sql);
+      if (empty.length > 0) await this.#insertEmptyEnums(plan, empty);
+    });
+  }
+
+  async rowsInTheWay(
+    writer: TableWriter,
+    row: RowWrite,
+  ): Promise<{ readonly key: readonly string[]; readonly columns: readonly string[] }[]> {
+    const found: { readonly key: readonly string[]; readonly columns: readonly string[] }[] = [];
+    await this.#blaming(writer, async (plan) => {
+      for (const { sql, columns } of plan.holders(row)) {
+        const { rows } = await this.#connection.query(sql);
+        for (const values of rows) found.push({ key: Object.values(values).map(String), columns });
+      }
+    });
+    return found;
+  }
+
+  async isInTheWay(writer: TableWriter, row: RowWrite, key: KeyValues): Promise<boolean> {
+    let isHolder = false;
+    await this.#blaming(writer, async (plan) => {
+      for (const { sql } of plan.holders(row, key)) {
+        const { rows } = await this.#connection.query(sql);
+        isHolder ||= rows.length > 0;
+      }
+    });
+    return isHolder;
+  }
+
+  describe(tables: readonly string[]): Promise<ReadonlyMap<string, TargetTable>> {
+    return describeMysql((sql) => this.#connection.query(sql), tables);
+  }
+
+  prepareControlTables(): Promise<void> {
+    return prepareMysqlTables((sql) => this.#connection.query(sql), this.control);
+  }
+
+  protected override run(sql: string): Promise<MysqlResult> {
+    return this.#connection.query(sql);
+  }
+
+  /** A statement that stores rows: whatever it changed of them in passing is an error. */
+  async #write(sql: string): Promise<void> {
+    const { warnings } = await this.#connection.query(sql);
+    if (warnings === 0) return;
+    const { rows } = await this.#connection.query('SHOW WARNINGS');
+    const lossy = rows.find(({ Code }) => LOSSY.has(Code ?? ''));
+    if (lossy !== undefined) throw changedValue(lossy['Code'] ?? '');
+  }
+
+  /** One by one, so that each warning can be told to belong to an ENUM's index 0. */
+  async #insertEmptyEnums(plan: MysqlTableSql, rows: readonly RowWrite[]): Promise<void> {
+    await this.#connection.query(`SET SESSION sql_mode = '${RELAXED_SQL_MODE}'`);
+    try {
+      for (const row of rows) {
+        for (const sql of plan.inserts([row], this.#traits.limits)) {
+          await this.#connection.query(sql);
+          const { rows: warnings } = await this.#connection.query('SHOW WARNINGS');
+          const other = warnings.find(({ Code }) => Code !== DATA_TRUNCATED);
+          if (other !== undefined || warnings.length !== plan.emptyEnumCount(row)) {
+            throw changedValue(other?.['Code'] ?? DATA_TRUNCATED);
+          }
+        }
+      }
+    } finally {
+      if (this.isUsable) await this.#connection.query(`SET SESSION sql_mode = '${SQL_MODE}'`);
+    }
+  }
+
+  /** Adds table and column to what goes wrong in `work`. */
+  async #blaming(writer: TableWriter, work: (plan: MysqlTableSql) => Promise<void>): Promise<void> {
+    let plan = plans.get(writer);
+    if (plan === undefined) plans.set(writer, (plan = new MysqlTableSql(writer, this.#traits.form)));
+    try {
+      await work(plan);
+    } catch (error) {
+      if (!(error instanceof RowferryError)) throw error;
+      const column = serverErrorOf(error)?.columnAmong(writer.columns.map(({ target }) => target.name));
+      throw error.at({ table: writer.table.name, ...(column === undefined ? {} : { column }) });
+    }
+  }
+}
+
+function splitEmptyEnums(
+  plan: MysqlTableSql,
+  rows: readonly RowWrite[],
+): { readonly usual: readonly RowWrite[]; readonly empty: readonly RowWrite[] } {
+  if (!plan.hasEmptyEnums) return { usual: rows, empty: [] };
+  return {
+    usual: rows.filter((row) => plan.emptyEnumCount(row) === 0),
+    empty: rows.filter((row) => plan.emptyEnumCount(row) > 0),
+  };
+}
+
+function changedValue(code: string): RowferryError {
+  return new RowferryError(
+    'ROWFERRY_TARGET_DATA',
+    `the server would store another value (MySQL warning ${code})`,
+    {
+      hint: 'widen the target column, or set badRows: park to go on without the row',
+    },
+  );
+}

@@ -1,0 +1,216 @@
+/** Row statements for MySQL and MariaDB as text. Pure. */
+import { quote } from '../model/mysql-literals.ts';
+import type { MysqlColumn } from '../model/values.ts';
+import { mysqlColumn } from '../model/values.ts';
+import { RowferryError } from '../errors.ts';
+import type { ControlDialect } from './control-sql.ts';
+import type { KeyValues, RowWrite, TableWriter } from './target.ts';
+
+/** How new values are named in ON DUPLICATE KEY UPDATE: by a row alias (MySQL 8.0.19 and newer) or by VALUES(). */
+export type UpsertForm = 'alias' | 'values';
+
+export interface StatementLimits {
+  /** Rows of one statement. */
+  readonly rows: number;
+  /** Aim for a statement's length, in UTF-16 units: at most three bytes each. */
+  readonly units: number;
+  /** `max_allowed_packet`: no statement may reach it. */
+  readonly packetBytes: number;
+}
+
+/** The server adds some bytes of its own to a statement. */
+const PACKET_SLACK = 1024;
+
+export function name(identifier: string): string {
+  return `\`${identifier.replaceAll('`', '``')}\``;
+}
+
+/** `schema.table` or `table`, quoted. */
+export function tablePath(table: string): string {
+  const dot = table.indexOf('.');
+  return dot < 0 ? name(table) : `${name(table.slice(0, dot))}.${name(table.slice(dot + 1))}`;
+}
+
+export const mysqlControl: ControlDialect = {
+  name,
+  text: quote,
+  onExisting: ([first = ''], columns) =>
+    columns.length === 0
+      ? `ON DUPLICATE KEY UPDATE ${name(first)} = ${name(first)}`
+      : // MariaDB has no row alias and MySQL still takes VALUES(), with a warning that nobody reads.
+        `ON DUPLICATE KEY UPDATE ${columns.map((column) => `${name(column)} = VALUES(${name(column)})`).join(', ')}`,
+};
+
+/** One writer's statements: what does not depend on values is put together once. */
+export class MysqlTableSql {
+  readonly #writer: TableWriter;
+  readonly #table: string;
+  readonly #columns: readonly (MysqlColumn & { readonly index: number })[];
+  readonly #keyNames: readonly string[];
+  readonly #insertHead: string;
+  readonly #upsertTail: string;
+  readonly #upsertAlias: string;
+  /** Columns whose '' means ENUM index 0, which strict mode refuses. */
+  readonly #emptyEnums: readonly number[];
+
+  constructor(writer: TableWriter, form: UpsertForm) {
+    this.#writer = writer;
+    this.#table = tablePath(writer.table.name);
+    this.#columns = writer.columns.map(({ index, type, target }) => {
+      const column = mysqlColumn(type, target);
+      if (column === undefined) throw new RowferryError('ROWFERRY_INVARIANT', `no way to write a ${type}`);
+      return { index, ...column };
+    });
+    const names = writer.columns.map(({ target }) => name(target.name));
+    this.#keyNames = writer.key.map((position) => names[position]!);
+    this.#insertHead = `INSERT INTO ${this.#table} (${names.join(',')}) VALUES `;
+    const alias = name('rowferry_new');
+    const fresh = (column: string): string => (form === 'alias' ? `${alias}.${column}` : `VALUES(${column})`);
+    this.#upsertAlias = form === 'alias' ? ` AS ${alias}` : '';
+    // The key too: under a collation that ignores case the row may be spelt otherwise.
+    this.#upsertTail = ` ON DUPLICATE KEY UPDATE ${names.map((column) => `${column}=${fresh(column)}`).join(',')}`;
+    this.#emptyEnums = this.#columns.flatMap(({ mayBeEmptyEnum, index }) => (mayBeEmptyEnum ? [index] : []));
+  }
+
+  /** How many ENUM columns of the row hold index 0. */
+  emptyEnumCount(row: RowWrite): number {
+    let count = 0;
+    for (const index of this.#emptyEnums) if (row.row[index] === '') count++;
+    return count;
+  }
+
+  get hasEmptyEnums(): boolean {
+    return this.#emptyEnums.length > 0;
+  }
+
+  inserts(rows: readonly RowWrite[], limits: StatementLimits): string[] {
+    return this.#cut(
+      rows.map((row) => this.#tuple(row)),
+      this.#insertHead,
+      '',
+      limits,
+    );
+  }
+
+  upserts(rows: readonly RowWrite[], limits: StatementLimits): string[] {
+    const tail = this.#upsertAlias + this.#upsertTail;
+    return this.#cut(
+      rows.map((row) => this.#tuple(row)),
+      this.#insertHead,
+      tail,
+      limits,
+    );
+  }
+
+  /** Keys that the columns cannot hold are left out: no row has them. */
+  deletes(keys: readonly KeyValues[], limits: StatementLimits): string[] {
+    const single = this.#keyNames.length === 1;
+    const conditions = keys.flatMap((key) => this.#keyCondition(key) ?? []);
+    return single
+      ? this.#cut(conditions, `DELETE FROM ${this.#table} WHERE ${this.#keyNames[0]!} IN (`, ')', limits)
+      : this.#cut(conditions, `DELETE FROM ${this.#table} WHERE `, '', limits, ' OR ');
+  }
+
+  /** Finds who holds a unique value of the row: one query for each unique key that can be compared. */
+  holders(row: RowWrite, only?: KeyValues): { readonly sql: string; readonly columns: readonly string[] }[] {
+    const { table, columns, key } = this.#writer;
+    const selected = key.map(
+      (position, i) => `${keyText(columns[position]!.target.type, this.#keyNames[i]!)} AS k${i}`,
+    );
+    const also = only === undefined ? '' : ` AND ${this.#keyEquals(only)}`;
+    return [...table.uniqueKeys, table.primaryKey].flatMap((unique) => {
+      const equal = this.#uniqueEquals(unique, row);
+      if (equal === undefined) return [];
+      return [
+        {
+          sql: `SELECT ${selected.join(',')} FROM ${this.#table} WHERE ${equal}${also} LIMIT 2`,
+          columns: unique,
+        },
+      ];
+    });
+  }
+
+  #tuple({ row }: RowWrite): string {
+    const columns = this.#columns;
+    let text = '(';
+    for (let i = 0; i < columns.length; i++) {
+      const column = columns[i]!;
+      if (i > 0) text += ',';
+      text += column.literal(row[column.index] ?? null);
+    }
+    return `${text})`;
+  }
+
+  #keyCondition(key: KeyValues): string | undefined {
+    try {
+      return key.length === 1 ? this.#keyLiteral(key, 0) : `(${this.#keyEquals(key)})`;
+    } catch (error) {
+      if (error instanceof RowferryError && error.action === 'data') return undefined;
+      throw error;
+    }
+  }
+
+  #keyEquals(key: KeyValues): string {
+    return this.#keyNames.map((column, i) => `${column}=${this.#keyLiteral(key, i)}`).join(' AND ');
+  }
+
+  #keyLiteral(key: KeyValues, i: number): string {
+    return this.#columns[this.#writer.key[i]!]!.literal(key[i] ?? null);
+  }
+
+  /** Undefined when the key cannot be compared (an expression, a prefix, a column that we do not write) or holds a NULL. */
+  #uniqueEquals(unique: readonly string[], row: RowWrite): string | undefined {
+    if (unique.length === 0) return undefined;
+    const conditions: string[] = [];
+    for (const column of unique) {
+      const position = this.#writer.columns.findIndex(({ target }) => target.name === column);
+      const written = this.#columns[position];
+      const value = written === undefined ? null : (row.row[written.index] ?? null);
+      if (written === undefined || value === null) return undefined;
+      conditions.push(`${name(column)}=${written.literal(value)}`);
+    }
+    return conditions.join(' AND ');
+  }
+
+  #cut(
+    items: readonly string[],
+    head: string,
+    tail: string,
+    limits: StatementLimits,
+    separator = ',',
+  ): string[] {
+    const statements: string[] = [];
+    let body = '';
+    let count = 0;
+    for (const item of items) {
+      if (count > 0 && (count >= limits.rows || body.length + item.length > limits.units)) {
+        statements.push(head + body + tail);
+        body = '';
+        count = 0;
+      }
+      body = count === 0 ? item : body + separator + item;
+      count++;
+      if (body.length > limits.units) this.#refuseOversize(head + body + tail, limits);
+    }
+    if (count > 0) statements.push(head + body + tail);
+    return statements;
+  }
+
+  #refuseOversize(statement: string, { packetBytes }: StatementLimits): void {
+    if (Buffer.byteLength(statement) + PACKET_SLACK < packetBytes) return;
+    throw new RowferryError(
+      'ROWFERRY_TARGET_DATA',
+      'a row is larger than the target accepts in one statement',
+      {
+        where: { table: this.#writer.table.name },
+        hint: `raise max_allowed_packet of the target (now ${packetBytes} bytes; bytes travel as two digits each)`,
+      },
+    );
+  }
+}
+
+/** A key column as text that resembles the wire form. */
+function keyText(type: string, column: string): string {
+  if (/^(?:tiny|medium|long)?blob|^(?:var)?binary/.test(type)) return `TO_BASE64(${column})`;
+  return type.startsWith('bit') ? `BIN(${column})` : column;
+}

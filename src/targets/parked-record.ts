@@ -1,0 +1,59 @@
+/** Names and texts of parked entries. */
+import { createHash } from 'node:crypto';
+import { RowferryError } from '../errors.ts';
+import { looseText } from '../model/row-key.ts';
+import { tableName } from '../model/table.ts';
+import type { ParkedRecord, ParkedRef } from './session.ts';
+import type { KeyValues, ParkReason, PartitionId, RowWrite, TableWriter } from './target.ts';
+
+/** A key of any length in 64 characters, so that it can be part of a primary key. */
+export function keyHash(key: KeyValues): string {
+  return createHash('sha256').update(JSON.stringify(key)).digest('hex');
+}
+
+export function parkedRef(id: PartitionId, table: string, key: KeyValues): ParkedRef {
+  return { topic: id.topic, partition: id.partition, table, keyHash: keyHash(key) };
+}
+
+export function parkedRecord(
+  id: PartitionId,
+  writer: TableWriter,
+  row: RowWrite,
+  why: { readonly reason: ParkReason; readonly detail: string; readonly sinceMs: number },
+): ParkedRecord {
+  return {
+    topic: id.topic,
+    partition: id.partition,
+    sourceTable: tableName(writer.source),
+    table: writer.table.name,
+    key: row.key,
+    reason: why.reason,
+    detail: why.detail,
+    sequence: row.sequence,
+    parkedAtMs: why.sinceMs,
+    attempts: 0,
+    shape: writer.source,
+    image: row.row,
+  };
+}
+
+/** What a parked row failed of, in words that hold no value. */
+export function parkDetail(error: RowferryError): string {
+  const { column } = error.where;
+  return `${error.message}${column === undefined ? '' : ` (column ${column})`}`;
+}
+
+/**
+ * A text that is the same for a key in wire form and for the same key as a target prints it, and seldom the same for two
+ * keys: good enough to find candidates, which the target then compares by itself.
+ */
+export function coarseKey(values: readonly (string | number | null)[]): string {
+  return values.map((value) => coarseText(String(value))).join('/');
+}
+
+function coarseText(text: string): string {
+  if (/^[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?$/i.test(text)) return String(Number(text));
+  return looseText(text)
+    .replace(/[^0-9A-Z]/g, '')
+    .replace(/0+$/, '');
+}

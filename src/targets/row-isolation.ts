@@ -1,0 +1,76 @@
+/**
+ * Writes a batch of which some rows are refused: finds those by halving, writes all others, and parks them (P1).
+ *
+ * A parked row is not in its table: its old version, outdated as it is, is deleted when the new one is parked. So it stands
+ * in nobody's way, and two rows that swap a unique value do not wait for each other.
+ */
+import { OutdatedRows } from './outdated-rows.ts';
+import { keyHash, parkedRecord, parkedRef } from './parked-record.ts';
+import { placeRow, tryRows } from './place-row.ts';
+import type { Refusal } from './place-row.ts';
+import type { Session } from './session.ts';
+import type { ParkedEntry, RowWrite, TableWriter, WriteBatch } from './target.ts';
+
+export class RowIsolation {
+  readonly #session: Session;
+  readonly #batch: WriteBatch;
+  readonly #outdated: OutdatedRows;
+  readonly #parked: ParkedEntry[] = [];
+  readonly #nowMs = Date.now();
+  /** Since when keys of this batch were parked before: an entry that is replaced keeps its age. */
+  #since: ReadonlyMap<string, number> = new Map();
+
+  constructor(session: Session, batch: WriteBatch) {
+    this.#session = session;
+    this.#batch = batch;
+    this.#outdated = new OutdatedRows(session);
+  }
+
+  /** Writes everything of the batch but the watermark; answers what was parked. */
+  async write(): Promise<readonly ParkedEntry[]> {
+    const { tables, id } = this.#batch;
+    const refs = tables.flatMap(({ writer, unpark }) =>
+      unpark.map((key) => parkedRef(id, writer.table.name, key)),
+    );
+    // Before any row is written: a row of this batch must never be taken for an outdated one (P2, P3).
+    this.#since = await this.#session.parkedSince(refs);
+    await this.#session.deleteParked(refs);
+    for (const { writer, deletes } of tables) await this.#session.deleteRows(writer, deletes);
+    for (const { writer, upserts } of tables) {
+      if (writer.hasUniqueKeys) {
+        await this.#session.deleteRows(
+          writer,
+          upserts.map(({ key }) => key),
+        );
+      }
+      await this.#place(writer, upserts);
+    }
+    return this.#parked;
+  }
+
+  async #place(writer: TableWriter, rows: readonly RowWrite[]): Promise<void> {
+    const [only] = rows;
+    if (only === undefined) return;
+    if (rows.length === 1) {
+      const refusal = await placeRow(this.#session, this.#outdated, writer, only);
+      if (refusal !== undefined) await this.#park(writer, only, refusal);
+      return;
+    }
+    if ((await tryRows(this.#session, writer, rows)) === undefined) return;
+    const middle = rows.length >> 1;
+    await this.#place(writer, rows.slice(0, middle));
+    await this.#place(writer, rows.slice(middle));
+  }
+
+  async #park(writer: TableWriter, row: RowWrite, refusal: Refusal): Promise<void> {
+    const { id, onBadRow } = this.#batch;
+    if (refusal.reason === 'data' && onBadRow === 'stop') throw refusal.error;
+    if (!writer.hasUniqueKeys) await this.#session.deleteRows(writer, [row.key]);
+    const sinceMs = this.#since.get(keyHash(row.key)) ?? this.#nowMs;
+    const record = parkedRecord(id, writer, row, { ...refusal, sinceMs });
+    await this.#session.insertParked(record);
+    const { shape: _, image: __, ...entry } = record;
+    this.#parked.push(entry);
+    this.#outdated.add(entry.table, { ref: parkedRef(id, entry.table, row.key), key: row.key });
+  }
+}

@@ -1,0 +1,89 @@
+/** Matches a source table's shape with a target table. */
+import { RowferryError } from '../errors.ts';
+import { parseSourceType } from '../model/values.ts';
+import type { Column, Table } from '../model/table.ts';
+import { tableName } from '../model/table.ts';
+import type { Engine } from './session.ts';
+import type { TableWriter, TargetColumn, TargetTable } from './target.ts';
+
+/** Throws ROWFERRY_TARGET_SCHEMA with everything that stands in the way, not only the first. */
+export function tableWriter(
+  engine: Engine,
+  targetName: string,
+  source: Table,
+  target: TargetTable,
+): TableWriter {
+  const problems: string[] = [];
+  const columns: TableWriter['columns'][number][] = [];
+  for (const [index, column] of source.columns.entries()) {
+    const found = target.columns.find(({ name }) => engine.sameColumn(column.name, name));
+    if (found === undefined) problems.push(`column ${column.name} (${column.type}) is missing`);
+    else if (found.generated) continue;
+    else if (!engine.canWrite(column.type, found)) problems.push(noWay(column, found));
+    else columns.push({ index, type: column.type, target: found });
+  }
+  for (const column of target.columns) {
+    const isWritten = columns.some(({ target }) => target === column);
+    if (isWritten || column.generated || column.nullable || column.hasDefault) continue;
+    if (source.columns.some(({ name }) => engine.sameColumn(name, column.name))) continue;
+    problems.push(`column ${column.name} is NOT NULL without a default and the source has no such column`);
+  }
+  const key = source.key.map((index) => columns.findIndex((column) => column.index === index));
+  const keyNames = key.flatMap((position) => columns[position]?.target.name ?? []);
+  if (source.key.length === 0) {
+    problems.push('the source table has no primary key, so that its rows cannot be told apart');
+  } else if (key.includes(-1)) {
+    problems.push('not all columns of the primary key can be written');
+  } else if (![target.primaryKey, ...target.uniqueKeys].some((unique) => sameSet(unique, keyNames))) {
+    problems.push(
+      `(${keyNames.join(', ')}) is neither the primary key nor a unique key there, so that rows cannot be replaced by it`,
+    );
+  }
+  for (const position of key) {
+    const column = columns[position];
+    if (column !== undefined) problems.push(...keyProblems(source.columns[column.index]!, column.target));
+  }
+  if (problems.length > 0) throw schemaError(targetName, source, target, problems);
+  return { source, table: target, columns, key, hasUniqueKeys: hasOtherUniqueKeys(target, keyNames) };
+}
+
+/** Rows that the source tells apart must not fall together at the target: one would overwrite the other. */
+function keyProblems(source: Column, target: TargetColumn): string[] {
+  const isText = parseSourceType(source.type)?.family === 'text';
+  if (!isText || source.compares !== 'exact' || target.compares !== 'loose') return [];
+  return [
+    `key column ${target.name} compares more loosely than at the source (case, accents or trailing spaces): give it a binary collation without padding`,
+  ];
+}
+
+function hasOtherUniqueKeys(target: TargetTable, keyNames: readonly string[]): boolean {
+  const keys = [...target.uniqueKeys, ...(target.primaryKey.length > 0 ? [target.primaryKey] : [])];
+  return keys.some((columns) => !sameSet(columns, keyNames));
+}
+
+function sameSet(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.length > 0 && a.every((name) => b.includes(name));
+}
+
+function noWay(source: Column, target: TargetColumn): string {
+  return parseSourceType(source.type) === undefined
+    ? `column ${source.name} has the type ${source.type}, which rowferry does not ferry`
+    : `column ${target.name} (${target.type}) cannot take a ${source.type} exactly`;
+}
+
+function schemaError(
+  targetName: string,
+  source: Table,
+  target: TargetTable,
+  problems: readonly string[],
+): RowferryError {
+  const text = problems.join('; ');
+  return new RowferryError(
+    'ROWFERRY_TARGET_SCHEMA',
+    `${tableName(source)} cannot be written to table ${target.name}: ${text}`,
+    {
+      where: { target: targetName, table: target.name },
+      hint: 'mend the target table; the partition then goes on',
+    },
+  );
+}

@@ -1,0 +1,118 @@
+/** Runs transactions on a pool: repeats what was only bad luck, and settles a COMMIT whose answer never came (A4). */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ConnectionPool } from '../drivers/connection-pool.ts';
+import { toRowferryError } from '../errors.ts';
+import type { RowferryError } from '../errors.ts';
+import type { Log } from '../model/log.ts';
+import type { Session } from './session.ts';
+
+export interface TransactionsOptions {
+  readonly target: string;
+  readonly pool: ConnectionPool<Session>;
+  readonly log: Log;
+  /** How long a transaction is tried again before its error is given to the caller. */
+  readonly retryBudgetMs: number;
+}
+
+export interface Attempt {
+  readonly session: Session;
+  /** Names this attempt in the watermark that it writes. */
+  readonly writeId: string;
+  /** Earlier attempts whose COMMIT got no answer: any of them may have happened. */
+  readonly unanswered: ReadonlySet<string>;
+}
+
+export interface Work<T> {
+  /** Runs in a session without a transaction, and has committed or rolled back when it returns. */
+  readonly run: (attempt: Attempt) => Promise<T>;
+  /** What an unanswered attempt did if it happened, undefined if not; the session has no transaction. */
+  readonly settle?: (attempt: Attempt) => Promise<T | undefined>;
+}
+
+const FIRST_WAIT_MS = 10;
+const LONGEST_WAIT_MS = 2_000;
+/** Deadlocks and the like are everyday life up to here. */
+const QUIET_ATTEMPTS = 4;
+
+export class Transactions {
+  readonly #options: TransactionsOptions;
+
+  constructor(options: TransactionsOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves with the outcome or rejects with the last error; never leaves it open whether the work happened. */
+  async run<T>(work: Work<T>, signal: AbortSignal): Promise<T> {
+    const { retryBudgetMs } = this.#options;
+    const unanswered = new Set<string>();
+    let firstFailureAt: number | undefined;
+    let failure: RowferryError | undefined;
+    for (let attempt = 1; ; attempt++) {
+      const tried = await this.#try(work, unanswered, failure);
+      if ('value' in tried) return tried.value;
+      failure = tried.error;
+      // An unanswered COMMIT has to be settled whatever the error was.
+      const isFinal = failure.action !== 'retry' && !tried.isUnanswered;
+      firstFailureAt ??= Date.now();
+      if (isFinal || signal.aborted || Date.now() - firstFailureAt > retryBudgetMs) throw failure;
+      await this.#pause(attempt, failure, signal);
+      if (signal.aborted) throw failure;
+    }
+  }
+
+  async #try<T>(
+    work: Work<T>,
+    unanswered: Set<string>,
+    earlier: RowferryError | undefined,
+  ): Promise<{ readonly value: T } | { readonly error: RowferryError; readonly isUnanswered: boolean }> {
+    const writeId = randomUUID();
+    let session: Session | undefined;
+    try {
+      session = await this.#options.pool.acquire();
+      const attempt: Attempt = { session, writeId, unanswered };
+      if (unanswered.size > 0) {
+        const settled = await work.settle?.(attempt);
+        if (settled !== undefined) return { value: settled };
+        // It did not happen, and what its COMMIT failed of will not go away by itself.
+        if (earlier !== undefined && earlier.action !== 'retry')
+          return { error: earlier, isUnanswered: false };
+      }
+      return { value: await work.run(attempt) };
+    } catch (thrown) {
+      const error = toRowferryError(thrown, `writing to target ${this.#options.target}`).at({
+        target: this.#options.target,
+      });
+      const isUnanswered = session?.isCommitPending === true;
+      if (isUnanswered) unanswered.add(writeId);
+      if (session !== undefined) await this.#clear(session, error);
+      return { error, isUnanswered };
+    } finally {
+      if (session !== undefined) this.#options.pool.release(session);
+    }
+  }
+
+  /** Leaves no transaction behind; a session that may still have one, or leads to the wrong server, is cut. */
+  async #clear(session: Session, error: RowferryError): Promise<void> {
+    if (!session.isUsable || session.isCommitPending || error.code === 'ROWFERRY_TARGET_REFUSES') {
+      session.destroy();
+      return;
+    }
+    try {
+      await session.rollback();
+    } catch {
+      // The server rolls back by itself once the link is gone; the error that led here is the one to tell.
+      session.destroy();
+    }
+  }
+
+  async #pause(attempt: number, error: RowferryError, signal: AbortSignal): Promise<void> {
+    const { target, log } = this.#options;
+    const longest = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** attempt);
+    const waitMs = Math.round(longest / 2 + Math.random() * (longest / 2));
+    const fields = { target, attempt, waitMs, error: error.describe() };
+    if (attempt < QUIET_ATTEMPTS) log.debug(fields, 'a transaction is tried again');
+    else log.warn(fields, 'a transaction is tried again');
+    await delay(waitMs, undefined, { signal }).catch(() => undefined);
+  }
+}

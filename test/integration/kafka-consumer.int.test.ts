@@ -1,0 +1,264 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { evictDeadMembers } from '../../src/drivers/kafka-admin.ts';
+import { uniqueName } from '../support/servers.ts';
+import { waitUntil } from '../support/wait-until.ts';
+import {
+  asAdmin,
+  expireBefore,
+  kafkaLink,
+  newProducer,
+  newTopic,
+  proxiedLink,
+  TestMember,
+} from './kafka-fixture.ts';
+
+async function filledTopic(label: string, partitions: number, values: readonly string[]): Promise<string> {
+  const topic = await newTopic(label, partitions);
+  const producer = newProducer(kafkaLink());
+  for (let partition = 0; partition < partitions; partition++) {
+    await producer.send({ topic, partition, records: values.map((value) => ({ value })) });
+  }
+  return topic;
+}
+
+describe('GroupConsumer', () => {
+  test('delivers nothing before seek, then every record from there with key, headers and time', async () => {
+    const topic = await newTopic('from seek', 1);
+    const producer = newProducer(kafkaLink());
+    await producer.send({ topic, partition: 0, records: [{ value: 'a' }, { value: 'b' }] });
+    const member = new TestMember(
+      kafkaLink(),
+      { groupId: uniqueName('g'), topics: [topic] },
+      () => undefined,
+    );
+    await waitUntil(() => member.assignments.length > 0, { what: 'the assignment' });
+    await producer.send({
+      topic,
+      partition: 0,
+      records: [{ key: 'k', value: 'c', headers: { h: 'v' }, timestampMs: 1_700_000_000_000 }],
+    });
+    await sleep(400);
+    expect(member.batches).toEqual([]);
+    member.consumer.seek(topic, 0, 1);
+    await waitUntil(() => member.arrivals.length >= 2, { what: 'two records' });
+    const records = member.batches.flatMap((batch) => batch.records);
+    expect(records).toMatchObject([
+      { offset: 1, key: null, value: Buffer.from('b'), headers: {} },
+      {
+        offset: 2,
+        key: Buffer.from('k'),
+        value: Buffer.from('c'),
+        headers: { h: Buffer.from('v') },
+        timestampMs: 1_700_000_000_000,
+      },
+    ]);
+    expect(member.batches.at(-1)?.highWatermark).toBe(3);
+  });
+
+  test('a paused partition waits while the others go on, and resumes where it stopped', async () => {
+    const topic = await filledTopic('pause', 2, ['a', 'b']);
+    const member = new TestMember(kafkaLink(), { groupId: uniqueName('g'), topics: [topic] });
+    await waitUntil(() => member.arrivals.length === 4, { what: 'the first records' });
+    member.consumer.pause(topic, 0);
+    const producer = newProducer(kafkaLink());
+    for (const partition of [0, 1]) await producer.send({ topic, partition, records: [{ value: 'c' }] });
+    await waitUntil(() => member.arrivals.includes('1:2'), { what: 'the other partition' });
+    await sleep(300);
+    expect(member.arrivals).not.toContain('0:2');
+    member.consumer.resume(topic, 0);
+    await waitUntil(() => member.arrivals.includes('0:2'), { what: 'the resumed partition' });
+    expect(member.values(0)).toEqual(['a', 'b', 'c']);
+  });
+
+  test('seek goes back and delivers again from there', async () => {
+    const topic = await filledTopic('back', 1, ['a', 'b', 'c']);
+    const member = new TestMember(kafkaLink(), { groupId: uniqueName('g'), topics: [topic] });
+    await waitUntil(() => member.arrivals.length === 3, { what: 'all records' });
+    member.consumer.seek(topic, 0, 1);
+    await waitUntil(() => member.arrivals.length === 5, { what: 'the records again' });
+    expect(member.values(0)).toEqual(['a', 'b', 'c', 'b', 'c']);
+  });
+
+  test('stays in its group while everything is paused for longer than its session', async () => {
+    const topic = await filledTopic('all paused', 2, ['a']);
+    const member = new TestMember(
+      kafkaLink(),
+      { groupId: uniqueName('g'), topics: [topic], sessionTimeoutMs: 1_500 },
+      () => undefined,
+    );
+    await waitUntil(() => member.assignments.length > 0, { what: 'the assignment' });
+    await sleep(5_000);
+    expect(member.assignments).toHaveLength(1);
+  });
+
+  test('two members share the partitions; when one leaves, the other is assigned all again', async () => {
+    const topic = await filledTopic('share', 4, ['a']);
+    const groupId = uniqueName('g');
+    const first = new TestMember(kafkaLink(), { groupId, topics: [topic] });
+    await waitUntil(() => first.assignments.at(-1)?.length === 4, { what: 'all partitions' });
+    const second = new TestMember(kafkaLink(), { groupId, topics: [topic] });
+    await waitUntil(() => second.assignments.at(-1)?.length === 2, { what: 'half of the partitions' });
+    expect(first.assignments.at(-1)).toHaveLength(2);
+    const both = [...(first.assignments.at(-1) ?? []), ...(second.assignments.at(-1) ?? [])];
+    expect(new Set(both).size).toBe(4);
+    await second.stop();
+    await waitUntil(() => first.assignments.at(-1)?.length === 4, { what: 'all partitions again' });
+  });
+
+  test('rejoin leaves and joins: the assignment is told again and records start at the new seek', async () => {
+    const topic = await filledTopic('rejoin', 1, ['a', 'b']);
+    const member = new TestMember(kafkaLink(), { groupId: uniqueName('g'), topics: [topic] });
+    await waitUntil(() => member.arrivals.length === 2, { what: 'the records' });
+    member.consumer.rejoin();
+    await waitUntil(() => member.arrivals.length === 4, { what: 'the records again' });
+    expect(member.assignments).toHaveLength(2);
+  });
+
+  test('reports an offset that was deleted from the log instead of going on elsewhere', async () => {
+    const topic = await filledTopic('expired', 1, ['a', 'b', 'c']);
+    await expireBefore(topic, 0, 2);
+    const member = new TestMember(kafkaLink(), { groupId: uniqueName('g'), topics: [topic] });
+    expect(await member.ended).toMatchObject({
+      code: 'ROWFERRY_KAFKA_OFFSET_LOST',
+      where: { topic, partition: 0, offset: '0' },
+    });
+    expect(member.batches).toEqual([]);
+  });
+
+  test('reports a log that was made anew and is shorter than what was applied', async () => {
+    const topic = await filledTopic('anew', 1, ['a', 'b']);
+    const member = new TestMember(
+      kafkaLink(),
+      { groupId: uniqueName('g'), topics: [topic] },
+      (consumer, topic, partition) => consumer.seek(topic, partition, 1_000),
+    );
+    expect(await member.ended).toMatchObject({
+      code: 'ROWFERRY_KAFKA_OFFSET_LOST',
+      where: { topic, partition: 0, offset: '1000' },
+    });
+    expect(member.batches).toEqual([]);
+  });
+
+  test('names a topic that is deleted while it is consumed', async () => {
+    const topic = await filledTopic('deleted', 2, ['a']);
+    const member = new TestMember(kafkaLink(), { groupId: uniqueName('g'), topics: [topic] });
+    await waitUntil(() => member.arrivals.length === 2, { what: 'the records' });
+    await asAdmin((admin) => admin.deleteTopics({ topics: [topic] }));
+    expect(await member.ended).toMatchObject({ code: 'ROWFERRY_KAFKA_TOPIC_GONE', where: { topic } });
+  }, 60_000);
+
+  test('an error of the callback ends it as it is', async () => {
+    const topic = await filledTopic('callback', 1, ['a']);
+    const member = new TestMember(kafkaLink(), {
+      groupId: uniqueName('g'),
+      topics: [topic],
+      onRecords: () => {
+        throw new RangeError('mine');
+      },
+    });
+    expect(await member.ended).toMatchObject({ code: 'ROWFERRY_INVARIANT', cause: new RangeError('mine') });
+  });
+
+  test('commits the hint for lag tools and asks for the bounds of a partition', async () => {
+    const topic = await filledTopic('hint', 1, ['a', 'b', 'c']);
+    const groupId = uniqueName('g');
+    const member = new TestMember(kafkaLink(), { groupId, topics: [topic] });
+    await waitUntil(() => member.arrivals.length === 3, { what: 'the records' });
+    expect(await member.consumer.bounds(topic, 0, new AbortController().signal)).toEqual({ low: 0, high: 3 });
+    member.consumer.commitHint(topic, 0, 2);
+    await waitUntil(
+      () =>
+        asAdmin(async (admin) => {
+          const [offsets] = await admin.fetchOffsets({ groupId, topics: [topic] });
+          return offsets?.partitions[0]?.offset === '2';
+        }),
+      { what: 'the committed offset' },
+    );
+  });
+
+  test('delivers each record once per seek, in order, while its links break at random', async () => {
+    const partitions = 3;
+    const topic = await newTopic('consumer faults', partitions);
+    const { link, proxy } = await proxiedLink({ requestTimeoutMs: 800, connectTimeoutMs: 800 });
+    const applied = Array.from({ length: partitions }, (): string[] => []);
+    const member = new TestMember(
+      link,
+      {
+        groupId: uniqueName('g'),
+        topics: [topic],
+        maxPartitionBytes: 20_000,
+        onRecords: ({ partition, records }) => {
+          const list = applied[partition];
+          for (const { offset, value } of records) {
+            expect(offset).toBe(list?.length);
+            list?.push(String(value));
+          }
+        },
+      },
+      (consumer, topic, partition) => consumer.seek(topic, partition, applied[partition]?.length ?? 0),
+    );
+    const producer = newProducer(kafkaLink());
+    const sent = Array.from({ length: partitions }, (): string[] => []);
+    let broken = 0;
+    const endMs = Date.now() + 12_000;
+    for (let round = 0; Date.now() < endMs; round++) {
+      const partition = round % partitions;
+      const records = Array.from({ length: 20 }, (_, index) => ({
+        value: `${round}.${index} ${'x'.repeat(500)}`,
+      }));
+      sent[partition]?.push(...records.map(({ value }) => value));
+      await producer.send({ topic, partition, records });
+      if (round % 40 === 0) {
+        broken++;
+        if (Math.random() < 0.3) proxy.faults.blackHole = true;
+        else if (Math.random() < 0.5) proxy.faults.cutAfterBytes = 5_000;
+        else proxy.cut();
+      } else if (round % 40 === 20) proxy.heal();
+      await sleep(5);
+    }
+    proxy.heal();
+    await waitUntil(() => applied.every((list, partition) => list.length === sent[partition]?.length), {
+      what: 'all records',
+      timeoutMs: 20_000,
+    });
+    expect(broken).toBeGreaterThan(10);
+    expect(applied).toEqual(sent);
+    expect(member.assignments.length).toBeGreaterThan(1);
+  }, 60_000);
+
+  test('a client that shows no sign of life is replaced', async () => {
+    const topic = await filledTopic('stall', 1, ['a']);
+    const { link, proxy } = await proxiedLink({ requestTimeoutMs: 60_000, connectTimeoutMs: 500 });
+    const member = new TestMember(link, { groupId: uniqueName('g'), topics: [topic], stallMs: 1_500 });
+    await waitUntil(() => member.arrivals.length === 1, { what: 'the record' });
+    proxy.faults.blackHole = true;
+    await sleep(2_500);
+    // New links work; the old ones, with a request timeout of a minute, would be waited for.
+    Object.assign(proxy.faults, { blackHole: false });
+    const producer = newProducer(kafkaLink());
+    await producer.send({ topic, partition: 0, records: [{ value: 'b' }] });
+    await waitUntil(() => member.values(0).includes('b'), {
+      what: 'the record after the stall',
+      timeoutMs: 15_000,
+    });
+  }, 40_000);
+
+  test('a dead member can be removed before its session ends', async () => {
+    const topic = await filledTopic('evict', 1, ['a']);
+    const groupId = uniqueName('g');
+    const { link, proxy } = await proxiedLink({ clientId: 'dead-one' });
+    const dead = new TestMember(link, { groupId, topics: [topic], sessionTimeoutMs: 60_000 });
+    await waitUntil(() => dead.arrivals.length === 1, { what: 'the first member' });
+    // As after kill -9: its link ends and nobody says goodbye.
+    proxy.faults.refuse = true;
+    proxy.cut();
+    const evicted = await evictDeadMembers(kafkaLink(), groupId, (clientId) => clientId === 'dead-one');
+    expect(evicted).toEqual(['dead-one']);
+    const startMs = performance.now();
+    const next = new TestMember(kafkaLink(), { groupId, topics: [topic] });
+    await waitUntil(() => next.arrivals.length === 1, { what: 'the next member' });
+    expect(performance.now() - startMs).toBeLessThan(5_000);
+    expect(await evictDeadMembers(kafkaLink(), groupId, (clientId) => clientId === 'dead-one')).toEqual([]);
+  });
+});

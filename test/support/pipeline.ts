@@ -1,0 +1,313 @@
+/**
+ * A whole pipeline for one test: fresh databases on the shared servers (or on servers of the test's own), a configuration, and
+ * the built daemon as a child process that can be killed, frozen and stopped. Everything ends with the test; when it fails
+ * databases and logs are kept and named.
+ */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { RowDataPacket } from 'mysql2/promise';
+import { expect, type TestContext } from 'vitest';
+import type { Comparison } from '../../scripts/lib/compare.ts';
+import { describeDifference } from '../../scripts/lib/compare-report.ts';
+import { compareUntilEqual } from '../../scripts/lib/compare-until.ts';
+import { Daemon, type DaemonExit, type DaemonOptions } from '../../scripts/lib/daemon.ts';
+import { Random } from '../../scripts/lib/random.ts';
+import { seedShop, type ShopSize } from '../../scripts/lib/shop.ts';
+import { untilTrue } from '../../scripts/lib/until.ts';
+import type { TestServer } from './global-setup.ts';
+import { comparisonOf, FENCE, FENCE_ROWS, routeOf, type PipelineTable } from './pipeline-tables.ts';
+import {
+  mysqlDatabase,
+  postgresDatabase,
+  testServers,
+  uniqueName,
+  type MysqlDatabase,
+  type PostgresDatabase,
+} from './servers.ts';
+
+export interface PipelineTargetServer {
+  readonly name: string;
+  readonly server: TestServer;
+}
+
+export interface PipelineOptions {
+  readonly tables: readonly PipelineTable[];
+  /** Where to capture; the shared MySQL when absent. */
+  readonly source?: TestServer;
+  /** `east` on the second MySQL and `west` on PostgreSQL when absent. */
+  readonly targets?: readonly PipelineTargetServer[];
+  readonly brokers?: readonly string[];
+  readonly format?: 'chunk' | 'row';
+  readonly partitions?: number;
+  /** Of Kafka's group: how soon a dead process is given up. */
+  readonly sessionTimeoutMs?: number;
+  /** Changes the configuration before it is written. */
+  readonly configure?: (config: PipelineConfig) => void;
+}
+
+/** The parts of a configuration that tests change; everything else passes through. */
+export interface PipelineConfig {
+  name: string;
+  kafka: Record<string, unknown>;
+  sources: Record<string, Record<string, unknown>>;
+  targets: Record<string, Record<string, unknown>>;
+  routes: Record<string, unknown>[];
+  [section: string]: unknown;
+}
+
+export type TargetDatabase = (MysqlDatabase | PostgresDatabase) & { readonly target: string };
+
+export type StartOptions = Pick<DaemonOptions, 'role' | 'nodeOptions'> & {
+  readonly env?: Readonly<Record<string, string>>;
+};
+
+const CATCH_UP_MS = 60_000;
+const SETTLE_MS = 15_000;
+
+export class Pipeline {
+  readonly name: string;
+  readonly source: MysqlDatabase;
+  readonly targets: readonly TargetDatabase[];
+  readonly tables: readonly PipelineTable[];
+  readonly folder: string;
+  readonly configFile: string;
+  readonly #daemons: Daemon[] = [];
+  #round = 0;
+
+  private constructor(
+    name: string,
+    source: MysqlDatabase,
+    targets: readonly TargetDatabase[],
+    { tables }: PipelineOptions,
+    folder: string,
+  ) {
+    this.name = name;
+    this.source = source;
+    this.targets = targets;
+    this.tables = tables;
+    this.folder = folder;
+    this.configFile = join(folder, 'rowferry.yaml');
+  }
+
+  /** Creates databases and tables and writes the configuration; it will start from before anything that the test writes. */
+  static async create(test: TestContext, options: PipelineOptions): Promise<Pipeline> {
+    const servers = testServers();
+    const source = await mysqlDatabase(test, options.source ?? servers.src);
+    const targets: TargetDatabase[] = [];
+    const targetServers = options.targets ?? [
+      { name: 'east', server: servers.shard },
+      { name: 'west', server: servers.postgres },
+    ];
+    for (const { name, server } of targetServers) {
+      const database = await (server.kind === 'postgres' ? postgresDatabase : mysqlDatabase)(test, server);
+      targets.push({ ...database, target: name });
+    }
+    const name = uniqueName(test.task.name);
+    const folder = mkdtempSync(join(tmpdir(), 'rowferry-e2e-'));
+    const pipeline = new Pipeline(name, source, targets, options, folder);
+    test.onTestFinished(async () => await pipeline.#end(test));
+    for (const table of [...options.tables, FENCE]) {
+      await source.pool.query(table.mysql);
+      for (const target of targets) {
+        if (isPostgres(target)) await target.pool.query(table.postgres);
+        else await target.pool.query(table.mysql);
+      }
+    }
+    await pipeline.#writeConfig(options);
+    return pipeline;
+  }
+
+  /** Starts a daemon with status and log files of its own; it ends with the test. */
+  start({ env, ...options }: StartOptions = {}): Daemon {
+    const runDir = join(this.folder, `run-${this.#daemons.length + 1}`);
+    const daemon = Daemon.start({
+      ...options,
+      configFile: this.configFile,
+      name: this.name,
+      runDir,
+      logFile: join(this.folder, `daemon-${this.#daemons.length + 1}.log`),
+      env: { ROWFERRY_TEST_RUN_DIR: runDir, ...env },
+    });
+    this.#daemons.push(daemon);
+    return daemon;
+  }
+
+  /** Starts a daemon and waits until it applies. */
+  async startRunning(options: StartOptions = {}): Promise<Daemon> {
+    const daemon = this.start(options);
+    await daemon.untilRunning();
+    return daemon;
+  }
+
+  /** Runs a statement at the source. */
+  async write(sql: string, values: readonly unknown[] = []): Promise<void> {
+    await this.source.pool.query(sql, [...values]);
+  }
+
+  /** Runs statements at the source in one transaction. */
+  async transaction(statements: readonly string[]): Promise<void> {
+    const connection = await this.source.pool.getConnection();
+    try {
+      await connection.query('BEGIN');
+      for (const statement of statements) await connection.query(statement);
+      await connection.query('COMMIT');
+    } finally {
+      connection.release();
+    }
+  }
+
+  async seedShop(size: ShopSize, seed = 1): Promise<void> {
+    const connection = await this.source.pool.getConnection();
+    try {
+      await seedShop(connection, size, new Random(seed));
+    } finally {
+      connection.release();
+    }
+  }
+
+  /** One number of the first row, by the target's name. */
+  async count(target: string, sql: string): Promise<number> {
+    const database = this.targets.find((each) => each.target === target);
+    if (database === undefined) throw new Error(`there is no target ${target}`);
+    if (isPostgres(database)) {
+      const { rows } = await database.pool.query<unknown[]>({ text: sql, rowMode: 'array' });
+      return Number(rows[0]?.[0]);
+    }
+    const [rows] = await database.pool.query<RowDataPacket[][]>({ sql, rowsAsArray: true });
+    return Number(rows[0]?.[0]);
+  }
+
+  /** Writes a fence behind all that was written and waits until each target has seen it in every partition. */
+  async untilCaughtUp(timeoutMs = CATCH_UP_MS): Promise<void> {
+    this.#round += 1;
+    const round = this.#round;
+    const rows = Array.from({ length: FENCE_ROWS }, (_, i) => [i, round]);
+    await this.write(
+      'INSERT INTO zz_fence (id, round) VALUES ? ON DUPLICATE KEY UPDATE round = VALUES(round)',
+      [rows],
+    );
+    await untilTrue(
+      'every target to see the fence',
+      async () => {
+        for (const { target } of this.targets) {
+          const seen = await this.count(target, `SELECT COUNT(*) FROM zz_fence WHERE round = ${round}`);
+          if (seen < FENCE_ROWS) return undefined;
+        }
+        return true;
+      },
+      { timeoutMs, intervalMs: 100, details: () => this.#describeDaemons() },
+    );
+  }
+
+  /** Waits for the fence, then until every row of every table is equal; rows parked for another's sake get time to heal. */
+  async untilEqual(timeoutMs = CATCH_UP_MS): Promise<Comparison> {
+    await this.untilCaughtUp(timeoutMs);
+    const places = this.targets.map(({ target, url }) => ({ name: target, url }));
+    const source = { name: 'source', url: this.source.url };
+    const comparison = await compareUntilEqual(
+      this.tables.map((table) => comparisonOf(table, source, places)),
+      SETTLE_MS,
+    );
+    const { missing, extra, different, samples } = comparison;
+    expect({ missing, extra, different }, samples.map(describeDifference).join('\n')).toEqual({
+      missing: 0,
+      extra: 0,
+      different: 0,
+    });
+    return comparison;
+  }
+
+  /** Waits until `daemon` has ended by itself. */
+  async exitOf(daemon: Daemon, timeoutMs = 30_000): Promise<DaemonExit> {
+    return await untilTrue('the daemon to end', () => daemon.exit, {
+      timeoutMs,
+      details: () => this.#describeDaemons(),
+    });
+  }
+
+  /** Whatever the daemons have logged. */
+  get logs(): string {
+    return readdirSync(this.folder)
+      .filter((file) => file.endsWith('.log'))
+      .map((file) => readFileSync(join(this.folder, file), 'utf8'))
+      .join('');
+  }
+
+  async #writeConfig(options: PipelineOptions): Promise<void> {
+    const { source, targets } = this;
+    const names = targets.map(({ target }) => target);
+    const sourceUrl = new URL(source.server.url);
+    sourceUrl.pathname = '';
+    const config: PipelineConfig = {
+      name: this.name,
+      kafka: {
+        brokers: [...(options.brokers ?? testServers().brokers)],
+        partitions: options.partitions ?? 4,
+        replicationFactor: 1,
+        format: options.format ?? 'chunk',
+        sessionTimeoutMs: options.sessionTimeoutMs ?? 3_000,
+      },
+      sources: {
+        main: {
+          url: sourceUrl.href,
+          serverId: 100_000 + Math.floor(Math.random() * 1e9),
+          tables: [`${source.name}.*`],
+          startFrom: await startHere(source),
+        },
+      },
+      targets: Object.fromEntries(targets.map(({ target, url }) => [target, { url }])),
+      routes: [...this.tables, FENCE].map((table) => routeOf(table, source.name, names)),
+      runDir: '${env:ROWFERRY_TEST_RUN_DIR}',
+      log: { format: 'json', level: 'debug' },
+    };
+    options.configure?.(config);
+    // JSON is YAML.
+    writeFileSync(this.configFile, JSON.stringify(config, null, 2));
+  }
+
+  async #end(test: TestContext): Promise<void> {
+    await Promise.all(this.#daemons.map(async (daemon) => await daemon.stop(5_000)));
+    if (test.task.result?.state === 'fail') {
+      process.stderr.write(`"${test.task.name}" failed: configuration and logs are kept in ${this.folder}\n`);
+      return;
+    }
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  #describeDaemons(): string {
+    return this.#daemons
+      .map((daemon, i) => {
+        const state =
+          daemon.exit === undefined ? JSON.stringify(daemon.status) : `ended (${daemon.describeExit()})`;
+        return `daemon ${i + 1}: ${state}\n${daemon.logTail()}`;
+      })
+      .join('\n');
+  }
+}
+
+/** `startFrom` for a pipeline that must see everything from now on, whenever its daemon starts. */
+export async function startHere({
+  pool,
+  server,
+}: MysqlDatabase): Promise<'earliest' | { readonly gtid: string }> {
+  const variable = server.kind === 'mariadb' ? '@@GLOBAL.gtid_binlog_pos' : '@@GLOBAL.gtid_executed';
+  const [rows] = await pool.query<RowDataPacket[]>(`SELECT ${variable} AS gtid`);
+  const gtid = String(rows[0]?.['gtid'] ?? '').replaceAll('\n', '');
+  return gtid === '' ? 'earliest' : { gtid };
+}
+
+/** Runs `work` again and again until `ms` have passed. */
+export async function during(ms: number, work: () => Promise<void>): Promise<void> {
+  const deadline = Date.now() + ms;
+  while (Date.now() < deadline) {
+    await work();
+    // Lets timers and signals in between two rounds of work that never waits.
+    await sleep(1);
+  }
+}
+
+function isPostgres(database: TargetDatabase): database is PostgresDatabase & { readonly target: string } {
+  return database.server.kind === 'postgres';
+}
