@@ -46,31 +46,25 @@ export function kindOfMysqlType(dataType: string): ValueKind {
   return kind;
 }
 
+const AS_IT_IS = (text: string): string => text;
+
+const CANONICAL: Readonly<Record<ValueKind, (text: string) => string>> = {
+  number: canonicalNumber,
+  float: (text) => canonicalDouble(Math.fround(Number(text))),
+  double: (text) => canonicalDouble(Number(text)),
+  bit: (text) => canonicalNumber(text.startsWith('0b') ? BigInt(text).toString() : text),
+  set: (text) => text.split(',').toSorted().join(','),
+  bytes: (text) => text.toLowerCase(),
+  json: canonicalJson,
+  datetime: (text) => withoutTrailingZeros(text.replace(/[+-]00(?::00)?$/, '').replace('T', ' ')),
+  time: (text) => String(microseconds(text)),
+  text: AS_IT_IS,
+  date: AS_IT_IS,
+};
+
 /** The canonical text of a value that a reader printed (see `table-reader.ts` for the forms). */
 export function canonical(kind: ValueKind, text: string): string {
-  switch (kind) {
-    case 'number':
-      return canonicalNumber(text);
-    case 'float':
-      return canonicalDouble(Math.fround(Number(text)));
-    case 'double':
-      return canonicalDouble(Number(text));
-    case 'bit':
-      return canonicalNumber(text.startsWith('0b') ? BigInt(text).toString() : text);
-    case 'set':
-      return text.split(',').toSorted().join(',');
-    case 'bytes':
-      return text.toLowerCase();
-    case 'json':
-      return canonicalJson(text);
-    case 'datetime':
-      return withoutTrailingZeros(text.replace(/[+-]00(?::00)?$/, '').replace('T', ' '));
-    case 'time':
-      return String(microseconds(text));
-    case 'text':
-    case 'date':
-      return text;
-  }
+  return CANONICAL[kind](text);
 }
 
 function canonicalDouble(value: number): string {

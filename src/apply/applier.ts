@@ -62,7 +62,9 @@ export class Applier {
     try {
       await this.#consumer.run(signal);
     } finally {
-      await this.#endWorkers();
+      this.#generation.abort();
+      await this.#assigning;
+      await this.#ended();
     }
   }
 
@@ -79,7 +81,7 @@ export class Applier {
     const { signal } = this.#generation;
     previous.abort();
     this.#assigning = this.#assigning.then(async () => {
-      await this.#endWorkers();
+      await this.#ended();
       if (signal.aborted) return;
       this.#options.log.info(
         { partitions: partitions.map(({ topic, partition }) => `${topic}/${partition}`) },
@@ -94,8 +96,8 @@ export class Applier {
     });
   }
 
-  async #endWorkers(): Promise<void> {
-    this.#generation.abort();
+  /** Waits for workers that were told to end. */
+  async #ended(): Promise<void> {
     await Promise.all([...this.#slots.values()].map(({ done }) => done));
     this.#slots.clear();
   }
@@ -103,6 +105,7 @@ export class Applier {
   async #keepRunning(slot: Slot, queueBytes: number, signal: AbortSignal): Promise<void> {
     const { id } = slot;
     const backoff = new Backoff(STOPPED_RETRY);
+    let told: string | undefined;
     for (;;) {
       try {
         const end = await slot.worker.run(signal);
@@ -113,7 +116,9 @@ export class Applier {
         this.#consumer.pause(id.topic, id.partition);
         const waitMs = backoff.nextMs();
         slot.worker.progress.stopped(error, Date.now() + waitMs);
-        this.#options.log.error({ ...id, code: error.code }, `partition stopped: ${error.describe()}`);
+        const text = error.describe();
+        if (text !== told) this.#options.log.error({ ...id, code: error.code }, `partition stopped: ${text}`);
+        told = text;
         await sleep(waitMs, signal);
         if (signal.aborted) return;
         slot.worker = this.#newWorker(id, queueBytes);

@@ -68,7 +68,7 @@ export class Assembler {
         this.#rotate(event.file);
         return;
       case 'begin':
-        this.#commitMs = event.commitTimeMs;
+        this.#commitMs = wholeMs(event.commitTimeMs);
         this.#xa = false;
         return;
       case 'rows':
@@ -196,7 +196,7 @@ export class Assembler {
       throw this.#statementError(statement.verb, statement.effect, names, event.end, place);
     }
     if (event.standalone) {
-      this.#commitMs = event.commitTimeMs;
+      this.#commitMs = wholeMs(event.commitTimeMs);
       this.#end(event.end, event.gtid, event.timeMs);
     }
   }
@@ -265,6 +265,11 @@ export class Assembler {
     const where = { source: this.#options.source, position: `${this.#file}:${end}` };
     return new RowferryError('ROWFERRY_SOURCE_UNSUPPORTED', what, { where, hint });
   }
+}
+
+/** The source tells microseconds; everything from here on counts in whole milliseconds. */
+function wholeMs(timeMs: number | null): number | null {
+  return timeMs === null ? null : Math.floor(timeMs);
 }
 
 const SNAPSHOT_HINT =

@@ -2,6 +2,7 @@
  * Captures one source: claims (C1), reads the binlog from the saved position, publishes, saves checkpoints. One `run` is one
  * incarnation; whoever calls it starts another after a `retry`-class error or when it was superseded.
  */
+import { setImmediate } from 'node:timers/promises';
 import type { BinlogLink } from '../drivers/binlog.ts';
 import { RowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';
@@ -180,6 +181,8 @@ class Session {
         if (this.#superseded) return 'superseded';
         if (this.#saveFailure !== undefined) throw this.#saveFailure;
         await this.#backpressure(link, signal);
+        // A read that finds events waiting resolves without a turn of the event loop: sends and timers need theirs.
+        await setImmediate();
       }
     } catch (error) {
       if (!signal.aborted) throw error;

@@ -148,9 +148,11 @@ function isAscii(text: string): boolean {
 }
 
 function singleByteDecoder(charset: string, encoding: string): TextDecode {
-  const table = [...iconv.decode(Buffer.from(Array.from({ length: 256 }, (_, code) => code)), encoding)];
+  const table = Array.from(
+    iconv.decode(Buffer.from(Array.from({ length: 256 }, (_, code) => code)), encoding),
+  );
   for (const [first, text] of PATCHES[charset] ?? []) {
-    [...text].forEach((letter, index) => (table[first + index] = letter));
+    for (let index = 0; index < text.length; index += 1) table[first + index] = text.charAt(index);
   }
   return (buf, start, end) => {
     const plain = buf.toString('latin1', start, end);

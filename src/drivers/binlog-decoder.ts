@@ -3,11 +3,12 @@
  * the table maps of that file, the transaction that is open.
  */
 import { crc32 } from 'node:zlib';
-import { RowferryError } from '../errors.ts';
 import { Cursor, DecodeFault, UnsupportedFault } from './binlog-cursor.ts';
 import { type BinlogEvent, EVENT } from './binlog-event.ts';
+import { describeFault, PlacedFault } from './binlog-faults.ts';
 import { readRows, rowsKind, type RowsKind } from './binlog-rows.ts';
-import { compileTable, readTableName, type TableShape } from './binlog-table-map.ts';
+import { type KnownTable, TableMaps } from './binlog-table-maps.ts';
+import type { TableShape } from './binlog-table-map.ts';
 import {
   readGtid,
   readMariadbGtid,
@@ -29,11 +30,6 @@ const TWO_32 = 0x1_0000_0000;
 /** Header flags: the event is made up by the sender and lies in no file; a reader may skip it. */
 const ARTIFICIAL = 0x20;
 const IGNORABLE = 0x80;
-
-/** Announces the end of a statement whose last rows event was dropped. */
-const NO_TABLE_ID = 0xff_ffff;
-/** Shapes that stay known; a table that falls out is compiled anew at its next table map. */
-const MOST_SHAPES = 4096;
 
 const NO_ID: TransactionId = { gtid: null, commitTimeMs: null };
 
@@ -67,13 +63,6 @@ interface Header {
   readonly flags: number;
 }
 
-interface KnownTable {
-  readonly body: Buffer;
-  readonly name: string;
-  /** Undefined for a table that is not wanted. */
-  readonly shape: TableShape | undefined;
-}
-
 interface OpenTransaction {
   readonly id: TransactionId;
   /** Rows of it were yielded: it must not be rolled back any more. */
@@ -81,11 +70,7 @@ interface OpenTransaction {
 }
 
 export class BinlogDecoder {
-  readonly #options: BinlogDecoderOptions;
-  /** By table id, as the latest table maps of this file say. */
-  readonly #tables = new Map<number, KnownTable>();
-  /** By body, across files, so that a table keeps its object. */
-  readonly #shapes = new Map<string, KnownTable>();
+  readonly #tables: TableMaps;
   #file = '';
   #offset = 0;
   /** Undefined until the first format description. */
@@ -95,7 +80,7 @@ export class BinlogDecoder {
   #open: OpenTransaction | undefined;
 
   constructor(options: BinlogDecoderOptions) {
-    this.#options = options;
+    this.#tables = new TableMaps((schema, table) => options.wants(schema, table));
   }
 
   /** The end of the last event that lies in the file. */
@@ -112,21 +97,20 @@ export class BinlogDecoder {
    * ROWFERRY_SOURCE_UNSUPPORTED with position, table and column; nothing can be read after that.
    */
   decode(event: Buffer): BinlogEvent | undefined {
-    let place = `${this.#file}:${this.#offset}`;
+    let end = this.#offset;
     const cursor = new Cursor(event);
     let table: KnownTable | undefined;
     try {
       const header = readHeader(cursor);
       if (header.size !== event.length) throw new DecodeFault('an event of another length than it says');
       const body = this.#body(event, header);
-      const end = this.#advance(header);
-      place = `${this.#file}:${end}`;
+      end = this.#advance(header);
       const rows = rowsKind(header.type);
       if (rows === undefined) return this.#decodeBody(header, body, end);
-      table = this.#tableOf(body);
+      table = this.#tables.find(body);
       return table?.shape === undefined ? undefined : this.#rows(header, body, end, rows, table.shape);
     } catch (error) {
-      throw describeFault(error, place, table);
+      throw describeFault(error, `${this.#file}:${end}`, table?.name);
     }
   }
 
@@ -171,7 +155,7 @@ export class BinlogDecoder {
     if (SILENT.has(type)) return undefined;
     switch (type) {
       case EVENT.TABLE_MAP:
-        this.#tableMap(body);
+        this.#tables.learn(body);
         return undefined;
       case EVENT.QUERY:
         return this.#statement(readStatement(body, 'plain'), end, timeMs);
@@ -308,69 +292,25 @@ export class BinlogDecoder {
     return { kind: 'xa', step, gtid: this.#finish().gtid, end, timeMs };
   }
 
-  #tableMap(body: Cursor): void {
-    const id = body.u48();
-    body.skip(2);
-    const bytes = body.buf.subarray(body.pos);
-    if (this.#tables.get(id)?.body.equals(bytes) === true) return;
-    const key = bytes.toString('latin1');
-    let known = this.#shapes.get(key);
-    if (known === undefined) {
-      known = this.#learn(Buffer.from(bytes));
-      if (this.#shapes.size >= MOST_SHAPES) {
-        for (const oldest of this.#shapes.keys()) {
-          this.#shapes.delete(oldest);
-          break;
-        }
-      }
-      this.#shapes.set(key, known);
-    }
-    this.#tables.set(id, known);
-  }
-
-  #learn(body: Buffer): KnownTable {
-    const { schema, name } = readTableName(new Cursor(body));
-    const full = `${schema}.${name}`;
-    if (!this.#options.wants(schema, name)) return { body, name: full, shape: undefined };
-    try {
-      return { body, name: full, shape: compileTable(body) };
-    } catch (error) {
-      throw describeFault(error, `${this.#file}:${this.#offset}`, { name: full });
-    }
-  }
-
-  /** The table of a rows event, whose cursor then stands behind id and flags; undefined for an event without table. */
-  #tableOf(body: Cursor): KnownTable | undefined {
-    const id = body.u48();
-    body.skip(2);
-    const table = this.#tables.get(id);
-    if (table === undefined && id !== NO_TABLE_ID)
-      throw new DecodeFault('rows of a table that was not described');
-    return table;
-  }
-
   #rows({ size, timeMs }: Header, body: Cursor, end: number, kind: RowsKind, shape: TableShape): BinlogEvent {
     let rows;
     try {
       rows = readRows(body, kind, shape);
     } catch (error) {
       const column = shape.table.columns[body.column];
-      throw column === undefined ? error : new ColumnFault(column.name, error);
+      throw column === undefined ? error : new PlacedFault({ column: column.name }, error);
     }
     if (this.#open !== undefined) this.#open.yielded = true;
     return { kind: 'rows', table: shape.table, op: kind.op, rows, end, timeMs, bytes: size };
   }
 
   #refusePartialRows(body: Cursor): undefined {
-    const table = this.#tableOf(body);
+    const table = this.#tables.find(body);
     if (table?.shape === undefined) return undefined;
-    throw describeFault(
-      new UnsupportedFault('an update that holds differences of JSON documents', {
-        hint: "SET GLOBAL binlog_row_value_options = '', copy the rows by hand and start behind it",
-      }),
-      `${this.#file}:${this.#offset}`,
-      table,
-    );
+    const fault = new UnsupportedFault('an update that holds differences of JSON documents', {
+      hint: "SET GLOBAL binlog_row_value_options = '', copy the rows by hand and start behind it",
+    });
+    throw new PlacedFault({ table: table.name }, fault);
   }
 }
 
@@ -392,49 +332,4 @@ function withLowerBits(least: number, lower: number): number {
   const ahead = (lower - (least % TWO_32) + TWO_32) % TWO_32;
   if (ahead >= TWO_32 / 2) throw new DecodeFault('a position that steps back');
   return least + ahead;
-}
-
-/** A fault met in a known column. */
-class ColumnFault extends Error {
-  readonly column: string;
-
-  constructor(column: string, cause: unknown) {
-    super('column', { cause });
-    this.column = column;
-  }
-}
-
-/** Errors of Buffer and zlib on bytes that are not what they should be. */
-function isDataError(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  return /^(ERR_OUT_OF_RANGE|ERR_BUFFER_OUT_OF_BOUNDS|ERR_INVALID_BUFFER_SIZE|Z_[A-Z_]+)$/.test(code);
-}
-
-function describeFault(
-  thrown: unknown,
-  position: string,
-  table: { readonly name: string } | undefined,
-): unknown {
-  const [error, column] = thrown instanceof ColumnFault ? [thrown.cause, thrown.column] : [thrown, undefined];
-  const where = {
-    position,
-    ...(table === undefined ? {} : { table: table.name }),
-    ...(column === undefined ? {} : { column }),
-  };
-  if (error instanceof UnsupportedFault) {
-    const named = error.column === undefined ? where : { ...where, column: error.column };
-    return new RowferryError('ROWFERRY_SOURCE_UNSUPPORTED', `the binlog holds ${error.message}`, {
-      where: named,
-      ...(error.hint === undefined ? {} : { hint: error.hint }),
-    });
-  }
-  if (error instanceof DecodeFault || isDataError(error)) {
-    const what = error instanceof DecodeFault ? error.message : 'an event that ends too early';
-    return new RowferryError('ROWFERRY_SOURCE_DECODE', `the binlog holds ${what}`, {
-      where,
-      hint: 'if reading again from the saved position meets it too, the binlog is broken or of an unknown kind: report it',
-      cause: error,
-    });
-  }
-  return thrown;
 }

@@ -90,6 +90,8 @@ export class BinlogDump {
     this.#zongji.on('ready', () => this.#prepare());
     this.#zongji.start({
       serverId,
+      // MariaDB leaves them out otherwise, and offsets inside a transaction would fall behind the file's by their size.
+      requestAnnotateRows: true,
       ...('gtid' in start ? { gtidSet: start.gtid } : { filename: start.file, position: start.offset }),
     });
   }

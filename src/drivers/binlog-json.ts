@@ -65,7 +65,7 @@ function valueText(doc: Buffer, type: number, at: number, depth: number): string
     case DOUBLE:
       return doubleText(doc.readDoubleLE(at));
     case STRING:
-      return stringText(lengthPrefixed(doc, at));
+      return prefixedStringText(doc, at);
     case OPAQUE:
       return opaqueText(doc.readUInt8(at), lengthPrefixed(doc, at + 1));
     default:
@@ -77,8 +77,7 @@ function valueText(doc: Buffer, type: number, at: number, depth: number): string
 function containerText(doc: Buffer, at: number, large: boolean, object: boolean, depth: number): string {
   if (depth > DEEPEST) throw new DecodeFault('a JSON document nested too deeply');
   const width = large ? 4 : 2;
-  const number = (place: number): number => (large ? doc.readUInt32LE(place) : doc.readUInt16LE(place));
-  const count = number(at);
+  const count = readCount(doc, at, large);
   const keys = at + 2 * width;
   const values = object ? keys + count * (width + 2) : keys;
   let text = '';
@@ -86,16 +85,21 @@ function containerText(doc: Buffer, at: number, large: boolean, object: boolean,
     if (index > 0) text += ', ';
     if (object) {
       const entry = keys + index * (width + 2);
-      const key = at + number(entry);
-      text += `${stringText(view(doc, key, doc.readUInt16LE(entry + width)))}: `;
+      const key = at + readCount(doc, entry, large);
+      text += `${stringText(doc, key, doc.readUInt16LE(entry + width))}: `;
     }
     const entry = values + index * (width + 1);
     const type = doc.readUInt8(entry);
     const inline =
       type === LITERAL || type === INT16 || type === UINT16 || (large && (type === INT32 || type === UINT32));
-    text += valueText(doc, type, inline ? entry + 1 : at + number(entry + 1), depth);
+    text += valueText(doc, type, inline ? entry + 1 : at + readCount(doc, entry + 1, large), depth);
   }
   return object ? `{${text}}` : `[${text}]`;
+}
+
+/** Counts and offsets of a container. */
+function readCount(doc: Buffer, at: number, large: boolean): number {
+  return large ? doc.readUInt32LE(at) : doc.readUInt16LE(at);
 }
 
 function literalText(value: number): string {
@@ -104,25 +108,33 @@ function literalText(value: number): string {
   return text;
 }
 
+/** Text led by its length; nearly always one byte of it. */
+function prefixedStringText(doc: Buffer, at: number): string {
+  const length = doc.readUInt8(at);
+  if (length < 0x80) return stringText(doc, at + 1, length);
+  const bytes = lengthPrefixed(doc, at);
+  return stringText(bytes, 0, bytes.length);
+}
+
 /** Bytes led by their length, seven bits a byte, the last one below 128. */
 function lengthPrefixed(doc: Buffer, at: number): Buffer {
   let length = 0;
   for (let index = 0; index < 5; index += 1) {
     const byte = doc.readUInt8(at + index);
     length += (byte & 0x7f) * 128 ** index;
-    if (byte < 0x80) return view(doc, at + index + 1, length);
+    if (byte >= 0x80) continue;
+    const start = at + index + 1;
+    if (start + length > doc.length) throw new DecodeFault('a JSON value longer than its document');
+    return doc.subarray(start, start + length);
   }
   throw new DecodeFault('a JSON length of more than five bytes');
 }
 
-function view(doc: Buffer, at: number, length: number): Buffer {
+function stringText(doc: Buffer, at: number, length: number): string {
   if (at + length > doc.length) throw new DecodeFault('a JSON value longer than its document');
-  return doc.subarray(at, at + length);
-}
-
-/** JSON.stringify escapes exactly what the server escapes. */
-function stringText(bytes: Buffer): string {
-  return JSON.stringify(bytes.toString('utf8'));
+  const text = doc.toString('utf8', at, at + length);
+  // JSON.stringify escapes exactly what the server escapes.
+  return /["\\]|[^ -\uffff]/.test(text) ? JSON.stringify(text) : `"${text}"`;
 }
 
 function opaqueText(type: number, bytes: Buffer): string {
@@ -150,6 +162,9 @@ function base64Lines(bytes: Buffer): string {
 export function doubleText(value: number): string {
   if (!Number.isFinite(value)) throw new DecodeFault('a JSON number that is not finite');
   if (value === 0) return Object.is(value, -0) ? '-0.0' : '0.0';
+  const size = Math.abs(value);
+  // Where JavaScript writes no exponent either.
+  if (size >= 1e-6 && size < 1e15) return Number.isInteger(value) ? `${value}.0` : String(value);
   const [mantissa = '', exponentText = '0'] = value.toExponential().split('e');
   const exponent = Number(exponentText);
   if (exponent < -15 || exponent > 14) return `${mantissa}e${exponent}`;

@@ -121,7 +121,7 @@ interface DigitGroup {
 export function decimalReader(precision: number, scale: number): (cursor: Cursor) => string {
   if (scale > precision || precision > 65 || scale > 38)
     throw new DecodeFault(`DECIMAL(${precision},${scale})`);
-  const whole = digitGroups(precision - scale).reverse();
+  const whole = digitGroups(precision - scale).toReversed();
   const groups = [...whole, ...digitGroups(scale)];
   const wholeCount = whole.length;
   const count = groups.length;

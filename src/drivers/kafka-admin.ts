@@ -1,8 +1,8 @@
 /** Topics, offsets and groups of a Kafka cluster. */
 import kafkajs from 'kafkajs';
 import { RowferryError } from '../errors.ts';
-import { pauseFor, retryDelayMs, settleWithin, type KafkaLink } from './kafka-client.ts';
-import { openCluster, removeMember } from './kafka-cluster.ts';
+import { configuredClientId, pauseFor, retryDelayMs, settleWithin, type KafkaLink } from './kafka-client.ts';
+import { groupMembers, openCluster, removeMember } from './kafka-cluster.ts';
 import { faultOf, isDoubtful, isTopicUnknown, kafkaError } from './kafka-errors.ts';
 
 export interface TopicWish {
@@ -239,7 +239,7 @@ export async function topicPartitions(link: KafkaLink, topic: string): Promise<n
 /**
  * Removes members of a group whose process is dead, so that the group need not wait for their session to end; resolves with
  * their client ids. `isDead` judges by client id, and must be certain: a living member that is removed has to rejoin, which
- * costs time but no row (claims and watermarks keep stale members harmless).
+ * costs time but no row (claims and watermarks keep stale members harmless). Client ids are those of `KafkaOptions`.
  */
 export async function evictDeadMembers(
   link: KafkaLink,
@@ -247,11 +247,6 @@ export async function evictDeadMembers(
   isDead: (clientId: string) => boolean,
 ): Promise<string[]> {
   const doing = `removing dead members of group ${groupId}`;
-  const dead = await withAdmin(link, doing, async (admin) => {
-    const { groups } = await admin.describeGroups([groupId]);
-    return groups.flatMap(({ members }) => members).filter(({ clientId }) => isDead(clientId));
-  });
-  if (dead.length === 0) return [];
   const client = await link.open();
   const cluster = openCluster(client.kafka);
   try {
@@ -259,8 +254,9 @@ export async function evictDeadMembers(
     // Fills the broker pool in which the coordinator is then found.
     await cluster.refreshMetadata();
     const evicted: string[] = [];
-    for (const { memberId, clientId } of dead) {
-      if (await removeMember(cluster, groupId, memberId)) evicted.push(clientId);
+    for (const { memberId, clientId } of await groupMembers(cluster, groupId)) {
+      const name = configuredClientId(clientId);
+      if (isDead(name) && (await removeMember(cluster, groupId, memberId))) evicted.push(name);
     }
     return evicted;
   } catch (error) {

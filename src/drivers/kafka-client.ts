@@ -41,6 +41,18 @@ export interface KafkaOptions {
   readonly dial?: (host: string, port: number) => { readonly host: string; readonly port: number };
 }
 
+const INSTANCE = /:([0-9a-f]+)$/;
+
+/** What `KafkaLink.open` added to a client id. */
+export function instanceOf(clientId: string): string | undefined {
+  return INSTANCE.exec(clientId)?.[1];
+}
+
+/** The client id as it was configured. */
+export function configuredClientId(clientId: string): string {
+  return clientId.replace(INSTANCE, '');
+}
+
 /** One kafkajs client. Only the Kafka drivers see it. */
 export interface KafkaClient {
   readonly kafka: kafkajs.Kafka;
@@ -65,7 +77,8 @@ export class KafkaLink {
     return this.#options.log;
   }
 
-  async open(): Promise<KafkaClient> {
+  /** `instance` is added to the client id, so that a group's members tell which user of this link they are. */
+  async open(instance?: string): Promise<KafkaClient> {
     await loadLz4();
     const { clientId, brokers, tls, sasl, log } = this.#options;
     const sockets = new Set<Socket>();
@@ -73,7 +86,7 @@ export class KafkaLink {
     // kafkajs begins with the first of the list: another one each time, or a dead first broker would hide the others.
     const turn = this.#opened++ % Math.max(1, brokers.length);
     const kafka = new kafkajs.Kafka({
-      clientId,
+      clientId: instance === undefined ? clientId : `${clientId}:${instance}`,
       brokers: [...brokers.slice(turn), ...brokers.slice(0, turn)],
       ...(tls === null ? {} : { ssl: tlsOptions(tls) }),
       ...(sasl === null ? {} : { sasl: saslOptions(sasl) }),
@@ -152,7 +165,7 @@ function silenceNegativeTimers(): void {
 }
 
 /** Time before try `tries` (0, 1, …): exponential, half of it random. */
-export function retryDelayMs(tries: number, firstMs = 100, maxMs = 5_000): number {
+export function retryDelayMs(tries: number, firstMs = 100, maxMs = 2_000): number {
   const full = Math.min(maxMs, firstMs * 2 ** Math.min(tries, 20));
   return full / 2 + (Math.random() * full) / 2;
 }

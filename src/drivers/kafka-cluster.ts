@@ -32,6 +32,23 @@ export function openCluster(kafka: kafkajs.Kafka): kafkajs.Cluster {
   return cluster();
 }
 
+export interface GroupMember {
+  readonly memberId: string;
+  readonly clientId: string;
+}
+
+/** Members of a group as its coordinator knows them; none when there is no such group. */
+export async function groupMembers(
+  cluster: kafkajs.Cluster,
+  groupId: string,
+): Promise<readonly GroupMember[]> {
+  const coordinator = await cluster.findGroupCoordinator({ groupId });
+  const answer = (await coordinator.describeGroups({ groupIds: [groupId] })) as {
+    readonly groups: readonly { readonly members: readonly GroupMember[] }[];
+  };
+  return answer.groups.flatMap(({ members }) => members);
+}
+
 /**
  * LeaveGroup in another member's name; false when the group does not know it (any more). kafkajs has the request on its
  * broker object but not in its types.

@@ -5,6 +5,7 @@
  * Offsets come from the targets' watermarks (I-4), so after every join each partition waits for `seek`. The offset that is
  * committed to Kafka is a hint for lag tools.
  */
+import { randomBytes } from 'node:crypto';
 import { RowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';
 import { DOUBTFUL_TRIES, findGoneTopic, topicGone, topicOffsets } from './kafka-admin.ts';
@@ -55,7 +56,8 @@ export class GroupConsumer {
   #session: ConsumerSession | undefined;
   #rejoin: AbortController | undefined;
   #failures = 0;
-  #broken: string | undefined;
+  readonly #instance = randomBytes(6).toString('hex');
+  #hasGhosts = false;
 
   constructor(link: KafkaLink, options: GroupConsumerOptions) {
     this.#link = link;
@@ -131,7 +133,8 @@ export class GroupConsumer {
     const rebalanceTimeoutMs = Math.max(2 * sessionTimeoutMs, 15_000);
     const session = await ConsumerSession.open(this.#link, {
       log: this.#link.log,
-      predecessor: this.#broken,
+      instance: this.#instance,
+      hasGhosts: this.#hasGhosts,
       rebalanceTimeoutMs,
       heartbeatMs: Math.min(1_000, Math.floor(sessionTimeoutMs / 4)),
       maxBytes: 16 * 1024 * 1024,
@@ -150,9 +153,9 @@ export class GroupConsumer {
     this.#rejoin = rejoin;
     try {
       await session.run(AbortSignal.any([signal, rejoin.signal]));
-      this.#broken = undefined;
+      this.#hasGhosts = false;
     } catch (error) {
-      this.#broken = session.memberId ?? this.#broken;
+      this.#hasGhosts = true;
       throw error;
     } finally {
       this.#session = undefined;

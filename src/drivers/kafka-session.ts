@@ -3,8 +3,8 @@ import type kafkajs from 'kafkajs';
 import { RowferryError, toRowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';
 import type { RawRecord } from '../wire/raw-record.ts';
-import { settleWithin, type KafkaClient, type KafkaLink } from './kafka-client.ts';
-import { catchCluster, removeMember } from './kafka-cluster.ts';
+import { instanceOf, settleWithin, type KafkaClient, type KafkaLink } from './kafka-client.ts';
+import { catchCluster, groupMembers, removeMember } from './kafka-cluster.ts';
 import { kafkaError } from './kafka-errors.ts';
 import { PartitionFlow } from './kafka-flow.ts';
 
@@ -41,8 +41,10 @@ export interface SessionOptions {
   readonly stallMs: number;
   readonly allowOffsetHoles: boolean;
   readonly log: Log;
-  /** Member id of a session that broke: removed first, or the group would wait for its end. */
-  readonly predecessor: string | undefined;
+  /** Hexadecimal, the same for all sessions of one consumer: by it their members are known in the group. */
+  readonly instance: string;
+  /** A session broke before: what is left of it in the group is removed first, or joining would wait for its end. */
+  readonly hasGhosts: boolean;
   readonly onAssign: (partitions: readonly AssignedPartition[]) => void;
   readonly onRecords: (batch: RecordBatch) => void;
   /** A sign of life after which earlier failures do not count any more. */
@@ -67,7 +69,6 @@ export class ConsumerSession {
   #starting: Promise<unknown> = Promise.resolve();
   #lastSignMs = performance.now();
   #ended = false;
-  #memberId: string | undefined;
 
   private constructor(client: KafkaClient, options: SessionOptions) {
     this.#client = client;
@@ -96,7 +97,7 @@ export class ConsumerSession {
   }
 
   static async open(link: KafkaLink, options: SessionOptions): Promise<ConsumerSession> {
-    return new ConsumerSession(await link.open(), options);
+    return new ConsumerSession(await link.open(options.instance), options);
   }
 
   /** Joins and consumes; resolves after the signal aborted and the group was left, rejects when anything breaks. */
@@ -116,11 +117,6 @@ export class ConsumerSession {
       clearInterval(hints);
       await this.#leave();
     }
-  }
-
-  /** Its id in the group, undefined before the first join. */
-  get memberId(): string | undefined {
-    return this.#memberId;
   }
 
   seek(topic: string, partition: number, offset: number): void {
@@ -170,7 +166,7 @@ export class ConsumerSession {
     await this.#consumer.connect();
     // Out of range, kafkajs goes to the log's start: the next delivery then shows the loss.
     await this.#consumer.subscribe({ topics: [...this.#options.topics], fromBeginning: true });
-    await this.#removePredecessor();
+    if (this.#options.hasGhosts) await this.#removeGhosts();
     await this.#consumer.run({
       autoCommit: false,
       eachBatchAutoResolve: false,
@@ -179,17 +175,20 @@ export class ConsumerSession {
     });
   }
 
-  async #removePredecessor(): Promise<void> {
-    const { predecessor, groupId } = this.#options;
-    if (predecessor === undefined) return;
+  /**
+   * A link that breaks takes the member's goodbye with it; one that breaks while joining leaves a member whose id was never
+   * learned. The group would wait for each until its session ends.
+   */
+  async #removeGhosts(): Promise<void> {
+    const { groupId, instance } = this.#options;
     try {
-      await removeMember(this.#cluster, groupId, predecessor);
+      const members = await groupMembers(this.#cluster, groupId);
+      for (const { memberId, clientId } of members) {
+        if (instanceOf(clientId) === instance) await removeMember(this.#cluster, groupId, memberId);
+      }
     } catch (error) {
-      // Its session ends by itself, only later.
-      this.#log.debug(
-        { code: kafkaError(error, 'leaving').code },
-        'the earlier membership could not be ended',
-      );
+      // Their sessions end by themselves, only later.
+      this.#log.debug({ code: kafkaError(error, 'leaving').code }, 'earlier memberships could not be ended');
     }
   }
 
@@ -203,7 +202,6 @@ export class ConsumerSession {
     }
     this.#consumer.on(events.GROUP_JOIN, ({ payload }) => {
       alive();
-      this.#memberId = payload.memberId;
       this.#joined(payload.memberAssignment);
     });
     this.#consumer.on(events.REBALANCING, () => this.#revoke());

@@ -142,6 +142,7 @@ export class MysqlConnection implements PooledConnection {
           : `the connection to MySQL failed (${error.code ?? 'closed'})`,
         // Without a code mysql2 means a connection that is already closed.
         fault: answered ? mysqlFault(errno) : error.code === undefined ? 'link' : socketFault(error.code),
+        code: answered ? String(errno) : undefined,
         text: error.message,
       }),
       this.#options.side,

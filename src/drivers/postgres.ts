@@ -145,6 +145,7 @@ export class PostgresConnection implements PooledConnection {
         new ServerError({
           title: `PostgreSQL error ${error.code}${constraint === undefined ? '' : ` (constraint ${constraint})`}`,
           fault: sqlStateFault(error.code),
+          code: error.code,
           text: '',
           column,
           constraint,

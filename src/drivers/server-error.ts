@@ -10,6 +10,8 @@ import type { DatabaseFault, DatabaseSide } from '../error-policy.ts';
 export class ServerError extends Error {
   override readonly name = 'ServerError';
   readonly fault: DatabaseFault;
+  /** The server's errno or SQLSTATE; undefined when it did not answer. */
+  readonly code: string | undefined;
   /** Names that the server reports apart from its message; PostgreSQL only. */
   readonly column: string | undefined;
   readonly constraint: string | undefined;
@@ -19,12 +21,14 @@ export class ServerError extends Error {
     /** `MySQL error 1406 (ER_DATA_TOO_LONG)`. */
     readonly title: string;
     readonly fault: DatabaseFault;
+    readonly code?: string | undefined;
     readonly text: string;
     readonly column?: string | undefined;
     readonly constraint?: string | undefined;
   }) {
     super(options.title);
     this.fault = options.fault;
+    this.code = options.code;
     this.column = options.column;
     this.constraint = options.constraint;
     this.#text = options.text;

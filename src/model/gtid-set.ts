@@ -156,7 +156,7 @@ class MysqlSet implements GtidState {
 
   toString(): string {
     const uuids = new Map<string, string>();
-    for (const source of [...this.#sources.keys()].sort()) {
+    for (const source of [...this.#sources.keys()].toSorted()) {
       const uuid = source.slice(0, 36);
       // Sorted: a uuid comes before its tags, so its untagged intervals lead.
       uuids.set(uuid, `${uuids.get(uuid) ?? uuid}${source.slice(36)}${this.#intervalText(source)}`);
@@ -252,7 +252,7 @@ class MariadbPosition implements GtidState {
 
   toString(): string {
     return [...this.#domains]
-      .sort(([a], [b]) => a - b)
+      .toSorted(([a], [b]) => a - b)
       .map(([domain, { server, sequence }]) => `${domain}-${server}-${sequence}`)
       .join(',');
   }

@@ -33,6 +33,12 @@ export interface ControlDialect {
 
 type Row = Readonly<Record<string, string | null>>;
 
+/** Of a parked entry, what is shown: whoever lists entries does not want to read rows. */
+const LISTED =
+  'topic partition target_table row_key source_table epoch file end half reason detail attempts parked_at'.split(
+    ' ',
+  );
+
 const WATERMARK = 'rowferry_watermark';
 const PARKED = 'rowferry_parked';
 const WATERMARK_KEY = ['pipeline', 'topic', 'partition'];
@@ -122,13 +128,9 @@ export class ControlSql {
     return `${this.#insert(PARKED, values)} ${this.#dialect.onExisting(PARKED_KEY, changed)}`;
   }
 
-  /** Without the image: whoever lists entries does not want to read rows. */
   listParked(id: PartitionId | undefined): string {
     const where = id === undefined ? this.#ours() : this.#partition(id);
-    const columns = [
-      ...['topic', 'partition', 'target_table', 'row_key', 'source_table', 'epoch', 'file', 'end', 'half'],
-      ...['reason', 'detail', 'attempts', 'parked_at'],
-    ].map((column) => this.#name(column));
+    const columns = LISTED.map((column) => this.#name(column));
     return `SELECT ${columns.join(', ')} FROM ${PARKED} WHERE ${where} ORDER BY ${this.#name('parked_at')}, ${this.#name('key_hash')}`;
   }
 

@@ -51,9 +51,9 @@ function placeOf(table: string): (alias: string) => string {
   const schema = dot < 0 ? 'DATABASE()' : quote(table.slice(0, dot));
   const name = quote(table.slice(dot + 1));
   // The catalog may compare names without case where the server does not.
-  const exact = `(@@lower_case_table_names <> 0 OR BINARY ${'$'}TABLE_NAME = BINARY ${name})`;
   return (alias) =>
-    `${alias}TABLE_SCHEMA = ${schema} AND ${alias}TABLE_NAME = ${name} AND ${exact.replace('$', alias)}`;
+    `${alias}TABLE_SCHEMA = ${schema} AND ${alias}TABLE_NAME = ${name} AND
+     (@@lower_case_table_names <> 0 OR CAST(${alias}TABLE_NAME AS BINARY) = CAST(${name} AS BINARY))`;
 }
 
 function columnOf(row: MysqlRow): TargetColumn {

@@ -6,7 +6,7 @@ import type { ControlSql } from './control-sql.ts';
 import { ControlSession } from './control-session.ts';
 import { describeMysql } from './mysql-catalog.ts';
 import { prepareMysqlTables } from './mysql-control-tables.ts';
-import { MysqlTableSql } from './mysql-sql.ts';
+import { MysqlTableSql, refuseOversize } from './mysql-sql.ts';
 import type { StatementLimits, UpsertForm } from './mysql-sql.ts';
 import { parkedRef } from './parked-record.ts';
 import type { Session } from './session.ts';
@@ -36,7 +36,10 @@ const DATA_TRUNCATED = '1265';
 /** Warnings and notes by which a server says that it stored something else than it was given. */
 const LOSSY = new Set([DATA_TRUNCATED, '1048', '1264', '1292', '1300', '1364', '1366', '1406', '1411']);
 
-const plans = new WeakMap<TableWriter, MysqlTableSql>();
+const plans: Readonly<Record<UpsertForm, WeakMap<TableWriter, MysqlTableSql>>> = {
+  alias: new WeakMap(),
+  values: new WeakMap(),
+};
 
 export class MysqlSession extends ControlSession implements Session {
   readonly #connection: MysqlConnection;
@@ -175,6 +178,7 @@ export class MysqlSession extends ControlSession implements Session {
   }
 
   protected override run(sql: string): Promise<MysqlResult> {
+    refuseOversize(sql, this.#traits.limits.packetBytes);
     return this.#connection.query(sql);
   }
 
@@ -208,8 +212,9 @@ export class MysqlSession extends ControlSession implements Session {
 
   /** Adds table and column to what goes wrong in `work`. */
   async #blaming(writer: TableWriter, work: (plan: MysqlTableSql) => Promise<void>): Promise<void> {
-    let plan = plans.get(writer);
-    if (plan === undefined) plans.set(writer, (plan = new MysqlTableSql(writer, this.#traits.form)));
+    const { form } = this.#traits;
+    let plan = plans[form].get(writer);
+    if (plan === undefined) plans[form].set(writer, (plan = new MysqlTableSql(writer, form)));
     try {
       await work(plan);
     } catch (error) {

@@ -190,23 +190,24 @@ export class MysqlTableSql {
       }
       body = count === 0 ? item : body + separator + item;
       count++;
-      if (body.length > limits.units) this.#refuseOversize(head + body + tail, limits);
+      if (body.length > limits.units) refuseOversize(head + body + tail, limits.packetBytes);
     }
     if (count > 0) statements.push(head + body + tail);
     return statements;
   }
+}
 
-  #refuseOversize(statement: string, { packetBytes }: StatementLimits): void {
-    if (Buffer.byteLength(statement) + PACKET_SLACK < packetBytes) return;
-    throw new RowferryError(
-      'ROWFERRY_TARGET_DATA',
-      'a row is larger than the target accepts in one statement',
-      {
-        where: { table: this.#writer.table.name },
-        hint: `raise max_allowed_packet of the target (now ${packetBytes} bytes; bytes travel as two digits each)`,
-      },
-    );
-  }
+/** Throws a `data`-class error for a statement that the server would answer by closing the link. */
+export function refuseOversize(statement: string, packetBytes: number): void {
+  if (3 * statement.length + PACKET_SLACK < packetBytes) return;
+  if (Buffer.byteLength(statement) + PACKET_SLACK < packetBytes) return;
+  throw new RowferryError(
+    'ROWFERRY_TARGET_DATA',
+    'a row is larger than the target accepts in one statement',
+    {
+      hint: `raise max_allowed_packet of the target (now ${packetBytes} bytes; binary values travel as two digits a byte)`,
+    },
+  );
 }
 
 /** A key column as text that resembles the wire form. */

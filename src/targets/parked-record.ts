@@ -1,6 +1,6 @@
 /** Names and texts of parked entries. */
 import { createHash } from 'node:crypto';
-import { RowferryError } from '../errors.ts';
+import type { RowferryError } from '../errors.ts';
 import { looseText } from '../model/row-key.ts';
 import { tableName } from '../model/table.ts';
 import type { ParkedRecord, ParkedRef } from './session.ts';

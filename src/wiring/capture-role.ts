@@ -73,13 +73,7 @@ export class CaptureRole {
   ): Promise<void> {
     const backoff = new Backoff({ firstMs: 250, maxMs: 15_000 });
     while (!signal.aborted) {
-      if (!leadership.leads) {
-        this.#progress.enter('standby');
-        this.#log.info(
-          { source: this.#source.name },
-          'standing by: another capture is active for this source',
-        );
-      }
+      if (!leadership.leads) this.#progress.enter('standby');
       const term = await leadership.term(signal);
       if (term === undefined) return;
       const startedMs = Date.now();

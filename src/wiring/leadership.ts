@@ -7,10 +7,14 @@ import type { AssignedPartition, GroupConsumer } from '../drivers/kafka-consumer
 export class Leadership {
   readonly #consumer: GroupConsumer;
   #term: AbortController | undefined;
+  #joined = false;
   #waiting: (() => void)[] = [];
 
   constructor(connect: (onAssign: (partitions: readonly AssignedPartition[]) => void) => GroupConsumer) {
-    this.#consumer = connect((partitions) => this.#assigned(partitions.length > 0));
+    this.#consumer = connect((partitions) => {
+      this.#joined = true;
+      this.#assigned(partitions.length > 0);
+    });
   }
 
   /** Takes part in the group until the signal aborts. */
@@ -25,6 +29,11 @@ export class Leadership {
 
   get leads(): boolean {
     return this.#term !== undefined;
+  }
+
+  /** Another member is known to lead. */
+  get standsBy(): boolean {
+    return this.#joined && !this.leads;
   }
 
   /** Waits for a term of office: its signal aborts when another member takes over. Undefined when `signal` aborted first. */

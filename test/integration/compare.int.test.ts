@@ -1,3 +1,4 @@
+import type { RowDataPacket } from 'mysql2/promise';
 import { describe, expect, it, type TestContext } from 'vitest';
 import { compareTables, type TableComparison } from '../../scripts/lib/compare.ts';
 import { Random } from '../../scripts/lib/random.ts';
@@ -42,7 +43,7 @@ async function shop(test: TestContext): Promise<Shop> {
 /** Copies by plain INSERT with parameters, every second user's orders to each target. */
 async function copy({ source, east, west }: Shop): Promise<void> {
   for (const table of SHOP_TABLES) {
-    const [rows] = await source.pool.query<({ user_id?: string } & import('mysql2').RowDataPacket)[]>(
+    const [rows] = await source.pool.query<({ user_id?: string } & RowDataPacket)[]>(
       // A plain SELECT prints a FLOAT with six digits only.
       `SELECT *${table === 'products' ? ', CAST(weight AS DOUBLE) AS weight' : ''} FROM ${table}`,
     );

@@ -111,8 +111,7 @@ export class Pipeline {
     for (const table of [...options.tables, FENCE]) {
       await source.pool.query(table.mysql);
       for (const target of targets) {
-        if (isPostgres(target)) await target.pool.query(table.postgres);
-        else await target.pool.query(table.mysql);
+        await pipeline.meddle(target.target, isPostgres(target) ? table.postgres : table.mysql);
       }
     }
     await pipeline.#writeConfig(options);
@@ -167,10 +166,16 @@ export class Pipeline {
     }
   }
 
+  /** Runs a statement at a target behind the daemon's back. */
+  async meddle(target: string, sql: string): Promise<void> {
+    const database = this.#target(target);
+    if (isPostgres(database)) await database.pool.query(sql);
+    else await database.pool.query(sql);
+  }
+
   /** One number of the first row, by the target's name. */
   async count(target: string, sql: string): Promise<number> {
-    const database = this.targets.find((each) => each.target === target);
-    if (database === undefined) throw new Error(`there is no target ${target}`);
+    const database = this.#target(target);
     if (isPostgres(database)) {
       const { rows } = await database.pool.query<unknown[]>({ text: sql, rowMode: 'array' });
       return Number(rows[0]?.[0]);
@@ -233,6 +238,12 @@ export class Pipeline {
       .filter((file) => file.endsWith('.log'))
       .map((file) => readFileSync(join(this.folder, file), 'utf8'))
       .join('');
+  }
+
+  #target(name: string): TargetDatabase {
+    const database = this.targets.find(({ target }) => target === name);
+    if (database === undefined) throw new Error(`there is no target ${name}`);
+    return database;
   }
 
   async #writeConfig(options: PipelineOptions): Promise<void> {

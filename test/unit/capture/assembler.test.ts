@@ -40,7 +40,7 @@ beforeEach(() => {
   assembler = make();
 });
 
-const begin = (end: number): BinlogEvent => ({ kind: 'begin', gtid: 'u:1', commitTimeMs: 1234, end });
+const begin = (end: number): BinlogEvent => ({ kind: 'begin', gtid: 'u:1', commitTimeMs: 1234.567, end });
 const rows = (op: 'insert' | 'update' | 'delete', images: readonly Row[], end: number): BinlogEvent => ({
   kind: 'rows',
   table,

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { assert, bigInt, jsonValue, nat, property } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { canonical, canonicalJson, canonicalNumber } from '../../../scripts/lib/canonical.ts';
 
@@ -21,8 +21,8 @@ describe('canonical numbers', () => {
   });
 
   it('do not depend on how a number is written', () => {
-    fc.assert(
-      fc.property(fc.bigInt(), fc.nat(20), fc.nat(5), (digits, zeros, leading) => {
+    assert(
+      property(bigInt(), nat(20), nat(5), (digits, zeros, leading) => {
         const sign = digits < 0n ? '-' : '';
         const text = `${sign}${'0'.repeat(leading)}${String(digits).replace('-', '')}`;
         expect(canonicalNumber(`${text}.${'0'.repeat(zeros)}`)).toBe(canonicalNumber(String(digits)));
@@ -34,8 +34,8 @@ describe('canonical numbers', () => {
   });
 
   it('differ for different integers of any size', () => {
-    fc.assert(
-      fc.property(fc.bigInt(), fc.bigInt(), (a, b) => {
+    assert(
+      property(bigInt(), bigInt(), (a, b) => {
         expect(canonicalNumber(String(a)) === canonicalNumber(String(b))).toBe(a === b);
       }),
     );
@@ -74,8 +74,8 @@ describe('canonical JSON', () => {
   });
 
   it('is the same for the same value however it was printed', () => {
-    fc.assert(
-      fc.property(fc.jsonValue(), (value) => {
+    assert(
+      property(jsonValue(), (value) => {
         expect(canonicalJson(JSON.stringify(value, null, 2))).toBe(canonicalJson(JSON.stringify(value)));
       }),
     );

@@ -1,0 +1,246 @@
+/**
+ * `npm run bench`: throughput of a backlog and latency of single changes, MySQL to MySQL. Servers, daemon and writers share
+ * this machine, so compare only figures of one machine. The last line of standard output is one JSON object.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { median } from '../lib/percentile.ts';
+import { textTable } from '../lib/text-table.ts';
+import type { SandboxServer } from '../sandbox/server.ts';
+import { startSandbox, type Sandbox } from '../sandbox/start-sandbox.ts';
+import { writeBacklog, type BacklogKind } from './backlog.ts';
+import { BenchPipeline, prepareSource } from './bench-pipeline.ts';
+import { measureBacklog, measureLatency, type BacklogFigures, type LatencyFigures } from './measure.ts';
+import { profileReport } from './profile-report.ts';
+
+const USAGE = `usage: npm run bench -- [--only mixed|inserts|latency] [--rows 300000] [--rounds 1] [--seconds 20]
+                        [--format chunk|row] [--profile]
+
+  --only      one workload
+  --rows      row changes of a backlog
+  --rounds    so many rounds of all workloads in turn; medians are reported
+  --seconds   how long latency is measured
+  --format    record format in Kafka
+  --profile   profile the daemon and print where its time goes (slows it down)`;
+
+type Workload = BacklogKind | 'latency';
+
+const WORKLOADS: readonly Workload[] = ['mixed', 'inserts', 'latency'];
+
+interface Options {
+  readonly workloads: readonly Workload[];
+  readonly rows: number;
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly format: 'chunk' | 'row';
+  readonly profile: boolean;
+}
+
+function readOptions(args: readonly string[]): Options | string {
+  const options = {
+    only: { type: 'string' },
+    rows: { type: 'string', default: '300000' },
+    rounds: { type: 'string', default: '1' },
+    seconds: { type: 'string', default: '20' },
+    format: { type: 'string', default: 'chunk' },
+    profile: { type: 'boolean', default: false },
+  } as const;
+  try {
+    const { only, format, profile, ...numbers } = parseArgs({ args: [...args], options }).values;
+    const workloads = WORKLOADS.filter((name) => only === undefined || name === only);
+    if (workloads.length === 0) return `--only is one of ${WORKLOADS.join(', ')}`;
+    if (format !== 'chunk' && format !== 'row') return '--format is chunk or row';
+    const [rows, rounds, seconds] = [Number(numbers.rows), Number(numbers.rounds), Number(numbers.seconds)];
+    if (!(rows >= 1_000) || !(rounds >= 1) || !(seconds >= 1))
+      return 'rows (1,000 or more), rounds and seconds are numbers';
+    return { workloads, rows, rounds, seconds, format, profile };
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+interface Source {
+  readonly server: SandboxServer;
+  /** Where its binlog stood before the backlog. */
+  readonly gtid: string;
+  readonly changes: number;
+}
+
+interface Results {
+  readonly backlogs: Map<BacklogKind, BacklogFigures[]>;
+  readonly latencies: LatencyFigures[];
+}
+
+async function bench(options: Options): Promise<void> {
+  const { workloads, rounds } = options;
+  const folder = mkdtempSync(join(tmpdir(), 'rowferry-bench-'));
+  say(`starting servers; logs are in ${folder}`);
+  // A source for each workload: its binlog holds nothing that another one wrote.
+  const sandbox = await startSandbox({
+    mysql: [...workloads.map((name) => `source-${name}`), 'target'],
+    kafka: true,
+  });
+  try {
+    const sources = await writeSources(sandbox, options);
+    const results: Results = { backlogs: new Map(), latencies: [] };
+    for (let round = 1; round <= rounds; round++) {
+      for (const workload of workloads) {
+        await measure(sandbox, workload, sources, round, folder, options, results);
+      }
+    }
+    for (const line of report(results)) console.log(line);
+    console.log(JSON.stringify(summary(results)));
+    rmSync(folder, { recursive: true, force: true });
+  } catch (error) {
+    process.stderr.write(`logs are kept in ${folder}\n`);
+    throw error;
+  } finally {
+    await sandbox.stop();
+  }
+}
+
+async function writeSources(sandbox: Sandbox, { workloads, rows }: Options): Promise<Map<Workload, Source>> {
+  const sources = new Map<Workload, Source>();
+  for (const [index, workload] of workloads.entries()) {
+    const server = sandbox.mysql[index];
+    if (server === undefined) throw new Error(`there is no source for ${workload}`);
+    const gtid = await prepareSource(server);
+    if (workload === 'latency') {
+      sources.set(workload, { server, gtid, changes: 0 });
+      continue;
+    }
+    const startedMs = Date.now();
+    const changes = await writeBacklog(workload, `${server.url.replace(/\/$/, '')}/bench`, rows);
+    say(
+      `backlog ${workload}: ${changes.toLocaleString('en-US')} row changes written in ${seconds(Date.now() - startedMs)}`,
+    );
+    sources.set(workload, { server, gtid, changes });
+  }
+  return sources;
+}
+
+async function measure(
+  sandbox: Sandbox,
+  workload: Workload,
+  sources: ReadonlyMap<Workload, Source>,
+  round: number,
+  parent: string,
+  { format, profile, seconds: latencySeconds }: Options,
+  { backlogs, latencies }: Results,
+): Promise<void> {
+  const source = sources.get(workload);
+  const target = sandbox.mysql.at(-1);
+  if (source === undefined || target === undefined)
+    throw new Error('the sandbox lacks a server that it was asked for');
+  const pipeline = await BenchPipeline.create({
+    name: `${workload}_${round}`,
+    source: source.server,
+    target,
+    brokers: sandbox.brokers,
+    gtid: source.gtid,
+    format,
+    parent,
+    profile,
+  });
+  if (workload === 'latency') {
+    const figures = await measureLatency(pipeline, latencySeconds);
+    latencies.push(figures);
+    say(`round ${round} latency: p50 ${figures.p50Ms.toFixed(1)} ms, p99 ${figures.p99Ms.toFixed(1)} ms`);
+  } else {
+    const figures = await measureBacklog(pipeline, source.changes);
+    backlogs.set(workload, [...(backlogs.get(workload) ?? []), figures]);
+    say(
+      `round ${round} ${workload}: ${Math.round(figures.rowsPerSecond).toLocaleString('en-US')} rows/s, ` +
+        `${figures.cpuSeconds.toFixed(1)} s of CPU, every row compared`,
+    );
+  }
+  if (profile) for (const line of profileReport(pipeline.profileDir)) console.log(line);
+}
+
+function report({ backlogs, latencies }: Results): string[] {
+  const lines: string[] = [];
+  if (backlogs.size > 0) {
+    const header = ['workload', 'changes', 'seconds', 'rows/s', 'CPU s', 'CPU us/row', 'peak RSS MB'];
+    const rows = [...backlogs].map(([name, figures]) => {
+      const middle = medians(figures);
+      return [
+        name,
+        middle.changes,
+        middle.seconds.toFixed(1),
+        Math.round(middle.rowsPerSecond),
+        middle.cpuSeconds.toFixed(1),
+        Math.round((1e6 * middle.cpuSeconds) / middle.changes),
+        Math.round(middle.peakRssMb),
+      ];
+    });
+    lines.push('', ...textTable(header, rows));
+  }
+  if (latencies.length > 0) {
+    const { p50Ms, p99Ms, samples, peakRssMb } = medians(latencies);
+    const row = ['1,000 rows/s', p50Ms.toFixed(1), p99Ms.toFixed(1), samples, Math.round(peakRssMb)];
+    lines.push('', ...textTable(['commit to visible', 'p50 ms', 'p99 ms', 'probes', 'peak RSS MB'], [row]));
+  }
+  return [...lines, ''];
+}
+
+function summary({ backlogs, latencies }: Results): Record<string, unknown> {
+  const all = [...[...backlogs.values()].flat(), ...latencies];
+  return {
+    ...Object.fromEntries(
+      [...backlogs].map(([name, figures]) => {
+        const { rowsPerSecond, cpuSeconds, peakRssMb } = medians(figures);
+        return [
+          name,
+          {
+            rowsPerSecond: Math.round(rowsPerSecond),
+            cpuSeconds: round1(cpuSeconds),
+            peakRssMb: Math.round(peakRssMb),
+          },
+        ];
+      }),
+    ),
+    ...(latencies.length === 0
+      ? {}
+      : { latency: { p50Ms: round1(medians(latencies).p50Ms), p99Ms: round1(medians(latencies).p99Ms) } }),
+    peakRssMb: Math.round(Math.max(...all.map(({ peakRssMb }) => peakRssMb))),
+  };
+}
+
+/** Each figure's own median over the rounds. */
+function medians<T extends BacklogFigures | LatencyFigures>(figures: readonly T[]): T {
+  const [first] = figures;
+  if (first === undefined) throw new RangeError('nothing was measured');
+  const names = Object.keys(first) as (keyof T)[];
+  return Object.fromEntries(
+    names.map((name) => [name, median(figures.map((each) => Number(each[name])))]),
+  ) as T;
+}
+
+function round1(value: number): number {
+  return Math.round(value * 10) / 10;
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(1)} s`;
+}
+
+function say(text: string): void {
+  console.log(text);
+}
+
+const options = process.argv.includes('--help') ? '' : readOptions(process.argv.slice(2));
+if (typeof options === 'string') {
+  console.error(options === '' ? USAGE : `${options}\n${USAGE}`);
+  process.exitCode = options === '' ? 0 : 2;
+} else {
+  // Servers and daemon end with this process; an interrupted benchmark has nothing to save.
+  process.once('SIGINT', () => process.exit(130));
+  try {
+    await bench(options);
+  } catch (error) {
+    console.error((error as Error).message);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,51 @@
+/** Makes the target that a database URL calls for. */
+import type { DatabaseUrl } from '../config/config.ts';
+import type { Log } from '../model/log.ts';
+import { DatabaseTarget } from './database-target.ts';
+import { mysqlEngine, openMysqlSessions } from './mysql-target.ts';
+import { openPostgresSessions, postgresEngine } from './postgres-target.ts';
+import type { Target } from './target.ts';
+
+export interface OpenTargetOptions {
+  readonly name: string;
+  /** Watermarks and parked rows of other pipelines in the same database are not seen. */
+  readonly pipeline: string;
+  readonly url: DatabaseUrl;
+  /** Connections at most; also how many partitions write at once. */
+  readonly connections: number;
+  readonly zeroDates: 'null' | 'stop';
+  readonly log: Log;
+  /** How long a transaction is tried again inside before its error is given to the caller. */
+  readonly retryBudgetMs?: number;
+  readonly connectTimeoutMs?: number;
+  readonly queryTimeoutMs?: number;
+}
+
+const RETRY_BUDGET_MS = 30_000;
+
+/** Connects to nothing yet: `Target.open` does. */
+export function openTarget(options: OpenTargetOptions): Target {
+  const { name, pipeline, url, connections, zeroDates, log } = options;
+  const link = {
+    url,
+    where: { target: name },
+    ...(options.connectTimeoutMs === undefined ? {} : { connectTimeoutMs: options.connectTimeoutMs }),
+    ...(options.queryTimeoutMs === undefined ? {} : { queryTimeoutMs: options.queryTimeoutMs }),
+  };
+  const retryBudgetMs = options.retryBudgetMs ?? RETRY_BUDGET_MS;
+  return url.engine === 'mysql'
+    ? new DatabaseTarget({
+        name,
+        engine: mysqlEngine,
+        pool: openMysqlSessions(link, pipeline, connections),
+        retryBudgetMs,
+        log,
+      })
+    : new DatabaseTarget({
+        name,
+        engine: postgresEngine,
+        pool: openPostgresSessions(link, pipeline, { zeroDates }, connections),
+        retryBudgetMs,
+        log,
+      });
+}

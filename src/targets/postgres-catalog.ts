@@ -1,0 +1,83 @@
+/** What PostgreSQL's catalog says of target tables. */
+import type { PostgresResult, PostgresRow } from '../drivers/postgres.ts';
+import { RowferryError } from '../errors.ts';
+import { quote, tablePath } from './postgres-sql.ts';
+import type { TargetColumn, TargetTable } from './target.ts';
+
+type Query = (text: string) => Promise<PostgresResult>;
+
+/** Tables by the name that was asked for. Views and foreign tables are errors. */
+export async function describePostgres(
+  query: Query,
+  tables: readonly string[],
+): Promise<ReadonlyMap<string, TargetTable>> {
+  const found = new Map<string, TargetTable>();
+  const unfit: string[] = [];
+  for (const table of tables) {
+    const path = quote(tablePath(table));
+    const [relation] = (
+      await query(`SELECT c.oid, c.relkind FROM pg_class c WHERE c.oid = to_regclass(${path})`)
+    ).rows;
+    if (relation === undefined) continue;
+    if (relation['relkind'] !== 'r' && relation['relkind'] !== 'p') {
+      unfit.push(table);
+      continue;
+    }
+    const oid = relation['oid'] ?? '';
+    const columns = await query(columnsOf(oid));
+    const keys = await query(keysOf(oid));
+    found.set(table, { name: table, columns: columns.rows.map(columnOf), ...readKeys(keys.rows) });
+  }
+  if (unfit.length > 0) {
+    throw new RowferryError('ROWFERRY_TARGET_SCHEMA', `not tables: ${unfit.join(', ')}`, {
+      hint: 'rows can be ferried into tables only, not into views or foreign tables',
+    });
+  }
+  return found;
+}
+
+/** A domain counts as the type that it stands on. */
+function columnsOf(oid: string): string {
+  return `SELECT a.attname AS name,
+      CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod)
+           ELSE format_type(a.atttypid, a.atttypmod) END AS type,
+      a.attnotnull OR t.typnotnull AS required,
+      a.attgenerated <> '' AS generated,
+      a.atthasdef OR a.attidentity <> '' OR t.typdefault IS NOT NULL AS defaulted,
+      CASE WHEN a.attcollation = 0 THEN NULL
+           WHEN t.typname = 'citext' OR NOT coalesce(l.collisdeterministic, true) THEN 'loose'
+           ELSE 'exact' END AS compares
+    FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_collation l ON l.oid = a.attcollation
+    WHERE a.attrelid = ${oid} AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum`;
+}
+
+/** One row for each unique or exclusion index: its columns, null where it is more than whole columns of all rows. */
+function keysOf(oid: string): string {
+  return `SELECT i.indisprimary AS primary,
+      CASE WHEN i.indexprs IS NULL AND i.indpred IS NULL AND NOT i.indisexclusion THEN
+        (SELECT json_agg(a.attname ORDER BY k.place) FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k(number, place)
+         JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number WHERE k.place <= i.indnkeyatts)
+      END AS columns
+    FROM pg_index i WHERE i.indrelid = ${oid} AND (i.indisunique OR i.indisexclusion) ORDER BY i.indexrelid`;
+}
+
+function columnOf(row: PostgresRow): TargetColumn {
+  const compares = row['compares'] ?? null;
+  return {
+    name: row['name'] ?? '',
+    type: row['type'] ?? '',
+    nullable: row['required'] === 'f',
+    generated: row['generated'] === 't',
+    hasDefault: row['defaulted'] === 't',
+    ...(compares === null ? {} : { compares: compares === 'loose' ? 'loose' : 'exact' }),
+  };
+}
+
+function readKeys(rows: readonly PostgresRow[]): Pick<TargetTable, 'primaryKey' | 'uniqueKeys'> {
+  const columnsOfKey = (row: PostgresRow): string[] => JSON.parse(row['columns'] ?? '[]') as string[];
+  const primary = rows.find((row) => row['primary'] === 't');
+  return {
+    primaryKey: primary === undefined ? [] : columnsOfKey(primary),
+    uniqueKeys: rows.filter((row) => row !== primary).map(columnsOfKey),
+  };
+}

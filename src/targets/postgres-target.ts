@@ -1,0 +1,40 @@
+/** PostgreSQL behind the Target port. */
+import { ConnectionPool } from '../drivers/connection-pool.ts';
+import { PostgresConnection } from '../drivers/postgres.ts';
+import type { PostgresOptions } from '../drivers/postgres.ts';
+import type { ValueOptions } from '../model/value-types.ts';
+import { postgresColumn } from '../model/values.ts';
+import { ControlSql } from './control-sql.ts';
+import { POSTGRES_SESSION, PostgresSession } from './postgres-session.ts';
+import { postgresControl } from './postgres-sql.ts';
+import type { Engine, Session } from './session.ts';
+
+export const postgresEngine: Engine = {
+  kind: 'postgres',
+  sameColumn: (source, target) => source === target,
+  canWrite: (type, column) => postgresColumn(type, column, { zeroDates: 'stop' }) !== undefined,
+};
+
+const MAX_IDLE_MS = 60_000;
+
+export function openPostgresSessions(
+  options: Omit<PostgresOptions, 'session' | 'side'>,
+  pipeline: string,
+  values: ValueOptions,
+  size: number,
+): ConnectionPool<Session> {
+  const control = new ControlSql(postgresControl, pipeline);
+  const plans = new WeakMap();
+  return new ConnectionPool<Session>({
+    size,
+    maxIdleMs: MAX_IDLE_MS,
+    connect: async () => {
+      const connection = await PostgresConnection.connect({
+        ...options,
+        side: 'target',
+        session: POSTGRES_SESSION,
+      });
+      return new PostgresSession(connection, control, values, plans);
+    },
+  });
+}
