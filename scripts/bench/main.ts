@@ -209,13 +209,14 @@ function summary({ backlogs, latencies }: Results): Record<string, unknown> {
 }
 
 /** Each figure's own median over the rounds. */
-function medians<T extends BacklogFigures | LatencyFigures>(figures: readonly T[]): T {
+function medians<T extends Record<keyof T, number>>(figures: readonly T[]): T {
   const [first] = figures;
   if (first === undefined) throw new RangeError('nothing was measured');
-  const names = Object.keys(first) as (keyof T)[];
-  return Object.fromEntries(
-    names.map((name) => [name, median(figures.map((each) => Number(each[name])))]),
-  ) as T;
+  const middle = { ...first };
+  for (const name of Object.keys(first) as (keyof T)[]) {
+    Object.assign(middle, { [name]: median(figures.map((each) => each[name])) });
+  }
+  return middle;
 }
 
 function round1(value: number): number {

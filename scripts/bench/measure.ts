@@ -101,7 +101,7 @@ export async function measureLatency(pipeline: BenchPipeline, seconds: number): 
 async function probe(pipeline: BenchPipeline, daemon: Daemon, seconds: number): Promise<number[]> {
   const committedMs = new Map<number, number>();
   const latencies: number[] = [];
-  let writing = true;
+  const pending = { writing: true };
   const write = withConnection(pipeline.sourceUrl, async (connection) => {
     const count = Math.round((seconds * 1_000) / PROBE_EVERY_MS);
     for (let id = 0; id < count; id++) {
@@ -109,10 +109,10 @@ async function probe(pipeline: BenchPipeline, daemon: Daemon, seconds: number): 
       committedMs.set(id, performance.now());
       await sleep(PROBE_EVERY_MS);
     }
-    writing = false;
+    pending.writing = false;
   });
   const watch = withConnection(pipeline.targetUrl, async (connection) => {
-    while (writing || committedMs.size > 0) {
+    while (pending.writing || committedMs.size > 0) {
       if (daemon.exit !== undefined)
         throw new Error(`the daemon ended (${daemon.describeExit()})\n${daemon.logTail()}`);
       const [oldest] = committedMs.keys();

@@ -7,6 +7,11 @@ import { untilTrue } from '../lib/until.ts';
 import type { Stage } from './stage.ts';
 
 const WATCH_MS = 250;
+const APPLYING_MS = 2_000;
+const START_TIMEOUT_MS = 30_000;
+const SMALL_LAG_MS = 2_000;
+const STEADY_MS = 4_000;
+const RECOVERY_TIMEOUT_MS = 40_000;
 
 export class CrashRun {
   readonly #stage: Stage;
@@ -90,13 +95,34 @@ export class CrashRun {
       throw new Error(`the daemon ended by itself (${this.#daemon.describeExit()})`);
   }
 
-  /** Waits `ms` while the daemon must live. */
-  async pass(ms: number, signal: AbortSignal): Promise<void> {
-    const deadline = Date.now() + ms;
-    while (Date.now() < deadline && !signal.aborted) {
+  /** Waits at least `ms`, and until this daemon has been applying rows for a while: a kill that hits nothing shows nothing. */
+  async work(ms: number, signal: AbortSignal): Promise<void> {
+    const startedMs = Date.now();
+    let applyingMs: number | undefined;
+    while (!signal.aborted) {
       this.#refuseExit();
-      await sleep(Math.min(200, deadline - Date.now()), undefined, { signal }).catch(() => undefined);
+      const nowMs = Date.now();
+      if ((this.#daemon.status?.rows ?? 0) > 0) applyingMs ??= nowMs;
+      if (nowMs - startedMs >= ms && applyingMs !== undefined && nowMs - applyingMs >= APPLYING_MS) return;
+      if (nowMs - startedMs > ms + START_TIMEOUT_MS)
+        throw new Error(`the daemon applies nothing\n${this.#daemon.logTail()}`);
+      await sleep(100, undefined, { signal }).catch(() => undefined);
     }
-    this.#refuseExit();
+  }
+
+  /** Waits, under load, until the lag has been small for a while. */
+  async recover(signal: AbortSignal): Promise<void> {
+    const startedMs = Date.now();
+    let smallSinceMs: number | undefined;
+    while (!signal.aborted) {
+      this.#refuseExit();
+      const nowMs = Date.now();
+      const isSmall = (this.#daemon.status?.lagMs ?? Infinity) <= SMALL_LAG_MS;
+      smallSinceMs = isSmall ? (smallSinceMs ?? nowMs) : undefined;
+      if (smallSinceMs !== undefined && nowMs - smallSinceMs >= STEADY_MS) return;
+      if (nowMs - startedMs > RECOVERY_TIMEOUT_MS)
+        throw new Error(`the daemon does not catch up\n${this.#daemon.logTail()}`);
+      await sleep(100, undefined, { signal }).catch(() => undefined);
+    }
   }
 }

@@ -33,15 +33,21 @@ export class Daemon {
   readonly exited: Promise<DaemonExit>;
   readonly #child: ChildProcess;
   readonly #statusFile: string;
+  readonly #role: 'capture' | 'apply' | undefined;
   #exit: DaemonExit | undefined;
 
   private constructor(child: ChildProcess, { name, runDir, role, logFile }: DaemonOptions) {
     this.#child = child;
     this.logFile = logFile;
+    this.#role = role;
     this.#statusFile = join(runDir, `${name}${role === undefined ? '' : `.${role}`}.status.json`);
+    // Nobody may outlive the run that started it.
+    const endWithUs = (): void => void child.kill('SIGKILL');
+    process.once('exit', endWithUs);
     this.exited = new Promise((resolve, reject) => {
       child.once('error', reject);
       child.once('exit', (code, signal) => {
+        process.off('exit', endWithUs);
         this.#exit = { code, signal };
         resolve(this.#exit);
       });
@@ -85,12 +91,14 @@ export class Daemon {
     return readFileSync(this.logFile, 'utf8');
   }
 
-  /** Waits until every partition that it holds is being applied and, where it captures, the source is being read. */
+  /** Waits until it applies the partitions that it was given and, where it captures, reads the source or stands by. */
   async untilRunning(timeoutMs = 30_000): Promise<DaemonView> {
+    const role = this.#role;
     return await this.untilStatus(
       'the daemon to run',
       ({ captures, partitions }) =>
-        captures.length + partitions.length > 0 &&
+        (role === 'apply' || captures.length > 0) &&
+        (role === 'capture' || partitions.length > 0) &&
         captures.every(({ state }) => state === 'reading' || state === 'standby') &&
         partitions.every(({ state }) => state === 'running'),
       timeoutMs,

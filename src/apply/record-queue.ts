@@ -7,7 +7,7 @@ import type { RawRecord } from '../wire/raw-record.ts';
 export class RecordQueue {
   readonly #limitBytes: number;
   readonly #onRoom: () => void;
-  #records: RawRecord[] = [];
+  #records: (RawRecord | undefined)[] = [];
   #head = 0;
   #bytes = 0;
   #wasFull = false;
@@ -47,6 +47,8 @@ export class RecordQueue {
   shift(): RawRecord | undefined {
     const record = this.#records[this.#head];
     if (record === undefined) return undefined;
+    // Its bytes must not wait for the array to be cut: 1024 records may be a gigabyte.
+    this.#records[this.#head] = undefined;
     this.#head++;
     this.#bytes -= sizeOf(record);
     if (this.#head > 1024 && this.#head * 2 > this.#records.length) {

@@ -225,7 +225,7 @@ const apply = z.strictObject({
     .default(4 * MiB)
     .describe('… or so many bytes, whichever comes first.'),
   queueBytes: size({ min: MiB, max: 64 * GiB })
-    .default(64 * MiB)
+    .default(16 * MiB)
     .describe('Records that wait in memory, all partitions together; past it Kafka holds the rest.'),
   zeroDates: z
     .enum(['null', 'stop'])
@@ -242,7 +242,7 @@ const capture = z.strictObject({
     .default(200_000)
     .describe('Size at which a chunk of rows becomes a record.'),
   queueBytes: size({ min: MiB, max: 64 * GiB })
-    .default(32 * MiB)
+    .default(8 * MiB)
     .describe('Changes that wait for Kafka in memory; past it the binlog link is paused.'),
   checkpointMs: duration({ min: 100, max: HOUR })
     .default(SECOND)

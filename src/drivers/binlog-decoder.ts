@@ -173,7 +173,8 @@ export class BinlogDecoder {
       case EVENT.MARIADB_GTID: {
         const id = readMariadbGtid(body, header.serverId);
         this.#announce(id);
-        return id.standalone || id.xa ? undefined : this.#begin(end);
+        if (id.group === 'transaction') return this.#begin(end);
+        return id.group === 'xa-prepare' ? this.#startXa(end, timeMs) : undefined;
       }
       case EVENT.XA_PREPARE:
         return this.#endXa(body.u8() === 0 ? 'prepare' : 'commit-one-phase', end, timeMs);
@@ -274,7 +275,7 @@ export class BinlogDecoder {
     switch (verb) {
       case 'START':
       case 'BEGIN':
-        return { kind: 'xa', step: 'start', gtid: this.#start().gtid, end, timeMs };
+        return this.#startXa(end, timeMs);
       case 'COMMIT':
         return this.#endXa('commit', end, timeMs);
       case 'ROLLBACK':
@@ -282,6 +283,10 @@ export class BinlogDecoder {
       default:
         return undefined;
     }
+  }
+
+  #startXa(end: number, timeMs: number): BinlogEvent {
+    return { kind: 'xa', step: 'start', gtid: this.#start().gtid, end, timeMs };
   }
 
   #endXa(

@@ -88,26 +88,25 @@ function uuidText(bytes: Buffer): string {
 }
 
 export interface MariadbTransactionId extends TransactionId {
-  /** A statement follows that is the whole transaction. */
-  readonly standalone: boolean;
-  /** It prepares, or it ends, a distributed transaction. */
-  readonly xa: boolean;
+  /** What follows: one statement, a transaction, one that ends in XA PREPARE, or the statement that ends that one. */
+  readonly group: 'statement' | 'transaction' | 'xa-prepare' | 'xa-end';
 }
 
-const STANDALONE = 0x01;
-const PREPARED_OR_COMPLETED_XA = 0x40 | 0x80;
+const FL_STANDALONE = 0x01;
+const FL_PREPARED_XA = 0x40;
+const FL_COMPLETED_XA = 0x80;
 
 /** MariaDB's GTID event, which stands in the place of BEGIN. */
 export function readMariadbGtid(cursor: Cursor, serverId: number): MariadbTransactionId {
   const sequence = cursor.u64();
   const domain = cursor.u32();
-  const flags = cursor.u8();
-  return {
-    gtid: `${domain}-${serverId}-${sequence}`,
-    commitTimeMs: null,
-    standalone: (flags & STANDALONE) !== 0,
-    xa: (flags & PREPARED_OR_COMPLETED_XA) !== 0,
-  };
+  return { gtid: `${domain}-${serverId}-${sequence}`, commitTimeMs: null, group: groupOf(cursor.u8()) };
+}
+
+function groupOf(flags: number): MariadbTransactionId['group'] {
+  if ((flags & FL_PREPARED_XA) !== 0) return 'xa-prepare';
+  if ((flags & FL_COMPLETED_XA) !== 0) return 'xa-end';
+  return (flags & FL_STANDALONE) !== 0 ? 'statement' : 'transaction';
 }
 
 export interface Statement {

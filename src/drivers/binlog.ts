@@ -23,6 +23,7 @@ export interface BinlogLinkStats {
 const BATCH_BYTES = 256 * 1024;
 /** What a waiting event costs beyond its bytes. */
 const EVENT_OVERHEAD = 100;
+const TAKEN = Buffer.alloc(0);
 /** COM_BINLOG_DUMP takes a file offset of 32 bits. */
 const LARGEST_START = 0xffff_ffff;
 
@@ -145,6 +146,8 @@ export class BinlogLink {
     try {
       while (this.#head < this.#queue.length && bytes < BATCH_BYTES) {
         const raw = this.#queue[this.#head]!;
+        // Its bytes must not wait for the array to be cut: 1024 events may be a gigabyte.
+        this.#queue[this.#head] = TAKEN;
         this.#head += 1;
         bytes += raw.length;
         this.#queuedBytes -= raw.length + EVENT_OVERHEAD;

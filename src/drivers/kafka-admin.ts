@@ -1,7 +1,14 @@
 /** Topics, offsets and groups of a Kafka cluster. */
 import kafkajs from 'kafkajs';
 import { RowferryError } from '../errors.ts';
-import { configuredClientId, pauseFor, retryDelayMs, settleWithin, type KafkaLink } from './kafka-client.ts';
+import {
+  configuredClientId,
+  LinkReporter,
+  pauseFor,
+  retryDelayMs,
+  settleWithin,
+  type KafkaLink,
+} from './kafka-client.ts';
 import { groupMembers, openCluster, removeMember } from './kafka-cluster.ts';
 import { faultOf, isDoubtful, isTopicUnknown, kafkaError } from './kafka-errors.ts';
 
@@ -88,29 +95,46 @@ async function retrying<T>(
 
 /**
  * Creates the topic when it is absent, else checks its partition count: rows are spread by it (I-2), so another count is
- * ROWFERRY_KAFKA_PARTITIONS. Resolves with the settings in effect, which may differ from the wish on an existing topic.
+ * ROWFERRY_KAFKA_PARTITIONS. Resolves with the settings in effect, which may differ from the wish on an existing topic. Link
+ * failures are tried again until the signal aborts.
  */
-export async function ensureTopic(link: KafkaLink, wish: TopicWish): Promise<TopicFacts> {
-  return withAdmin(link, `preparing topic ${wish.name}`, async (admin) => {
-    const created = (await partitionCount(admin, wish.name)) === undefined && (await create(admin, wish));
-    const partitions = await settledPartitionCount(admin, wish.name);
-    if (partitions !== wish.partitions) {
-      throw new RowferryError(
-        'ROWFERRY_KAFKA_PARTITIONS',
-        `topic ${wish.name} has ${partitions} partitions, the configuration says ${wish.partitions}`,
-        {
-          where: { topic: wish.name },
-          hint: `set kafka.partitions to ${partitions}; to change the count, begin a new topic (another kafka.topicPrefix) with a new snapshot`,
-        },
-      );
-    }
-    return { created, partitions, ...(await settings(admin, wish.name)) };
-  });
+export async function ensureTopic(
+  link: KafkaLink,
+  wish: TopicWish,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<TopicFacts> {
+  const doing = `preparing topic ${wish.name}`;
+  const reporter = new LinkReporter(link.log, doing);
+  const facts = await retrying(
+    link,
+    doing,
+    signal,
+    (error) => reporter.failed(error),
+    async (admin) => {
+      const created = (await partitionCount(admin, wish.name)) === undefined && (await create(admin, wish));
+      const partitions = await settledPartitionCount(admin, wish.name);
+      if (partitions !== wish.partitions) {
+        throw new RowferryError(
+          'ROWFERRY_KAFKA_PARTITIONS',
+          `topic ${wish.name} has ${partitions} partitions, the configuration says ${wish.partitions}`,
+          {
+            where: { topic: wish.name },
+            hint: `set kafka.partitions to ${partitions}; to change the count, begin a new topic (another kafka.topicPrefix) with a new snapshot`,
+          },
+        );
+      }
+      return { created, partitions, ...(await settings(admin, wish.name)) };
+    },
+  );
+  reporter.recovered();
+  return facts;
 }
 
 async function create(admin: kafkajs.Admin, wish: TopicWish): Promise<boolean> {
   try {
     return await admin.createTopics({
+      // It asks for the topic at once and takes a broker that has not heard of it yet for a failure.
+      waitForLeaders: false,
       topics: [
         {
           topic: wish.name,

@@ -3,7 +3,7 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import kafkajs from 'kafkajs';
-import type { RowferryError } from '../errors.ts';
+import type { ErrorCode, RowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';
 import { loadLz4 } from './kafka-codecs.ts';
 import { deliverWholeFrames } from './kafka-frames.ts';
@@ -197,7 +197,7 @@ export class LinkReporter {
   readonly #log: Log;
   readonly #part: string;
   #lostAtMs: number | undefined;
-  #last = '';
+  #code: ErrorCode | undefined;
 
   constructor(log: Log, part: string) {
     this.#log = log;
@@ -205,17 +205,21 @@ export class LinkReporter {
   }
 
   failed(error: RowferryError): void {
-    const text = error.describe();
-    if (this.#lostAtMs !== undefined && text === this.#last) return;
+    const fields = { code: error.code, where: error.where };
+    const text = `${this.#part} waits for Kafka: ${error.describe()}`;
+    if (this.#lostAtMs !== undefined && error.code === this.#code) {
+      this.#log.debug(fields, text);
+      return;
+    }
     this.#lostAtMs ??= Date.now();
-    this.#last = text;
-    this.#log.warn({ code: error.code, where: error.where }, `${this.#part} waits for Kafka: ${text}`);
+    this.#code = error.code;
+    this.#log.warn(fields, text);
   }
 
   recovered(): void {
     if (this.#lostAtMs === undefined) return;
     this.#log.info({ lostMs: Date.now() - this.#lostAtMs }, `${this.#part} reached Kafka again`);
     this.#lostAtMs = undefined;
-    this.#last = '';
+    this.#code = undefined;
   }
 }

@@ -76,15 +76,16 @@ async function readOn(
     if (nodeId === undefined) throw new TypeError('partition 0 has no leader');
     const leader = await cluster.findBroker({ nodeId });
     while (reading.next < reading.end) {
-      const { records, highWatermark } = await fetchFrom(leader, topic, reading.next);
+      const { records, last, highWatermark } = await fetchFrom(leader, topic, reading.next);
       if (highWatermark < reading.end) throw behindLeader(topic);
-      // Compaction leaves holes, also at the end: whatever has been the end was below it or is gone.
-      if (records.length === 0) break;
+      // Compaction leaves holes: when nothing follows, what was there is gone.
+      if (last === undefined) break;
       for (const record of records) {
         if (record.offset >= reading.end) return reading.end;
         handOver(record, onRecord);
         reading.next = record.offset + 1;
       }
+      reading.next = last + 1;
     }
     return reading.end;
   } finally {
@@ -128,11 +129,14 @@ interface FetchAnswer {
   }[];
 }
 
-async function fetchFrom(
-  leader: kafkajs.Broker,
-  topic: string,
-  offset: number,
-): Promise<{ readonly records: readonly LogRecord[]; readonly highWatermark: number }> {
+interface Fetched {
+  readonly records: readonly LogRecord[];
+  /** Offset of the last record, also one that is not handed out (a transaction's marker); undefined when there was none. */
+  readonly last: number | undefined;
+  readonly highWatermark: number;
+}
+
+async function fetchFrom(leader: kafkajs.Broker, topic: string, offset: number): Promise<Fetched> {
   const request = {
     maxWaitTime: 0,
     minBytes: 0,
@@ -142,17 +146,21 @@ async function fetchFrom(
   const answer = (await leader.fetch(request)) as FetchAnswer;
   const partition = answer.responses[0]?.partitions[0];
   if (partition === undefined) throw new TypeError('the answer lacks partition 0');
-  const records = partition.messages
-    .filter(({ isControlRecord }) => isControlRecord !== true)
-    .map(({ offset, key, value, timestamp }) => ({
-      offset: Number(offset),
-      key,
-      value,
-      timestampMs: Number(timestamp),
-    }))
-    // A compressed batch arrives whole, with records before the offset that was asked for.
-    .filter((record) => record.offset >= offset);
-  return { records, highWatermark: Number(partition.highWatermark) };
+  // A compressed batch arrives whole, with records before the offset that was asked for.
+  const messages = partition.messages.filter((message) => Number(message.offset) >= offset);
+  const last = messages.at(-1)?.offset;
+  return {
+    records: messages
+      .filter(({ isControlRecord }) => isControlRecord !== true)
+      .map(({ offset, key, value, timestamp }) => ({
+        offset: Number(offset),
+        key,
+        value,
+        timestampMs: Number(timestamp),
+      })),
+    last: last === undefined ? undefined : Number(last),
+    highWatermark: Number(partition.highWatermark),
+  };
 }
 
 function overtaken(topic: string, next: number, start: number): RowferryError {

@@ -23,6 +23,8 @@ export const POSTGRES_SESSION = [
   "SET statement_timeout = '110s'",
   // A forgotten transaction of a process that vanished must not hold its locks for long.
   "SET idle_in_transaction_session_timeout = '120s'",
+  // A move between shards relies on the first commit when it makes the second: a crash must not take the first one back.
+  "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
 ];
 
 const DIVISION_BY_ZERO = '22012';

@@ -13,6 +13,8 @@ import { connectKafka, prepareTopics } from './kafka-parts.ts';
 import { agreeOnLayout } from './layout.ts';
 import { applyGroup, sourceTopics } from './names.ts';
 
+const MiB = 1024 * 1024;
+
 export class ApplyRole {
   readonly #config: Config;
   readonly #log: Log;
@@ -69,6 +71,9 @@ export class ApplyRole {
           groupId: applyGroup(config),
           topics,
           sessionTimeoutMs: config.kafka.sessionTimeoutMs,
+          // A record that waits keeps its whole fetch in memory: small fetches bound what a few slow partitions hold.
+          maxBytes: 4 * MiB,
+          maxPartitionBytes: MiB,
           log: this.#log,
           ...handlers,
         }),

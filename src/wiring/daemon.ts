@@ -14,6 +14,12 @@ import { StatusFile } from './status-file.ts';
 
 export type Role = 'all' | 'capture' | 'apply';
 
+/**
+ * A thread's heap. V8 lets garbage pile up in proportion to the limit, which by default is gigabytes: a small one keeps the
+ * daemon small at the same speed. It leaves room for a transaction of very large rows.
+ */
+const HEAP = { maxYoungGenerationSizeMb: 24, maxOldGenerationSizeMb: 512 };
+
 /** One role in its thread. */
 class RoleThread {
   readonly name: string;
@@ -24,7 +30,11 @@ class RoleThread {
 
   constructor(name: string, data: RoleThreadData) {
     this.name = name;
-    this.#worker = new Worker(new URL('./role-thread.js', import.meta.url), { workerData: data, name });
+    this.#worker = new Worker(new URL('./role-thread.js', import.meta.url), {
+      workerData: data,
+      name,
+      resourceLimits: HEAP,
+    });
     this.ended = new Promise((resolve, reject) => {
       this.#worker.on('message', (message: RoleMessage) => {
         if (message.type === 'status') this.status = message.status;

@@ -7,8 +7,10 @@ import {
   asAdmin,
   expireBefore,
   kafkaLink,
+  memoryLog,
   newProducer,
   newTopic,
+  plainKafka,
   proxiedLink,
   TestMember,
 } from './kafka-fixture.ts';
@@ -140,6 +142,27 @@ describe('GroupConsumer', () => {
     expect(member.batches).toEqual([]);
   });
 
+  test("reads past the markers of another writer's transactions when offsets may have holes", async () => {
+    const topic = await newTopic('transactions', 1);
+    const writer = plainKafka().producer({
+      transactionalId: uniqueName('tx'),
+      idempotent: true,
+      maxInFlightRequests: 1,
+    });
+    await writer.connect();
+    const groupId = uniqueName('g');
+    const member = new TestMember(kafkaLink(), { groupId, topics: [topic], allowOffsetHoles: true });
+    for (const value of ['a', 'b', 'c']) {
+      const transaction = await writer.transaction();
+      await transaction.send({ topic, messages: [{ value }] });
+      await transaction.commit();
+      if (value === 'a') await waitUntil(() => member.arrivals.length === 1, { what: 'the first record' });
+    }
+    await writer.disconnect();
+    await waitUntil(() => member.arrivals.length === 3, { what: 'all records' });
+    expect(member.arrivals).toEqual(['0:0', '0:2', '0:4']);
+  });
+
   test('names a topic that is deleted while it is consumed', async () => {
     const topic = await filledTopic('deleted', 2, ['a']);
     const member = new TestMember(kafkaLink(), { groupId: uniqueName('g'), topics: [topic] });
@@ -243,6 +266,25 @@ describe('GroupConsumer', () => {
       timeoutMs: 15_000,
     });
   }, 40_000);
+
+  test('comes back soon after a broken link, although its session of a minute has not ended', async () => {
+    const topic = await filledTopic('comes back', 1, ['a']);
+    const { log, lines } = memoryLog();
+    const { link, proxy } = await proxiedLink({ log });
+    const member = new TestMember(link, {
+      groupId: uniqueName('g'),
+      topics: [topic],
+      sessionTimeoutMs: 60_000,
+    });
+    await waitUntil(() => member.arrivals.length === 1, { what: 'the record' });
+    // A Kafka that has just started makes the first join wait, too.
+    lines.length = 0;
+    proxy.faults.refuse = true;
+    proxy.cut();
+    await waitUntil(() => lines.some(({ level }) => level === 'warn'), { what: 'the broken session' });
+    proxy.heal();
+    await waitUntil(() => member.assignments.length === 2, { what: 'the next session', timeoutMs: 10_000 });
+  });
 
   test('a dead member can be removed before its session ends', async () => {
     const topic = await filledTopic('evict', 1, ['a']);

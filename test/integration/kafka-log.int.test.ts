@@ -3,7 +3,7 @@ import { ensureTopic, topicOffsets, waitForKafka } from '../../src/drivers/kafka
 import { readLog, type LogRecord } from '../../src/drivers/kafka-log.ts';
 import { uniqueName } from '../support/servers.ts';
 import { waitUntil } from '../support/wait-until.ts';
-import { expireBefore, kafkaLink, newProducer, newTopic, proxiedLink } from './kafka-fixture.ts';
+import { expireBefore, kafkaLink, newProducer, newTopic, plainKafka, proxiedLink } from './kafka-fixture.ts';
 
 const never = new AbortController().signal;
 
@@ -67,6 +67,28 @@ describe('readLog', () => {
     await expireBefore(topic, 0, end);
     expect(await read(topic)).toEqual({ end, records: [] });
   }, 90_000);
+
+  test("passes over the markers of another writer's transactions, also the last one", async () => {
+    const topic = await newTopic('transactions', 1);
+    const writer = plainKafka().producer({
+      transactionalId: uniqueName('tx'),
+      idempotent: true,
+      maxInFlightRequests: 1,
+    });
+    await writer.connect();
+    for (const value of ['a', 'b']) {
+      const transaction = await writer.transaction();
+      await transaction.send({ topic, messages: [{ value }] });
+      await transaction.commit();
+    }
+    await writer.disconnect();
+    await waitUntil(async () => (await topicOffsets(kafkaLink(), topic))[0]?.high === 4, {
+      what: 'the markers',
+    });
+    const { end, records } = await read(topic);
+    expect(end).toBe(4);
+    expect(records.map(({ offset, value }) => `${offset}=${String(value)}`)).toEqual(['0=a', '2=b']);
+  });
 
   test('goes on where it stood when its link breaks', async () => {
     const topic = await newTopic('broken', 1);

@@ -1,0 +1,12 @@
+import { describe } from 'vitest';
+import { faultContract } from './fault-contract.ts';
+import { parkingContract } from './parking-contract.ts';
+import { stateContract } from './state-contract.ts';
+import { targetContract } from './target-contract.ts';
+
+describe('PostgreSQL target', () => {
+  targetContract('postgres');
+  parkingContract('postgres');
+  faultContract('postgres');
+  stateContract('postgres');
+});
