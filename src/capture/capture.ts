@@ -4,10 +4,10 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import type { BinlogLink } from '../drivers/binlog.ts';
-import { RowferryError } from '../errors.ts';
+import { RowferryError, toRowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';
 import { GtidSet } from '../model/gtid-set.ts';
-import type { Position } from '../model/position.ts';
+import type { Position, StartFrom } from '../model/position.ts';
 import { formatPosition } from '../model/position.ts';
 import type { TransactionEnd } from './assembler.ts';
 import { Assembler } from './assembler.ts';
@@ -17,7 +17,7 @@ import { readCheckpointLog } from './checkpoint-log.ts';
 import { claimSource } from './claim.ts';
 import type { RecordSender } from './publisher.ts';
 import { Publisher } from './publisher.ts';
-import type { SourceFacts, StartRule } from './start-position.ts';
+import type { SourceFacts } from './start-position.ts';
 
 export interface CaptureOptions {
   readonly source: string;
@@ -27,7 +27,7 @@ export interface CaptureOptions {
   readonly queueBytes: number;
   readonly checkpointMs: number;
   readonly heartbeatMs: number;
-  readonly start: StartRule;
+  readonly start: StartFrom;
   readonly captures: (schema: string, table: string) => boolean;
   readonly by: string;
   readonly log: Log;
@@ -126,7 +126,7 @@ class Session {
   #savedAtMs = Date.now();
   #saving: Promise<'saved' | 'superseded'> | undefined;
   #superseded = false;
-  #saveFailure: unknown;
+  #saveFailure: RowferryError | undefined;
   #horizonMs: number | null = null;
   #markedAtMs = 0;
 
@@ -162,14 +162,14 @@ class Session {
     try {
       while (!signal.aborted) {
         const events = await link.read();
-        let failure: unknown;
+        let failure: RowferryError | undefined;
         try {
           for (const event of events) {
             if (event.kind === 'heartbeat') this.#horizonMs = Date.now();
             else assembler.handle(event);
           }
         } catch (error) {
-          failure = error;
+          failure = toRowferryError(error, 'reading the binlog');
         }
         // What was read before the statement that stops us is published and saved all the same.
         this.#flush();
@@ -253,7 +253,7 @@ class Session {
       this.#saved = point;
       this.#progress.saved(point.position, nowMs);
     } catch (error) {
-      this.#saveFailure = error;
+      this.#saveFailure = toRowferryError(error, 'saving a checkpoint');
     } finally {
       this.#saving = undefined;
     }

@@ -1,8 +1,8 @@
 /** Takes a source over: reads the checkpoint topic, decides epoch and position (C3), claims (C1). */
-import type { Position } from '../model/position.ts';
+import type { Position, StartFrom } from '../model/position.ts';
 import type { CheckpointStore } from './checkpoint-log.ts';
 import { CheckpointWriter } from './checkpoint-log.ts';
-import type { SourceFacts, StartRule } from './start-position.ts';
+import type { SourceFacts } from './start-position.ts';
 import { firstPosition, positionOnServer } from './start-position.ts';
 
 export interface ClaimedSource {
@@ -16,7 +16,7 @@ export async function claimSource(
   store: CheckpointStore,
   options: {
     readonly source: string;
-    readonly start: StartRule;
+    readonly start: StartFrom;
     readonly facts: SourceFacts;
     readonly by: string;
   },

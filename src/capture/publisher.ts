@@ -4,7 +4,8 @@
  * Each partition has one open chunk. Chunks leave when they are big enough, before a marker, and at the end of each pull of
  * events: under load a pull holds much and chunks grow, when idle a single row goes at once.
  */
-import { RowferryError, toRowferryError } from '../errors.ts';
+import type { RowferryError } from '../errors.ts';
+import { toRowferryError } from '../errors.ts';
 import type { Change } from '../model/change.ts';
 import type { Writer } from '../wire/chunk.ts';
 import { ChunkBuilder } from '../wire/chunk.ts';

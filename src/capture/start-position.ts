@@ -1,12 +1,6 @@
 /** From where a source is read when nothing is saved, and whether a saved position fits the server. Pure. */
 import { RowferryError } from '../errors.ts';
-import type { Position } from '../model/position.ts';
-
-export type StartRule =
-  | { readonly kind: 'now' }
-  | { readonly kind: 'earliest' }
-  | { readonly kind: 'gtid'; readonly gtid: string }
-  | { readonly kind: 'file'; readonly file: string; readonly position: number };
+import type { Position, StartFrom } from '../model/position.ts';
 
 /** What the source says of itself. */
 export interface SourceFacts {
@@ -24,7 +18,7 @@ export interface SourceFacts {
   readonly oldestFile: string;
 }
 
-export function firstPosition(source: string, rule: StartRule, facts: SourceFacts): Position {
+export function firstPosition(source: string, rule: StartFrom, facts: SourceFacts): Position {
   const { server } = facts;
   switch (rule.kind) {
     case 'now':

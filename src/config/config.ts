@@ -2,13 +2,8 @@
  * The resolved configuration: what the wiring hands out to the parts in narrow pieces. Declared and documented for users in
  * `options.ts`; here every value is present, checked and frozen.
  */
+import type { StartFrom } from '../model/position.ts';
 import type { Secret } from './secret.ts';
-
-export type StartFrom =
-  | { readonly kind: 'now' }
-  | { readonly kind: 'earliest' }
-  | { readonly kind: 'gtid'; readonly gtid: string }
-  | { readonly kind: 'file'; readonly file: string; readonly position: number };
 
 /** A database server or database, taken apart from its URL; the password never prints. */
 export interface DatabaseUrl {

@@ -4,14 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { RowferryError } from '../errors.ts';
 import { crossCheck, targetsOf, targetTable } from './check.ts';
-import type {
-  Config,
-  RouteSettings,
-  SourceSettings,
-  StartFrom,
-  TargetSettings,
-  TlsSettings,
-} from './config.ts';
+import type { Config, RouteSettings, SourceSettings, TargetSettings, TlsSettings } from './config.ts';
 import { systemCode } from './interpolate.ts';
 import type { Surroundings } from './interpolate.ts';
 import { LocatedYaml } from './locate.ts';
@@ -19,6 +12,7 @@ import { configOptions } from './options.ts';
 import type { ConfigOptions, RouteOptions, SourceOptions, TargetOptions, TlsOptions } from './options.ts';
 import { problemsOf } from './problems.ts';
 import { Secret } from './secret.ts';
+import type { StartFrom } from '../model/position.ts';
 
 /** Reads the file; throws ROWFERRY_CONFIG_INVALID whose message holds one line a problem. */
 export function loadConfig(file: string, env: Surroundings['env']): Config {

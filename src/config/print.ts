@@ -1,8 +1,9 @@
 /** Writes a resolved configuration as YAML: the shape of the file, defaults filled in, secrets as `***`. */
 import { stringify } from 'yaml';
-import type { Config, DatabaseUrl, RouteSettings, StartFrom, TlsSettings } from './config.ts';
+import type { Config, DatabaseUrl, RouteSettings, TlsSettings } from './config.ts';
 import { formatDatabaseUrl } from './database-url.ts';
 import { showDuration } from './option-kinds.ts';
+import type { StartFrom } from '../model/position.ts';
 
 export function printConfig(config: Config): string {
   const { kafka } = config;

@@ -101,9 +101,9 @@ function buildDecoder(charset: string): TextDecode | undefined {
       return decodeAscii;
     case 'ucs2':
     case 'utf16':
-      return (buf, start, end) => decodeUtf16(Buffer.from(buf.subarray(start, end)).swap16());
+      return decodeUtf16Be;
     case 'utf16le':
-      return (buf, start, end) => decodeUtf16(buf.subarray(start, end));
+      return decodeUtf16Le;
     case 'utf32':
       return decodeUtf32;
   }
@@ -128,12 +128,18 @@ function decodeAscii(buf: Buffer, start: number, end: number): string {
   return text;
 }
 
-function decodeUtf16(bytes: Buffer): string {
-  if (bytes.length % 2 !== 0) throw new DecodeFault('bytes that are not UTF-16');
-  return bytes.toString('utf16le');
+function decodeUtf16Le(buf: Buffer, start: number, end: number): string {
+  if ((end - start) % 2 !== 0) throw new DecodeFault('bytes that are not UTF-16');
+  return buf.toString('utf16le', start, end);
+}
+
+function decodeUtf16Be(buf: Buffer, start: number, end: number): string {
+  if ((end - start) % 2 !== 0) throw new DecodeFault('bytes that are not UTF-16');
+  return Buffer.from(buf.subarray(start, end)).swap16().toString('utf16le');
 }
 
 function decodeUtf32(buf: Buffer, start: number, end: number): string {
+  if ((end - start) % 4 !== 0) throw new DecodeFault('bytes that are not UTF-32');
   let text = '';
   for (let at = start; at < end; at += 4) {
     const code = buf.readUInt32BE(at);

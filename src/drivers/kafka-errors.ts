@@ -145,6 +145,13 @@ function judge(fault: KafkaFault): { readonly code: ErrorCode; readonly hint: st
   if (name === 'KafkaJSPartialMessageError' || name === 'KafkaJSUnsupportedMagicByteInMessageSet') {
     return { code: 'ROWFERRY_WIRE_CORRUPT', hint: '' };
   }
+  if (name === 'KafkaJSConnectionClosedError') {
+    // A passing thing, mostly; but a broker that expects TLS or SASL says no more than this either.
+    return {
+      code: 'ROWFERRY_KAFKA_LINK',
+      hint: 'should it stay so, check the port, kafka.tls and kafka.sasl',
+    };
+  }
   // Connections, timeouts, missing brokers, and the TypeErrors that kafkajs throws when its broker pool runs empty while
   // Kafka is away: all of them are gone with a new client.
   return { code: 'ROWFERRY_KAFKA_LINK', hint: '' };

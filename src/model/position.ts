@@ -11,6 +11,13 @@ export interface Position {
   readonly server: string;
 }
 
+/** From where a source is read that was never read before. */
+export type StartFrom =
+  | { readonly kind: 'now' }
+  | { readonly kind: 'earliest' }
+  | { readonly kind: 'gtid'; readonly gtid: string }
+  | { readonly kind: 'file'; readonly file: string; readonly position: number };
+
 /**
  * The name of one half of a row change (I-3), the same on every replay: binlog file number, end position of its rows event,
  * row index within that event times two, plus one for the insert half of a key change.

@@ -25,7 +25,7 @@ export interface Placement {
   readonly id: number;
   readonly to: string;
   /** Index (into the router's targets) of the target that the row belongs to. Throws ROWFERRY_ROUTE_KEY. */
-  place(row: Row): number;
+  readonly place: (row: Row) => number;
 }
 
 interface Layout {

@@ -6,7 +6,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import type { Config } from '../config/config.ts';
-import { RowferryError } from '../errors.ts';
+import { RowferryError, toRowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';
 import { sleep } from '../runtime/backoff.ts';
 import type { RoleMessage, RoleStatus, RoleThreadData, SentError } from './role-thread.ts';
@@ -94,13 +94,12 @@ export async function runDaemon(config: Config, role: Role, log: Log, signal: Ab
     signal.addEventListener('abort', () => resolve(), { once: true });
   });
   log.info({ role, pid: process.pid }, 'rowferry runs');
-  let failure: unknown;
+  let failure: RowferryError | undefined;
   try {
     await Promise.race([stopped, ...threads.map(({ ended }) => ended)]);
   } catch (error) {
-    failure = error;
-    const text = error instanceof RowferryError ? error.describe() : String(error);
-    log.error({}, `${text}; finishing what was read`);
+    failure = toRowferryError(error, 'running a role');
+    log.error({ code: failure.code }, `${failure.describe()}; finishing what was read`);
     // What is in Kafka is applied on the next start in any case: a short while lets most of it arrive now.
     await Promise.race([stopped, sleep(Math.min(config.drainMs, 3_000), signal)]);
   }

@@ -42,7 +42,10 @@ describe('a daemon whose servers go away under load', () => {
       const { rows = 0 } = daemon.status ?? {};
       await daemon.untilStatus(
         `rows to flow again after ${server.name} came back`,
-        (status) => status.rows > rows,
+        (status) => {
+          load.check();
+          return status.rows > rows;
+        },
         45_000,
       );
     }

@@ -110,7 +110,10 @@ describe.each(['mysql', 'mariadb'] as const)('values written to %s', (engine) =>
     // Nothing else of such a row slips through, and the session is strict again afterwards.
     await expect(write(['', 'x', 'abcd'])).rejects.toMatchObject({ code: 'ROWFERRY_TARGET_DATA' });
     const parked = await write(['', 'nope', 'abc'], 'park');
-    expect(parked).toMatchObject({ kind: 'done', parked: [{ reason: 'data', detail: expect.stringContaining('1265') }] });
+    expect(parked).toMatchObject({
+      kind: 'done',
+      parked: [{ reason: 'data', detail: expect.stringContaining('1265') }],
+    });
     await expect(write(['nope', 'x', 'abc'])).rejects.toMatchObject({ where: { column: 'v0' } });
   });
 

@@ -7,6 +7,8 @@ export const SMALL_SHOP: ShopSize = { users: 200, products: 50, orders: 1_000 };
 
 export interface RunningLoad {
   readonly totals: WorkloadTotals;
+  /** Throws when a statement has failed: a load that ended early tests nothing. */
+  check(): void;
   /** Ends it after the open transactions; rejects when a statement failed. */
   stop(): Promise<WorkloadTotals>;
 }
@@ -31,11 +33,14 @@ export function startLoad(
     survivesOutages,
   });
   const running = load.run(stop.signal);
-  // Its failure is told by stop(); until then nobody waits for it.
-  running.catch(() => undefined);
+  let failure: { readonly error: unknown } | undefined;
+  running.catch((error: unknown) => (failure = { error }));
   return {
     get totals() {
       return load.totals;
+    },
+    check: () => {
+      if (failure !== undefined) throw failure.error;
     },
     stop: async () => {
       stop.abort();

@@ -109,15 +109,15 @@ describe.each(['mysql', 'mariadb'] as const)('a recorded transaction of %s', (se
       const decoder = new BinlogDecoder(wanted);
       decodeAll(events.slice(0, first), { decoder });
       try {
-        // Only a cut between two rows is none.
-        expect(decoder.decode(short)).toMatchObject({ rows: [full] });
+        // Only a cut before or between the rows is none.
+        expect([[], [full]]).toContainEqual(rowsOf(decodeAll([short], { decoder }))[0]?.rows);
       } catch (error) {
         if (!(error instanceof RowferryError)) throw error;
         expect(error.code).toMatch(/^ROWFERRY_SOURCE_(DECODE|UNSUPPORTED)$/);
         faults += 1;
       }
     }
-    expect(faults).toBeGreaterThan(200);
+    expect(faults).toBeGreaterThan(100);
   });
 });
 

@@ -86,6 +86,14 @@ describe('kafkaError', () => {
     expect(faultOf('not an error')).toMatchObject({ name: 'unknown', retriable: false });
   });
 
+  test('a broker that hangs up is retried, with a hint at what it may want', () => {
+    const error = kafkaError(named('KafkaJSConnectionClosedError'), 'x');
+    expect(error).toMatchObject({
+      code: 'ROWFERRY_KAFKA_LINK',
+      hint: expect.stringMatching(/kafka\.sasl/) as string,
+    });
+  });
+
   test('an error that is its own cause ends the search', () => {
     const error = new Error('loop');
     error.cause = error;

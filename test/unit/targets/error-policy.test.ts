@@ -1,0 +1,82 @@
+import { describe, expect, test } from 'vitest';
+import { mysqlFault, policyOf, socketFault, sqlStateFault } from '../../../src/error-policy.ts';
+import type { DatabaseFault } from '../../../src/error-policy.ts';
+import { refusal, ServerError } from '../../../src/drivers/server-error.ts';
+import { ERROR_CODES } from '../../../src/errors.ts';
+
+describe('the error policy', () => {
+  test.each<[number, DatabaseFault]>([
+    [1213, 'link'],
+    [1205, 'link'],
+    [2013, 'link'],
+    [1290, 'refuses'],
+    [1792, 'refuses'],
+    [1114, 'refuses'],
+    [1045, 'access'],
+    [1142, 'access'],
+    [1146, 'schema'],
+    [1054, 'schema'],
+    [1062, 'conflict'],
+    [1406, 'data'],
+    [1048, 'data'],
+    [4025, 'data'],
+    [1064, 'unknown'],
+    [99_999, 'unknown'],
+  ])('takes MySQL %i for %s', (errno, fault) => expect(mysqlFault(errno)).toBe(fault));
+
+  test.each<[string, DatabaseFault]>([
+    ['40001', 'link'],
+    ['40P01', 'link'],
+    ['08006', 'link'],
+    ['57P01', 'link'],
+    ['55P03', 'link'],
+    ['25006', 'refuses'],
+    ['53100', 'refuses'],
+    ['28P01', 'access'],
+    ['42501', 'access'],
+    ['3D000', 'access'],
+    ['42P01', 'schema'],
+    ['23505', 'conflict'],
+    ['23502', 'data'],
+    ['22001', 'data'],
+    ['42601', 'unknown'],
+    ['XX000', 'unknown'],
+  ])('takes SQLSTATE %s for %s', (state, fault) => expect(sqlStateFault(state)).toBe(fault));
+
+  test('takes a lost link for what it is, and a bad certificate for a stop', () => {
+    expect(socketFault('ECONNRESET')).toBe('link');
+    expect(socketFault('PROTOCOL_CONNECTION_LOST')).toBe('link');
+    expect(socketFault('DEPTH_ZERO_SELF_SIGNED_CERT')).toBe('access');
+    expect(socketFault('WHO_KNOWS')).toBe('unknown');
+  });
+
+  test('lets each fault end in the action that it needs', () => {
+    const actions = (['link', 'refuses', 'access', 'schema', 'conflict', 'data', 'unknown'] as const).map(
+      (fault) => ERROR_CODES[policyOf(fault, 'target').code],
+    );
+    expect(actions).toEqual(['retry', 'retry', 'stop', 'stop', 'isolate', 'data', 'stop']);
+    expect(policyOf('link', 'source').code).toBe('ROWFERRY_SOURCE_LINK');
+    expect(ERROR_CODES[policyOf('unknown', 'source').code]).toBe('stop');
+  });
+});
+
+describe('a server error', () => {
+  const error = new ServerError({
+    title: 'MySQL error 1366 (ER_TRUNCATED_WRONG_VALUE_FOR_FIELD)',
+    fault: 'data',
+    text: "Incorrect integer value: 'for column 'card'' for column 'qty' at row 1",
+  });
+
+  test('tells a column only if it is one of the known', () => {
+    expect(error.columnAmong(['id', 'qty'])).toBe('qty');
+    expect(error.columnAmong(['id'])).toBeUndefined();
+    // Two candidates: rather none than the wrong one.
+    expect(error.columnAmong(['card', 'qty'])).toBeUndefined();
+  });
+
+  test('keeps the server text to itself', () => {
+    const shown = refusal(error, 'target', { target: 't' });
+    expect(JSON.stringify([shown, error, String(shown.cause)])).not.toContain('Incorrect');
+    expect(shown.describe()).toMatch(/^ROWFERRY_TARGET_DATA: MySQL error 1366 .* \[target t\] -> /);
+  });
+});
