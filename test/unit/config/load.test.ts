@@ -50,11 +50,11 @@ test('a good file resolves with every default filled in', () => {
   expect(config.apply).toEqual({
     batchRows: 2000,
     batchBytes: 4 * 2 ** 20,
-    queueBytes: 64 * 2 ** 20,
+    queueBytes: 16 * 2 ** 20,
     zeroDates: 'stop',
     badRows: 'stop',
   });
-  expect(config.capture).toEqual({ chunkBytes: 200_000, queueBytes: 32 * 2 ** 20, checkpointMs: 1_000 });
+  expect(config.capture).toEqual({ chunkBytes: 200_000, queueBytes: 8 * 2 ** 20, checkpointMs: 1_000 });
   expect(config.drainMs).toBe(15_000);
 });
 

@@ -48,12 +48,14 @@ function elements(array: string): (string | null)[] {
 describe('string literals', () => {
   test('say what they were made of, whatever it is', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), (value) => expect(unquote(quote(value))).toBe(value)),
+      fc.property(fc.string({ unit: 'binary' }), (value) => {
+        expect(unquote(quote(value))).toBe(value);
+      }),
     );
     fc.assert(
-      fc.property(fc.string({ unit: fc.constantFrom("'", '\\', '\0', '"', 'a', '\n', '%') }), (value) =>
-        expect(unquote(quote(value))).toBe(value),
-      ),
+      fc.property(fc.string({ unit: fc.constantFrom("'", '\\', '\0', '"', 'a', '\n', '%') }), (value) => {
+        expect(unquote(quote(value))).toBe(value);
+      }),
     );
   });
 });
@@ -64,9 +66,9 @@ describe('array texts', () => {
       fc.string({ unit: fc.constantFrom('"', '\\', '{', '}', ',', 'NULL', ' ', "'", 'é', 'a') }),
     );
     fc.assert(
-      fc.property(anything, (values) =>
-        expect(elements(`{${values.map(arrayElement).join(',')}}`)).toEqual(values),
-      ),
+      fc.property(anything, (values) => {
+        expect(elements(`{${values.map(arrayElement).join(',')}}`)).toEqual(values);
+      }),
     );
   });
 
@@ -168,9 +170,9 @@ describe('numbers', () => {
 describe('guards', () => {
   test('count characters as code points', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'grapheme' }), fc.nat(20), (value, limit) =>
-        expect(exceedsCharacters(value, limit)).toBe(Array.from(value).length > limit),
-      ),
+      fc.property(fc.string({ unit: 'grapheme' }), fc.nat(20), (value, limit) => {
+        expect(exceedsCharacters(value, limit)).toBe(Array.from(value).length > limit);
+      }),
     );
   });
 

@@ -117,12 +117,13 @@ describe('PostgreSQL statements', () => {
   });
 
   test('delete by arrays of keys', () => {
-    const sql = new PostgresTableSql(writer(postgresEngine), { zeroDates: 'stop' });
-    const [statement] = sql.deletes([['1', 2], ['99999999999999999999', 3], ['5', 6]]); // prettier-ignore
+    const columns = [PG_COLUMNS[0]!, column('id', 'integer'), PG_COLUMNS[2]!];
+    const sql = new PostgresTableSql(writer(postgresEngine, { columns }), { zeroDates: 'stop' });
+    const [statement] = sql.deletes([['1', 2], ['3000000000', 3], ['5', 6]]); // prettier-ignore
     expect(statement!.text).toBe(
-      'DELETE FROM "o" t USING unnest($1::bigint[], $2::integer[]) AS u(c0, c1) WHERE t."id" = u.c0 AND t."part" = u.c1',
+      'DELETE FROM "o" t USING unnest($1::integer[], $2::integer[]) AS u(c0, c1) WHERE t."id" = u.c0 AND t."part" = u.c1',
     );
-    // The key that bigint cannot hold names no row.
+    // The key that integer cannot hold names no row.
     expect(statement!.values).toEqual(['{1,5}', '{2,6}']);
     expect(sql.deletes([])).toEqual([]);
   });
