@@ -57,6 +57,9 @@ const WEIGHTS = {
 const ROLLBACK_SHARE = 0.08;
 /** ER_LOCK_DEADLOCK, ER_LOCK_WAIT_TIMEOUT. */
 const CONFLICTS: ReadonlySet<number> = new Set([1205, 1213]);
+const OUTAGE_CODES: ReadonlySet<string> = new Set(['ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT']);
+/** ER_SERVER_SHUTDOWN, ER_CONNECTION_KILLED. */
+const OUTAGE_NUMBERS: ReadonlySet<number> = new Set([1053, 1927]);
 
 export class Workload {
   readonly #options: WorkloadOptions;
@@ -109,7 +112,7 @@ export class Workload {
     try {
       while (!signal.aborted) {
         try {
-          connection ??= await createConnection({ uri: this.#options.url, timezone: 'Z' });
+          connection ??= await this.#connect();
           await this.#transaction(connection, random);
         } catch (error) {
           connection?.destroy();
@@ -122,6 +125,13 @@ export class Workload {
     } finally {
       await connection?.end().catch(() => connection?.destroy());
     }
+  }
+
+  async #connect(): Promise<Connection> {
+    const connection = await createConnection({ uri: this.#options.url, timezone: 'Z' });
+    // Lost between two transactions: the next statement says so.
+    connection.on('error', () => undefined);
+    return connection;
   }
 
   /** Sleeps while all connections together are ahead of the rate. */
@@ -324,10 +334,15 @@ function isConflict(error: unknown): boolean {
 
 /** The server went away, is starting, or ends our session. */
 function isOutage(error: unknown): boolean {
-  const { code = '', errno = 0 } = error as { readonly code?: string; readonly errno?: number };
-  return (
-    ['PROTOCOL_CONNECTION_LOST', 'ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT'].includes(code) ||
-    errno === 1053 ||
-    errno === 1927
-  );
+  const {
+    code = '',
+    errno = 0,
+    fatal,
+  } = error as {
+    readonly code?: string;
+    readonly errno?: number;
+    /** How mysql2 marks what ended the connection, some of it without a code. */
+    readonly fatal?: boolean;
+  };
+  return fatal === true || OUTAGE_CODES.has(code) || OUTAGE_NUMBERS.has(errno);
 }

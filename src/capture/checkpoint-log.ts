@@ -9,6 +9,7 @@
  * Compaction keeps the newest checkpoint of each incarnation and ten minutes for ever, so that there is always a position to
  * go on from and a history to go back in.
  */
+import { randomUUID } from 'node:crypto';
 import { RowferryError } from '../errors.ts';
 import type { Position } from '../model/position.ts';
 
@@ -20,6 +21,8 @@ export interface LogEntry {
 
 export interface Claim {
   readonly kind: 'claim';
+  /** Made anew for each claim, so that a copy of it (an append whose answer was lost, sent again) is known as one. */
+  readonly id: string;
   readonly epoch: number;
   /** Where the claimer starts to read; null only for the very first claim of a source. */
   readonly start: Position | null;
@@ -47,6 +50,9 @@ export interface Accept {
 }
 
 export type CheckpointRecord = Claim | Checkpoint | Accept;
+
+/** What a claimer decides; the rest is added when it is appended. */
+export type ClaimWish = Omit<Claim, 'kind' | 'id'>;
 
 /** What the log says, read from start to end. */
 export interface CheckpointState {
@@ -77,13 +83,18 @@ export function readCheckpointLog(entries: readonly LogEntry[]): CheckpointState
   };
   const accepted = new Set<string>();
   const history: Checkpoint[] = [];
+  const claims = new Set<string>();
   for (const entry of entries) {
     const record = parseRecord(entry);
     const end = entry.offset + 1;
     if (record.kind === 'accept') {
       accepted.add(record.statement);
       state = { ...state, end };
+    } else if (record.epoch < state.epoch || (record.kind === 'claim' && claims.has(record.id))) {
+      // A late copy, or a zombie of an epoch that is over: taking it up would bring that epoch back.
+      state = { ...state, end };
     } else if (record.kind === 'claim') {
+      claims.add(record.id);
       // A claim decides only where nothing newer is saved: its start is what its writer had read from this very log.
       const { epoch, start, timeMs } = record;
       state = {
@@ -134,7 +145,7 @@ const BUCKET_MS = 600_000;
 export function recordKey(record: CheckpointRecord): string {
   switch (record.kind) {
     case 'claim':
-      return `claim/${record.timeMs}/${record.by}`;
+      return `claim/${record.id}`;
     case 'accept':
       return `accept/${record.statement}`;
     case 'checkpoint':
@@ -174,17 +185,17 @@ export class CheckpointWriter {
    */
   static async claim(
     store: CheckpointStore,
-    decide: (state: CheckpointState) => Omit<Claim, 'kind'>,
+    decide: (state: CheckpointState) => ClaimWish,
     signal: AbortSignal,
   ): Promise<{
     readonly writer: CheckpointWriter;
-    readonly claim: Omit<Claim, 'kind'>;
+    readonly claim: ClaimWish;
     readonly state: CheckpointState;
   }> {
     let state = readCheckpointLog(await store.readAll(signal));
     for (;;) {
       const claim = decide(state);
-      const record: Claim = { kind: 'claim', ...claim };
+      const record: Claim = { kind: 'claim', id: randomUUID(), ...claim };
       const offset = await store.append(recordKey(record), encodeRecord(record), signal);
       const writer = new CheckpointWriter(store, claim.epoch, offset);
       if (offset === state.end) return { writer, claim, state };

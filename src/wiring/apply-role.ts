@@ -11,6 +11,7 @@ import { openTarget } from '../targets/open-target.ts';
 import type { Target } from '../targets/target.ts';
 import { connectKafka, prepareTopics } from './kafka-parts.ts';
 import { agreeOnLayout } from './layout.ts';
+import { removeDeadMembers } from './member-id.ts';
 import { applyGroup, sourceTopics } from './names.ts';
 
 const MiB = 1024 * 1024;
@@ -39,6 +40,7 @@ export class ApplyRole {
       if (signal.aborted) return;
       await agreeOnLayout(link, config, signal);
       await checkTables(config, targets);
+      await removeDeadMembers(link, applyGroup(config), this.#log);
       await this.#apply(link, targets, signal);
     } finally {
       await Promise.all(targets.map(async (target) => await target.close()));

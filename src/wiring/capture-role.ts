@@ -13,6 +13,7 @@ import type { Log } from '../model/log.ts';
 import { Backoff, sleep } from '../runtime/backoff.ts';
 import { connectKafka, prepareTopics, senderOf, TopicStore } from './kafka-parts.ts';
 import { Leadership } from './leadership.ts';
+import { removeDeadMembers } from './member-id.ts';
 import { sourceTopics } from './names.ts';
 import { inspectSource } from './source-facts.ts';
 
@@ -44,6 +45,7 @@ export class CaptureRole {
     await prepareTopics(link, config, signal, this.#log);
     if (signal.aborted) return;
     const { checkpoints, captureGroup } = sourceTopics(config, name);
+    await removeDeadMembers(link, captureGroup, this.#log);
     const ended = new AbortController();
     const leadership = new Leadership(
       (onAssign) =>

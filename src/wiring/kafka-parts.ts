@@ -6,13 +6,15 @@ import { ensureTopic, waitForKafka } from '../drivers/kafka-admin.ts';
 import { KafkaLink } from '../drivers/kafka-client.ts';
 import { readLog } from '../drivers/kafka-log.ts';
 import type { PartitionProducer } from '../drivers/kafka-producer.ts';
+import { RowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';
+import { memberId } from './member-id.ts';
 import { changeTopicConfig, compactedTopicConfig, layoutTopic, sourceTopics } from './names.ts';
 
 export function connectKafka(config: Config, role: string, log: Log): KafkaLink {
   const { brokers, tls, sasl } = config.kafka;
   return new KafkaLink({
-    clientId: `rowferry-${config.name}-${role}-${process.pid}`,
+    clientId: memberId(config.name, role),
     brokers,
     tls,
     sasl,
@@ -35,15 +37,26 @@ export async function prepareTopics(
   const compacted = { partitions: 1, replicationFactor, config: compactedTopicConfig(kafka) };
   for (const { name } of config.sources) {
     const { changes, checkpoints } = sourceTopics(config, name);
-    await ensureTopic(link, {
-      name: changes,
-      partitions,
-      replicationFactor,
-      config: changeTopicConfig(kafka),
-    });
-    await ensureTopic(link, { name: checkpoints, ...compacted });
+    const wish = { name: changes, partitions, replicationFactor, config: changeTopicConfig(kafka) };
+    const { maxMessageBytes, cleanupPolicy } = await ensureTopic(link, wish, signal);
+    if (cleanupPolicy.includes('compact'))
+      throw refused(changes, 'is compacted: changes of a row would vanish from it');
+    if (maxMessageBytes < kafka.maxMessageBytes) {
+      throw refused(
+        changes,
+        `takes ${maxMessageBytes} bytes a message, kafka.maxMessageBytes is ${kafka.maxMessageBytes}`,
+      );
+    }
+    await ensureTopic(link, { name: checkpoints, ...compacted }, signal);
   }
-  await ensureTopic(link, { name: layoutTopic(config), ...compacted });
+  await ensureTopic(link, { name: layoutTopic(config), ...compacted }, signal);
+}
+
+function refused(topic: string, what: string): RowferryError {
+  return new RowferryError('ROWFERRY_KAFKA_REFUSED', `topic ${topic} ${what}`, {
+    where: { topic },
+    hint: 'change the topic with your Kafka tools, or the setting',
+  });
 }
 
 /** A one-partition compacted topic as a log that is read whole and appended to. */

@@ -1,6 +1,6 @@
 /** Saved positions, replays and acknowledged statements, for the command line: all of it is records in the checkpoint topic. */
 import { hostname } from 'node:os';
-import type { Accept, CheckpointState, Claim } from '../capture/checkpoint-log.ts';
+import type { Accept, CheckpointState, ClaimWish } from '../capture/checkpoint-log.ts';
 import { CheckpointWriter, encodeRecord, readCheckpointLog, recordKey } from '../capture/checkpoint-log.ts';
 import { resolveReplay } from '../capture/replay.ts';
 import type { Config } from '../config/config.ts';
@@ -44,7 +44,7 @@ export async function requestReplay(
 ): Promise<{ readonly source: string; readonly epoch: number; readonly position: Position }> {
   const name = chooseSource(config, source);
   return await withStore(config, name, signal, async (store) => {
-    const decide = (state: CheckpointState): Omit<Claim, 'kind'> => {
+    const decide = (state: CheckpointState): ClaimWish => {
       const start = resolveReplay(name, from, state);
       return { epoch: state.epoch + 1, start, by: `replay by ${hostname()}`, timeMs: Date.now() };
     };

@@ -86,14 +86,22 @@ export function newLink(
   });
 }
 
-/** Reads until `done` says so and answers everything read. The link is closed when this ends, whatever happens. */
+/** Opens the link and reads until `done` says so. The link is closed when this ends, whatever happens. */
 export async function readUntil(
+  link: BinlogLink,
+  done: (event: BinlogEvent) => boolean,
+): Promise<readonly BinlogEvent[]> {
+  await link.open(AbortSignal.timeout(20_000));
+  return await readOpenUntil(link, done);
+}
+
+/** Like `readUntil`, of a link that is open. */
+export async function readOpenUntil(
   link: BinlogLink,
   done: (event: BinlogEvent) => boolean,
 ): Promise<readonly BinlogEvent[]> {
   const events: BinlogEvent[] = [];
   try {
-    await link.open(AbortSignal.timeout(20_000));
     for (;;) {
       for (const event of await link.read()) {
         events.push(event);
@@ -105,12 +113,14 @@ export async function readUntil(
   }
 }
 
-/** Everything up to the first heartbeat, so up to where the server stood when it had nothing more to say. */
-export async function readAll(link: BinlogLink, least: BinlogPlace): Promise<readonly BinlogEvent[]> {
-  return await readUntil(
-    link,
-    (event) => event.kind === 'heartbeat' && event.file === least.file && event.offset >= least.offset,
-  );
+/** The source stands at this place and has nothing more to say. */
+export function standsAt({ file, offset }: BinlogPlace): (event: BinlogEvent) => boolean {
+  return (event) => event.kind === 'heartbeat' && event.file === file && event.offset >= offset;
+}
+
+/** Everything from the link's start up to a place that the source has reached. */
+export async function readAll(link: BinlogLink, place: BinlogPlace): Promise<readonly BinlogEvent[]> {
+  return await readUntil(link, standsAt(place));
 }
 
 /** Runs statements on the server and answers the events that they made, of the tables of one schema. */

@@ -70,13 +70,13 @@ describe('the checkpoint log', () => {
 
   it("a claim that raced an operator's replay decides again, so that the new epoch is not lost (C3)", async () => {
     const log = new MemoryLog();
-    log.add({ kind: 'claim', epoch: 1, start: at(4), by: 'a', timeMs: 0 });
+    log.add({ kind: 'claim', id: 'a', epoch: 1, start: at(4), by: 'a', timeMs: 0 });
     log.add({ kind: 'checkpoint', incarnation: 0, epoch: 1, position: at(500), commitMs: null, timeMs: 0 });
     let raced = false;
     log.beforeAppend = () => {
       if (raced) return;
       raced = true;
-      log.add({ kind: 'claim', epoch: 2, start: at(40), by: 'replay', timeMs: 1 });
+      log.add({ kind: 'claim', id: 'r', epoch: 2, start: at(40), by: 'replay', timeMs: 1 });
     };
     const { claim } = await CheckpointWriter.claim(
       log,
@@ -85,6 +85,26 @@ describe('the checkpoint log', () => {
     );
     expect(claim).toMatchObject({ epoch: 2, start: at(40) });
     expect(readCheckpointLog(log.entries)).toMatchObject({ epoch: 2, position: at(40) });
+  });
+
+  it('a late copy of a claim brings neither its place nor its epoch back', () => {
+    const log = new MemoryLog();
+    const zombie: CheckpointRecord = { kind: 'claim', id: 'z', epoch: 1, start: at(4), by: 'z', timeMs: 0 };
+    log.add(zombie);
+    log.add({ kind: 'claim', id: 'r', epoch: 2, start: at(40), by: 'replay', timeMs: 1 });
+    log.add(zombie);
+    log.add({ kind: 'checkpoint', incarnation: 9, epoch: 1, position: at(999), commitMs: null, timeMs: 2 });
+    expect(readCheckpointLog(log.entries)).toMatchObject({
+      epoch: 2,
+      incarnation: 1,
+      position: at(40),
+      end: 4,
+    });
+    const again = new MemoryLog();
+    again.add(zombie);
+    again.add({ kind: 'checkpoint', incarnation: 0, epoch: 1, position: at(100), commitMs: null, timeMs: 2 });
+    again.add(zombie);
+    expect(readCheckpointLog(again.entries)).toMatchObject({ incarnation: 0, position: at(100) });
   });
 
   it('stops at a record that it cannot read, naming its offset', () => {
@@ -105,7 +125,7 @@ describe('the checkpoint log', () => {
 
 describe('resolveReplay', () => {
   const log = new MemoryLog();
-  log.add({ kind: 'claim', epoch: 1, start: at(4), by: 'a', timeMs: 0 });
+  log.add({ kind: 'claim', id: 'a', epoch: 1, start: at(4), by: 'a', timeMs: 0 });
   for (const [offset, timeMs] of [
     [100, 1000],
     [200, 2000],
