@@ -50,7 +50,7 @@ const WEIGHTS = {
   changeKey: 6,
   insertUser: 3,
   updateUser: 5,
-  swapEmails: 2,
+  swapEmails: 0.5,
   updateProduct: 3,
 } as const;
 

@@ -39,7 +39,10 @@ export function rowsKind(code: number): RowsKind | undefined {
   return KINDS.get(code);
 }
 
-/** The row images in an event's body from behind the table id and flags on; of updates before and after in turn. */
+/**
+ * The row images in an event's body from behind the table id and flags on; of updates before and after in turn. Every reader
+ * throws rather than read past the body's end, so the last row ends exactly there.
+ */
 export function readRows(cursor: Cursor, { op, extra, compressed }: RowsKind, shape: TableShape): Row[] {
   if (extra) cursor.skip(cursor.u16() - 2);
   const width = cursor.lenenc();
@@ -55,7 +58,6 @@ export function readRows(cursor: Cursor, { op, extra, compressed }: RowsKind, sh
     cursor.column = body.column;
   }
   cursor.column = -1;
-  if (body.left < 0) throw new DecodeFault('a row longer than its event');
   if (op === 'update' && rows.length % 2 !== 0) throw new DecodeFault('an update without its image after');
   return rows;
 }
@@ -82,7 +84,7 @@ function readRow(cursor: Cursor, { readers }: TableShape, width: number): Row {
 function requireAllColumns(cursor: Cursor, width: number): void {
   const present = cursor.bytes((width + 7) >> 3);
   for (let index = 0; index < width; index += 1) {
-    if (present.length === 9999) {
+    if ((present.readUInt8(index >> 3) & (1 << (index & 7))) === 0) {
       throw new UnsupportedFault('rows with columns missing', {
         hint: 'set binlog_row_image = FULL for every session, copy the rows by hand and start behind them',
       });
