@@ -1,0 +1,17 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { ERROR_CODES } from '../../../src/errors.ts';
+
+const read = (file: string): string => readFileSync(new URL(`../../../${file}`, import.meta.url), 'utf8');
+
+describe('the documents', () => {
+  it('README shows the very configuration that the demo runs', () => {
+    const shown = /```yaml\n([\s\S]*?)\n```/.exec(read('README.md'))?.[1];
+    expect(shown).toBe(read('scripts/demo/shop.yaml').trimEnd());
+  });
+
+  it('operations.md has an entry for every error code', () => {
+    const operations = read('docs/operations.md');
+    for (const code of Object.keys(ERROR_CODES)) expect(operations, code).toContain(`\`${code}\``);
+  });
+});
