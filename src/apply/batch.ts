@@ -9,6 +9,11 @@ import { decodeRecord } from '../wire/record.ts';
 import type { RecordQueue } from './record-queue.ts';
 import type { SequenceFilter } from './sequence-filter.ts';
 
+/** There is no way to mend a gap in place: what was deleted is unknown. */
+export const OFFSET_LOST_HINT =
+  'records were deleted before they were applied: fill emptied targets by a pipeline with a new "name", ' +
+  'and raise kafka.retentionMs above the longest stop';
+
 export interface BatchLimits {
   readonly rows: number;
   readonly bytes: number;
@@ -119,7 +124,7 @@ export class BatchCutter {
       `offset ${this.#end} was expected, ${offset} came`,
       {
         where: { topic, partition, offset: String(this.#end) },
-        hint: 'records were deleted before they were applied: replay from a position that covers them (rowferry replay)',
+        hint: OFFSET_LOST_HINT,
       },
     );
   }

@@ -18,7 +18,7 @@ import type { PartitionId, Target, Watermark } from '../targets/target.ts';
 import { TableShapes } from '../wire/chunk.ts';
 import type { RawRecord } from '../wire/raw-record.ts';
 import type { Batch, BatchLimits } from './batch.ts';
-import { BatchCutter } from './batch.ts';
+import { BatchCutter, OFFSET_LOST_HINT } from './batch.ts';
 import type { TargetState } from './batch-writer.ts';
 import { BatchWriter } from './batch-writer.ts';
 import { foldChanges } from './fold.ts';
@@ -181,9 +181,7 @@ export class PartitionWorker {
         `the log starts at ${low}, a target needs ${start}`,
         {
           where,
-          hint:
-            'records were deleted before they were applied: replay from a position that covers them (rowferry replay), ' +
-            'and raise kafka.retentionMs above the longest stop',
+          hint: OFFSET_LOST_HINT,
         },
       );
     }

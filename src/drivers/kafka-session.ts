@@ -372,6 +372,6 @@ function offsetLost({ topic, partition, expected, arrived, low, high }: LostOffs
         : `offset ${expected} is needed, the log goes on at ${arrived}`;
   return new RowferryError('ROWFERRY_KAFKA_OFFSET_LOST', text, {
     where: { topic, partition, offset: String(expected) },
-    hint: 'records that a target needs are gone: snapshot again, and raise kafka.retentionMs above the longest stop',
+    hint: 'records that a target needs are gone: fill emptied targets by a pipeline with a new "name", and raise kafka.retentionMs',
   });
 }

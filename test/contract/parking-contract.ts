@@ -123,6 +123,26 @@ export function parkingContract(engine: EngineName): void {
       expect(await accounts(database)).toEqual([['1', 'a'], ['2', 'free']]); // prettier-ignore
     });
 
+    test('lose their entry also in a batch that parks others', async (context) => {
+      const { database, target, writer } = await claimedTarget(context, engine, CREATE_ACCOUNT, ACCOUNT);
+      await target.write(batch(0, 1, [tableBatch(writer, { upserts: [['1', 'a']] })]), NEVER);
+      await target.write(batch(1, 2, [tableBatch(writer, { upserts: [['2', 'a'], ['3', 'a']] })]), NEVER); // prettier-ignore
+      const changes = { upserts: [['2', 'free'], ['4', 'a']], deletes: [['3']], unpark: [['2'], ['3']] }; // prettier-ignore
+      await target.write(batch(2, 3, [tableBatch(writer, changes)]), NEVER);
+      expect(await target.parked()).toMatchObject([{ key: ['4'] }]);
+      expect(await accounts(database)).toEqual([['1', 'a'], ['2', 'free']]); // prettier-ignore
+    });
+
+    test('are found among more rows than one statement takes', async (context) => {
+      const { database, target, writer } = await claimedTarget(context, engine, CREATE_ACCOUNT, ACCOUNT);
+      await target.write(batch(0, 1, [tableBatch(writer, { upserts: [['1', 'a']] })]), NEVER);
+      const upserts = Array.from({ length: 2_500 }, (_, i) => [String(i + 2), i === 2_200 ? 'a' : `m${i}`]);
+      const result = await target.write(batch(1, 2, [tableBatch(writer, { upserts })]), NEVER);
+      expect(result).toMatchObject({ parked: [{ key: ['2202'] }] });
+      expect(await target.parked()).toHaveLength(1);
+      expect(await database.rows('SELECT count(*) FROM account')).toEqual([['2500']]);
+    });
+
     test('keep their age when they conflict again', async (context) => {
       const { database, target, writer } = await claimedTarget(context, engine, CREATE_ACCOUNT, ACCOUNT);
       await target.write(batch(0, 1, [tableBatch(writer, { upserts: [['1', 'a'], ['2', 'b']] })]), NEVER); // prettier-ignore

@@ -45,16 +45,13 @@ describe('a statement that changes a captured table', () => {
     await pipeline.untilEqual();
   });
 
-  it.for(['TRUNCATE TABLE items', 'RENAME TABLE items TO things', 'DROP TABLE items'])(
-    '%s stops it as well',
-    async (statement, t) => {
-      const pipeline = await Pipeline.create(t, { tables: [itemsTable()] });
-      const daemon = await pipeline.startRunning();
-      await pipeline.write(statement);
-      expect((await pipeline.exitOf(daemon)).code).toBe(STOPPED_ON_DATA);
-      expect(pipeline.logs).toContain('ROWFERRY_SOURCE_DDL');
-    },
-  );
+  it.for(['TRUNCATE TABLE items', 'DROP TABLE items'])('%s stops it as well', async (statement, t) => {
+    const pipeline = await Pipeline.create(t, { tables: [itemsTable()] });
+    const daemon = await pipeline.startRunning();
+    await pipeline.write(statement);
+    expect((await pipeline.exitOf(daemon)).code).toBe(STOPPED_ON_DATA);
+    expect(pipeline.logs).toContain('ROWFERRY_SOURCE_DDL');
+  });
 
   it('is passed over when the table is not captured', async (t) => {
     const pipeline = await Pipeline.create(t, {

@@ -11,14 +11,12 @@ const POINTS = [
 ] as const;
 
 describe('a daemon that is killed at a named point', () => {
-  it.for(POINTS)('%s, twice under load, loses nothing and repeats nothing', async (point, t) => {
+  it.for(POINTS)('%s, under load, loses nothing and repeats nothing', async (point, t) => {
     const pipeline = await Pipeline.create(t, { tables: SHOP, sessionTimeoutMs: 1_000 });
     await pipeline.seedShop(SMALL_SHOP);
     const load = startLoad(pipeline, { seed: POINTS.indexOf(point) + 1 });
-    for (const count of [1, 4]) {
-      const daemon = pipeline.start({ env: { ROWFERRY_KILL_AT: `${point}:${count}` } });
-      expect(await pipeline.exitOf(daemon)).toEqual({ code: null, signal: 'SIGKILL' });
-    }
+    const doomed = pipeline.start({ env: { ROWFERRY_KILL_AT: `${point}:3` } });
+    expect(await pipeline.exitOf(doomed)).toEqual({ code: null, signal: 'SIGKILL' });
     await pipeline.startRunning();
     await load.stop();
     await pipeline.untilEqual();

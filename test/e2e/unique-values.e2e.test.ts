@@ -66,7 +66,7 @@ describe('unique values at the targets', () => {
     await sleep(3_000);
     await daemon.kill();
     await pipeline.startRunning();
-    await Promise.all(writers);
+    await writing;
     await pipeline.untilEqual();
     expect(await parkedEverywhere(pipeline)).toBe(0);
   });
