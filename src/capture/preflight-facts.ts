@@ -1,7 +1,7 @@
 /** Collects what the preflight judges. Every statement needs only the grants that capture needs anyway. */
 import { RowferryError } from '../errors.ts';
 import { quoteTable } from './preflight-finding.ts';
-import type { TableFilter } from './table-filter.ts';
+import type { TableFilter } from '../model/table-filter.ts';
 
 /**
  * Runs one statement on the source; values are the server's text, or null. Rejects with ROWFERRY_SOURCE_ACCESS when the

@@ -2,7 +2,7 @@
 import type { ColumnFacts, PreflightFacts, TableFacts, UniqueKeyFacts } from './preflight-facts.ts';
 import { quoteAccount, quoteName, quoteTable } from './preflight-finding.ts';
 import type { Finding } from './preflight-finding.ts';
-import type { TablePattern } from './table-filter.ts';
+import type { TablePattern } from '../model/table-filter.ts';
 
 /** Engines whose changes roll back with their transaction. */
 const TRANSACTIONAL = new Set(['innodb', 'rocksdb', 'tokudb']);

@@ -6,8 +6,8 @@ import type { Finding } from './preflight-finding.ts';
 import { judgeServer } from './preflight-rules.ts';
 import { judgeTables } from './preflight-table-rules.ts';
 import type { SourceFacts } from './start-position.ts';
-import { TableFilter } from './table-filter.ts';
-import type { TablePattern } from './table-filter.ts';
+import { TableFilter } from '../model/table-filter.ts';
+import type { TablePattern } from '../model/table-filter.ts';
 
 export interface PreflightOptions {
   /** The source's name in the configuration, for errors. */

@@ -1,6 +1,6 @@
 /** What one option alone cannot show: names that must exist, things that must differ, sizes that must fit together. */
 import type { z } from 'zod';
-import { parseTablePattern, TableFilter } from '../capture/table-filter.ts';
+import { parseTablePattern, TableFilter } from '../model/table-filter.ts';
 import type { DatabaseAddress } from './database-url.ts';
 import { formatPath } from './locate.ts';
 import type { Path, Problem } from './locate.ts';

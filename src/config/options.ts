@@ -3,7 +3,7 @@
  * (`option-table.ts`) and the JSON Schema (`json-schema.ts`) all come from here.
  */
 import { z } from 'zod';
-import { parseTablePattern } from '../capture/table-filter.ts';
+import { parseTablePattern } from '../model/table-filter.ts';
 import { parseDatabaseUrl } from './database-url.ts';
 import { duration, option, size, text, wholeNumber, yesNo } from './option-kinds.ts';
 

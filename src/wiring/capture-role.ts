@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { Capture } from '../capture/capture.ts';
 import type { CaptureStatus } from '../capture/capture-progress.ts';
 import { CaptureProgress } from '../capture/capture-progress.ts';
-import { TableFilter } from '../capture/table-filter.ts';
+import { TableFilter } from '../model/table-filter.ts';
 import type { Config, SourceSettings } from '../config/config.ts';
 import { BinlogLink } from '../drivers/binlog.ts';
 import { GroupConsumer } from '../drivers/kafka-consumer.ts';

@@ -3,7 +3,7 @@ import { parseForeignKeys } from '../../../src/capture/preflight-facts.ts';
 import type { ColumnFacts, PreflightFacts, TableFacts } from '../../../src/capture/preflight-facts.ts';
 import type { Finding } from '../../../src/capture/preflight-finding.ts';
 import { evaluateSource, formatFindings, preflightSource } from '../../../src/capture/preflight.ts';
-import { TableFilter } from '../../../src/capture/table-filter.ts';
+import { TableFilter } from '../../../src/model/table-filter.ts';
 import { EXACT_CHARSETS } from '../../../src/capture/preflight-table-rules.ts';
 import { textDecoder } from '../../../src/drivers/binlog-charset.ts';
 import { charsetOfCollation } from '../../../src/drivers/binlog-collations.ts';

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { parseTablePattern, TableFilter } from '../../../src/capture/table-filter.ts';
+import { parseTablePattern, TableFilter } from '../../../src/model/table-filter.ts';
 
 const names = fc.string({ unit: fc.constantFrom('a', 'b', '_', '$', 'ä'), minLength: 1, maxLength: 5 });
 const patterns = fc.string({
