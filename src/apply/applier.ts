@@ -16,6 +16,7 @@ import type { Target } from '../targets/target.ts';
 import type { BatchLimits } from './batch.ts';
 import type { PartitionStatus } from './partition-progress.ts';
 import { PartitionWorker } from './partition-worker.ts';
+import { TableLocks } from './table-locks.ts';
 
 export interface ApplierOptions {
   readonly targets: readonly Target[];
@@ -45,6 +46,7 @@ const STOPPED_RETRY = { firstMs: 2_000, maxMs: 60_000 };
 export class Applier {
   readonly #options: ApplierOptions;
   readonly #consumer: GroupConsumer;
+  readonly #locks = new TableLocks();
   readonly #slots = new Map<string, Slot>();
   #generation = new AbortController();
   #assigning: Promise<void> = Promise.resolve();
@@ -137,6 +139,7 @@ export class Applier {
       limits,
       queueBytes,
       onBadRow,
+      locks: this.#locks,
       log,
       feed: {
         seek: (offset) => consumer.seek(topic, partition, offset),

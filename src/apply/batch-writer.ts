@@ -25,6 +25,8 @@ import { workByTarget } from './fold.ts';
 import type { ParkedKeys } from './parked-keys.ts';
 import type { StageStep } from './stages.ts';
 import { planStages } from './stages.ts';
+import type { TableLocks } from './table-locks.ts';
+import { lockName } from './table-locks.ts';
 
 /** What a partition's owner knows of one target. */
 export interface TargetState {
@@ -39,6 +41,7 @@ export interface BatchWriterOptions {
   readonly states: readonly TargetState[];
   readonly parked: ParkedKeys;
   readonly onBadRow: 'stop' | 'park';
+  readonly locks: TableLocks;
 }
 
 export interface WrittenBatch {
@@ -104,7 +107,9 @@ export class BatchWriter {
           ? { kind: 'planned', plannedEnd: batch.end }
           : { kind: 'next', next: batch.end, sequence: batch.sequence, sourceTimeMs: sourceTimeMs(batch) },
     };
-    const result = await target.write(write, signal);
+    const unique = write.tables.filter(({ writer }) => writer.hasUniqueKeys);
+    const names = unique.map(({ writer }) => lockName(target.name, writer.table.name));
+    const result = await this.#options.locks.hold(names, async () => await target.write(write, signal));
     if (result.kind === 'stale') return 'stale';
     // Noted here and not when the whole stage is through: a sibling may fail, and what this target committed stays committed.
     if (step.kind !== 'arrive') state.next = batch.end;

@@ -8,11 +8,14 @@ import { exactKeyText } from '../model/row-key.ts';
 import { Backoff } from '../runtime/backoff.ts';
 import type { Target } from '../targets/target.ts';
 import type { ParkedKeys } from './parked-keys.ts';
+import type { TableLocks } from './table-locks.ts';
+import { lockName } from './table-locks.ts';
 
 export interface ParkedRetryOptions {
   readonly owner: number;
   readonly parked: ParkedKeys;
   readonly targets: readonly Target[];
+  readonly locks: TableLocks;
   readonly log: Log;
 }
 
@@ -41,13 +44,15 @@ export class ParkedRetry {
   }
 
   async runDue(signal: AbortSignal): Promise<'done' | 'stale'> {
-    const { parked, owner, targets, log } = this.#options;
+    const { parked, owner, targets, locks, log } = this.#options;
     if (parked.size === 0 || Date.now() < this.#dueAt) return 'done';
     for (const { target: index, entry } of parked.all()) {
       if (signal.aborted) return 'done';
       const target = targets[index]!;
       try {
-        const outcome = await target.retryParked(entry, owner, signal);
+        const outcome = await locks.hold([lockName(target.name, entry.table)], async () => {
+          return await target.retryParked(entry, owner, signal);
+        });
         if (outcome === 'stale') return 'stale';
         if (outcome === 'waits') continue;
         parked.delete(index, entry.table, exactKeyText(entry.key));

@@ -27,6 +27,7 @@ import { ParkedRetry } from './parked-retry.ts';
 import { PartitionProgress } from './partition-progress.ts';
 import { RecordQueue } from './record-queue.ts';
 import { SequenceFilter } from './sequence-filter.ts';
+import type { TableLocks } from './table-locks.ts';
 
 /** What the worker asks of the consumer that feeds it. */
 export interface PartitionFeed {
@@ -48,6 +49,8 @@ export interface PartitionWorkerOptions {
   readonly limits: BatchLimits;
   readonly queueBytes: number;
   readonly onBadRow: 'stop' | 'park';
+  /** Shared by all partitions of the process. */
+  readonly locks: TableLocks;
   readonly log: Log;
 }
 
@@ -87,7 +90,7 @@ export class PartitionWorker {
   }
 
   async #run(signal: AbortSignal): Promise<'lost' | 'stopped'> {
-    const { id, feed, router, limits, onBadRow } = this.#options;
+    const { id, feed, router, limits, onBadRow, locks, log } = this.#options;
     const claimed = await this.#claim(signal);
     if (claimed === 'lost') return 'lost';
     const { owner, states, start, mustReach, filter } = claimed;
@@ -101,8 +104,8 @@ export class PartitionWorker {
       limits,
       start,
     });
-    const writer = new BatchWriter({ id, owner, states, parked, onBadRow });
-    const retry = new ParkedRetry({ owner, parked, targets: this.#options.targets, log: this.#options.log });
+    const writer = new BatchWriter({ id, owner, states, parked, onBadRow, locks });
+    const retry = new ParkedRetry({ owner, parked, targets: this.#options.targets, locks, log });
     this.progress.claimed(owner, start);
     this.#listening = true;
     feed.seek(start);
