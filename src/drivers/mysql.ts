@@ -8,7 +8,6 @@ import type { DatabaseUrl, TlsSettings } from '../config/config.ts';
 import type { ErrorWhere, RowferryError } from '../errors.ts';
 import { mysqlFault, socketFault } from '../error-policy.ts';
 import type { DatabaseSide } from '../error-policy.ts';
-import { ConnectionPool } from './connection-pool.ts';
 import type { PooledConnection } from './connection-pool.ts';
 import { refusal, ServerError } from './server-error.ts';
 
@@ -19,6 +18,8 @@ export interface MysqlOptions {
   readonly where: ErrorWhere;
   /** Statements that shape a new session before it is used. */
   readonly session: readonly string[];
+  /** Allows `script`. */
+  readonly scripts?: boolean;
   readonly connectTimeoutMs?: number;
   /** A statement without an answer for so long counts as a lost link: the connection is cut. */
   readonly queryTimeoutMs?: number;
@@ -37,7 +38,6 @@ export interface MysqlResult {
 const CONNECT_TIMEOUT_MS = 10_000;
 const QUERY_TIMEOUT_MS = 120_000;
 const KEEPALIVE_MS = 15_000;
-const MAX_IDLE_MS = 60_000;
 
 /** Errors after which the server closes the link although it answered: shutdown, killed, idle too long, packet too big. */
 const CLOSING = new Set([1053, 1152, 1153, 1927, 2006, 2013, 3169, 4031]);
@@ -71,6 +71,7 @@ export class MysqlConnection implements PooledConnection {
       connectTimeout: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
       enableKeepAlive: true,
       keepAliveInitialDelay: KEEPALIVE_MS,
+      multipleStatements: options.scripts === true,
       // No stack trace kept for each statement: it costs more than the statement's text.
       trace: false,
       typeCast: (field) => field.string('utf8'),
@@ -97,7 +98,16 @@ export class MysqlConnection implements PooledConnection {
   }
 
   /** Runs one statement. */
-  query(sql: string): Promise<MysqlResult> {
+  async query(sql: string): Promise<MysqlResult> {
+    return toResult(await this.#send(sql));
+  }
+
+  /** Runs statements in one round trip, each only when those before it succeeded; which one failed is not told. */
+  async script(statements: readonly string[]): Promise<void> {
+    await this.#send(statements.join(';'));
+  }
+
+  #send(sql: string): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.destroy();
@@ -106,7 +116,7 @@ export class MysqlConnection implements PooledConnection {
       this.#raw.query({ sql }, (error, result) => {
         clearTimeout(timer);
         if (error !== null) reject(this.#classify(error));
-        else resolve(toResult(result));
+        else resolve(result);
       });
     });
   }
@@ -158,14 +168,6 @@ export class MysqlConnection implements PooledConnection {
       this.#options.where,
     );
   }
-}
-
-export function openMysqlPool(options: MysqlOptions, size: number): ConnectionPool<MysqlConnection> {
-  return new ConnectionPool({
-    size,
-    maxIdleMs: MAX_IDLE_MS,
-    connect: () => MysqlConnection.connect(options),
-  });
 }
 
 function toResult(result: unknown): MysqlResult {

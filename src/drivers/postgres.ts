@@ -8,7 +8,6 @@ import type { DatabaseUrl, TlsSettings } from '../config/config.ts';
 import type { ErrorWhere, RowferryError } from '../errors.ts';
 import { socketFault, sqlStateFault } from '../error-policy.ts';
 import type { DatabaseSide } from '../error-policy.ts';
-import { ConnectionPool } from './connection-pool.ts';
 import type { PooledConnection } from './connection-pool.ts';
 import { refusal, ServerError } from './server-error.ts';
 
@@ -44,12 +43,11 @@ export interface PostgresResult {
 const CONNECT_TIMEOUT_MS = 10_000;
 const QUERY_TIMEOUT_MS = 120_000;
 const KEEPALIVE_MS = 15_000;
-const MAX_IDLE_MS = 60_000;
 
 const asText = (value: string): string => value;
 
-/** SQLSTATEs after which the server closes the link although it answered. */
-const CLOSING = /^(08...|57P0[1-5]|25P03|25P04)$/;
+/** SQLSTATEs after which a connection is of no use although it answered: the server closes it, or has lost its statements. */
+const CLOSING = /^(08...|57P0[1-5]|25P03|25P04|26000)$/;
 
 export class PostgresConnection implements PooledConnection {
   readonly #raw: Client;
@@ -161,14 +159,6 @@ export class PostgresConnection implements PooledConnection {
     const fault = code === undefined ? 'link' : socketFault(code);
     return refusal(new ServerError({ title, fault, text: '' }), side, where);
   }
-}
-
-export function openPostgresPool(options: PostgresOptions, size: number): ConnectionPool<PostgresConnection> {
-  return new ConnectionPool({
-    size,
-    maxIdleMs: MAX_IDLE_MS,
-    connect: () => PostgresConnection.connect(options),
-  });
 }
 
 function tlsOptions(tls: TlsSettings | null): ConnectionOptions | false {

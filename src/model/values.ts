@@ -19,7 +19,6 @@ interface ValueRule {
   readonly postgres: Readonly<Partial<Record<PostgresKind, PostgresEncoder>>>;
 }
 
-/* oxfmt-ignore */
 export const VALUE_RULES: Readonly<Record<Family, ValueRule>> = {
   integer: {
     wire: 'number',

@@ -29,8 +29,16 @@ export const MYSQL_SESSION = [
   'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED',
   `SET SESSION time_zone = '+00:00', sql_mode = '${SQL_MODE}', foreign_key_checks = 0, unique_checks = 1, ` +
     // A forgotten transaction of a process that vanished must not hold its locks for long.
-    'innodb_lock_wait_timeout = 5, wait_timeout = 600, sql_safe_updates = 0, autocommit = 0',
+    'innodb_lock_wait_timeout = 5, wait_timeout = 600, sql_safe_updates = 0, sql_notes = 1, max_error_count = 1024, autocommit = 0',
 ];
+
+/** Within a script: fails (a subquery with two rows) unless the UPDATE before it met its row. */
+const REQUIRE_ONE_ROW = 'SELECT IF(ROW_COUNT() = 1, 1, (SELECT 1 UNION SELECT 2))';
+/** The same unless the statement before it was carried out without a warning. */
+const REQUIRE_NO_WARNING = 'SELECT IF(@@warning_count = 0, 1, (SELECT 1 UNION SELECT 2))';
+
+/** Errors that a COMMIT may answer: ER_ERROR_DURING_COMMIT and group replication's refusal. */
+const COMMIT_ERRORS = new Set(['1180', '3101']);
 
 const DATA_TRUNCATED = '1265';
 /** Warnings and notes by which a server says that it stored something else than it was given. */
@@ -97,6 +105,64 @@ export class MysqlSession extends ControlSession implements Session {
   }
 
   async writeAll(batch: WriteBatch, writeId: string): Promise<'committed' | 'stale'> {
+    const script = this.#script(batch, writeId);
+    if (script === undefined) return this.#writeInOrder(batch, writeId);
+    this.#isCommitPending = true;
+    try {
+      await this.#connection.script(script);
+      this.#isCommitPending = false;
+      return 'committed';
+    } catch (error) {
+      const code = serverErrorOf(error)?.code;
+      // Without an answer, or when COMMIT itself failed, the watermark has to tell what happened.
+      if (!this.isUsable || code === undefined || COMMIT_ERRORS.has(code)) throw error;
+      this.#isCommitPending = false;
+      const isKnown =
+        error instanceof RowferryError && (error.action === 'retry' || error.action === 'isolate');
+      if (isKnown) throw error;
+    }
+    // A script does not tell which of its statements failed: stale, or whose value.
+    await this.rollback();
+    return this.#writeInOrder(batch, writeId);
+  }
+
+  /** The transaction as one text, which stops at what would keep it from being exact; undefined when it must go in pieces. */
+  #script(batch: WriteBatch, writeId: string): string[] | undefined {
+    const { limits } = this.#traits;
+    const { id, tables } = batch;
+    const statements = [this.control.saveWatermark(batch, writeId), REQUIRE_ONE_ROW];
+    const refs = tables.flatMap(({ writer, unpark }) =>
+      unpark.map((key) => parkedRef(id, writer.table.name, key)),
+    );
+    if (refs.length > 0) statements.push(this.control.deleteParked(refs));
+    let units = 0;
+    const add = (sql: string, ...after: readonly string[]): void => {
+      units += sql.length;
+      statements.push(sql, ...after);
+    };
+    for (const { writer, deletes } of tables) {
+      for (const sql of this.#made(writer, (plan) => plan.deletes(deletes, limits))) add(sql);
+    }
+    for (const { writer, upserts } of tables) {
+      const plan = this.#plan(writer);
+      if (plan.hasEmptyEnums && upserts.some((row) => plan.emptyEnumCount(row) > 0)) return undefined;
+      if (writer.hasUniqueKeys) {
+        // ON DUPLICATE KEY UPDATE would fire for any unique key and overwrite another row.
+        const keys = upserts.map(({ key }) => key);
+        for (const sql of this.#made(writer, () => plan.deletes(keys, limits))) add(sql);
+        for (const sql of this.#made(writer, () => plan.inserts(upserts, limits)))
+          add(sql, REQUIRE_NO_WARNING);
+      } else {
+        for (const sql of this.#made(writer, () => plan.upserts(upserts, limits)))
+          add(sql, REQUIRE_NO_WARNING);
+      }
+      if (units > limits.units) return undefined;
+    }
+    statements.push('COMMIT');
+    return statements;
+  }
+
+  async #writeInOrder(batch: WriteBatch, writeId: string): Promise<'committed' | 'stale'> {
     if (!(await this.saveWatermark(batch, writeId))) return 'stale';
     const { tables, id } = batch;
     await this.deleteParked(
@@ -104,16 +170,15 @@ export class MysqlSession extends ControlSession implements Session {
     );
     for (const { writer, deletes } of tables) await this.deleteRows(writer, deletes);
     for (const { writer, upserts } of tables) {
-      if (!writer.hasUniqueKeys) {
+      if (writer.hasUniqueKeys) {
+        await this.deleteRows(
+          writer,
+          upserts.map(({ key }) => key),
+        );
+        await this.insertRows(writer, upserts);
+      } else {
         await this.upsertRows(writer, upserts);
-        continue;
       }
-      // ON DUPLICATE KEY UPDATE would fire for any unique key and overwrite another row.
-      await this.deleteRows(
-        writer,
-        upserts.map(({ key }) => key),
-      );
-      await this.insertRows(writer, upserts);
     }
     await this.commit();
     return 'committed';
@@ -212,17 +277,33 @@ export class MysqlSession extends ControlSession implements Session {
 
   /** Adds table and column to what goes wrong in `work`. */
   async #blaming(writer: TableWriter, work: (plan: MysqlTableSql) => Promise<void>): Promise<void> {
+    try {
+      await work(this.#plan(writer));
+    } catch (error) {
+      throw blaming(error, writer);
+    }
+  }
+
+  #made(writer: TableWriter, make: (plan: MysqlTableSql) => string[]): string[] {
+    try {
+      return make(this.#plan(writer));
+    } catch (error) {
+      throw blaming(error, writer);
+    }
+  }
+
+  #plan(writer: TableWriter): MysqlTableSql {
     const { form } = this.#traits;
     let plan = plans[form].get(writer);
     if (plan === undefined) plans[form].set(writer, (plan = new MysqlTableSql(writer, form)));
-    try {
-      await work(plan);
-    } catch (error) {
-      if (!(error instanceof RowferryError)) throw error;
-      const column = serverErrorOf(error)?.columnAmong(writer.columns.map(({ target }) => target.name));
-      throw error.at({ table: writer.table.name, ...(column === undefined ? {} : { column }) });
-    }
+    return plan;
   }
+}
+
+function blaming(error: unknown, writer: TableWriter): unknown {
+  if (!(error instanceof RowferryError)) return error;
+  const column = serverErrorOf(error)?.columnAmong(writer.columns.map(({ target }) => target.name));
+  return error.at({ table: writer.table.name, ...(column === undefined ? {} : { column }) });
 }
 
 function splitEmptyEnums(

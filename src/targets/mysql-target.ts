@@ -34,6 +34,7 @@ export function openMysqlSessions(
         ...options,
         side: 'target',
         session: MYSQL_SESSION,
+        scripts: true,
       });
       try {
         return new MysqlSession(connection, control, await readTraits(connection));

@@ -59,9 +59,11 @@ describe('unique values at the targets', () => {
     });
     const rows = Array.from({ length: 50 }, (_, i) => [i, i % 4, `code ${i}`]);
     await pipeline.write('INSERT INTO items (id, owner, code) VALUES ?', [rows]);
-    const writers = [1, 2, 3, 4].map(
-      async (seed) => await passCodesAround(pipeline, new Random(seed), 8_000),
+    const writing = Promise.all(
+      [1, 2, 3, 4].map(async (seed) => await passCodesAround(pipeline, new Random(seed), 8_000)),
     );
+    // Awaited below; a failure before that must not end the test run.
+    writing.catch(() => undefined);
     const daemon = pipeline.start();
     await sleep(3_000);
     await daemon.kill();

@@ -5,9 +5,11 @@ import { once } from 'node:events';
  * What happens to the next COMMIT on its way to the server:
  * - `lost`: it never arrives; both ends see the link cut.
  * - `unanswered`: the server carries it out and its answer is lost.
- * - `late`: the client sees the link cut at once, the server gets the COMMIT only when `deliverLate` is called.
+ * - `late`: the client sees the link cut at once, the server gets the COMMIT only when `deliverLate` is called. Statements
+ *   that travel in one packet with it are let through before.
+ * - `stray`: like `late`, but all of the COMMIT's packet is held back.
  */
-export type CommitFault = 'lost' | 'unanswered' | 'late';
+export type CommitFault = 'lost' | 'unanswered' | 'late' | 'stray';
 
 /** A TCP proxy in front of one database that puts one fault on the next COMMIT (MySQL and PostgreSQL, without TLS). */
 export class CommitProxy {
@@ -16,6 +18,8 @@ export class CommitProxy {
   readonly #sockets = new Set<Socket>();
   #armed: CommitFault | undefined;
   #late: (() => void)[] = [];
+  #onLateAnswer: (() => void) | undefined;
+  #roundTrips = 0;
   #skip = 0;
   #met = 0;
 
@@ -34,6 +38,11 @@ export class CommitProxy {
     return (this.#listener.address() as AddressInfo).port;
   }
 
+  /** How often a client spoke again after the server had. */
+  get roundTrips(): number {
+    return this.#roundTrips;
+  }
+
   /** How many COMMITs met their fault. */
   get met(): number {
     return this.#met;
@@ -49,6 +58,13 @@ export class CommitProxy {
   arm(fault: CommitFault, options: { readonly skip?: number } = {}): void {
     this.#armed = fault;
     this.#skip = options.skip ?? 0;
+  }
+
+  /** Resolves when the server has answered to something after its client was cut off. */
+  lateAnswer(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onLateAnswer = resolve;
+    });
   }
 
   deliverLate(): void {
@@ -81,7 +97,10 @@ export class CommitProxy {
       isCut = true;
       client.resetAndDestroy();
     };
+    let serverSpoke = true;
     client.on('data', (chunk: Buffer) => {
+      if (serverSpoke) this.#roundTrips++;
+      serverSpoke = false;
       const start = this.#armed === undefined ? -1 : commitStart(chunk);
       if (start < 0 || this.#skip-- > 0) {
         server.write(chunk);
@@ -91,11 +110,16 @@ export class CommitProxy {
       this.#armed = undefined;
       this.#met++;
       server.write(chunk.subarray(0, start));
-      const commit = Buffer.from(chunk.subarray(start));
+      let commit: Buffer = Buffer.from(chunk.subarray(start));
+      if (fault === 'late' && commit[4] === COM_QUERY) {
+        const [before, alone] = splitScript(commit);
+        if (before !== undefined) server.write(before);
+        commit = alone;
+      }
       if (fault === 'lost') {
         cutClient();
         server.resetAndDestroy();
-      } else if (fault === 'late') {
+      } else if (fault === 'late' || fault === 'stray') {
         this.#late.push(() => server.write(commit));
         cutClient();
       } else {
@@ -105,7 +129,11 @@ export class CommitProxy {
       }
     });
     server.on('data', (chunk: Buffer) => {
-      if (isCut) return;
+      serverSpoke = true;
+      if (isCut) {
+        this.#onLateAnswer?.();
+        return;
+      }
       if (!awaitsAnswer) {
         client.write(chunk);
         return;
@@ -128,4 +156,20 @@ function commitStart(chunk: Buffer): number {
   // PostgreSQL: 'Q', four bytes of length, the text.
   const postgres = chunk.indexOf('COMMIT\0', 0, 'latin1');
   return postgres >= 5 ? postgres - 5 : -1;
+}
+
+/** Takes a MySQL packet of statements that end in a COMMIT apart into one without and one with nothing else. */
+function splitScript(packet: Buffer): [before: Buffer | undefined, commit: Buffer] {
+  // Newer protocols send two counts of query attributes before the text.
+  const prefix = packet.subarray(4, packet[5] === 0 ? 7 : 5);
+  const text = packet.subarray(4 + prefix.length).toString('latin1');
+  if (text === 'COMMIT') return [undefined, packet];
+  return [queryPacket(prefix, text.slice(0, -';COMMIT'.length)), queryPacket(prefix, 'COMMIT')];
+}
+
+function queryPacket(prefix: Buffer, text: string): Buffer {
+  const body = Buffer.concat([prefix, Buffer.from(text, 'latin1')]);
+  const header = Buffer.alloc(4);
+  header.writeUIntLE(body.length, 0, 3);
+  return Buffer.concat([header, body]);
 }
