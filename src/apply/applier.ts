@@ -7,6 +7,7 @@
  * A worker that stops with an error leaves the others running (APP-8). It is tried again after a while, from its watermark:
  * whoever mends the cause (a missing column, a full disk) need not tell rowferry.
  */
+import type { ErrorCode, RowferryError } from '../errors.ts';
 import { toRowferryError } from '../errors.ts';
 import type { AssignedPartition, GroupConsumer, RecordBatch } from '../drivers/kafka-consumer.ts';
 import type { Log } from '../model/log.ts';
@@ -41,6 +42,12 @@ class Slot {
   }
 }
 
+/** Offsets do not fit the log: trying again might find that they seem to, when the log has grown past them. */
+const FINAL: ReadonlySet<ErrorCode> = new Set([
+  'ROWFERRY_KAFKA_OFFSET_LOST',
+  'ROWFERRY_CONFIG_STATE_MISMATCH',
+]);
+
 const STOPPED_RETRY = { firstMs: 2_000, maxMs: 60_000 };
 
 export class Applier {
@@ -48,6 +55,8 @@ export class Applier {
   readonly #consumer: GroupConsumer;
   readonly #locks = new TableLocks();
   readonly #slots = new Map<string, Slot>();
+  readonly #failed = new AbortController();
+  #failure: RowferryError | undefined;
   #generation = new AbortController();
   #assigning: Promise<void> = Promise.resolve();
 
@@ -62,7 +71,8 @@ export class Applier {
   /** Resolves when the signal aborted and every worker has ended; rejects when the consumer can never go on. */
   async run(signal: AbortSignal): Promise<void> {
     try {
-      await this.#consumer.run(signal);
+      await this.#consumer.run(AbortSignal.any([signal, this.#failed.signal]));
+      if (this.#failure !== undefined) throw this.#failure;
     } finally {
       this.#generation.abort();
       await this.#assigning;
@@ -115,6 +125,10 @@ export class Applier {
         return;
       } catch (thrown) {
         const error = toRowferryError(thrown, 'applying a partition');
+        if (FINAL.has(error.code)) {
+          this.#fail(error);
+          return;
+        }
         this.#consumer.pause(id.topic, id.partition);
         const waitMs = backoff.nextMs();
         slot.worker.progress.stopped(error, Date.now() + waitMs);
@@ -126,6 +140,11 @@ export class Applier {
         slot.worker = this.#newWorker(id, queueBytes);
       }
     }
+  }
+
+  #fail(error: RowferryError): void {
+    this.#failure ??= error;
+    this.#failed.abort();
   }
 
   #newWorker(id: AssignedPartition, queueBytes: number): PartitionWorker {

@@ -96,7 +96,9 @@ export class BatchCutter {
     if (record.offset > this.#end) return this.#gap(record.offset);
     try {
       const decoded = decodeRecord(record, this.#shapes);
-      if (decoded.kind === 'marker') this.#marker = decoded.marker;
+      // A zombie's marker of an epoch that is over tells of another past.
+      if (decoded.kind === 'marker' && decoded.marker.epoch >= this.#filter.current.epoch)
+        this.#marker = decoded.marker;
       if (decoded.kind === 'changes') {
         const { epoch, changes } = decoded.chunk;
         for (const change of changes) {

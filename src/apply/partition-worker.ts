@@ -55,6 +55,11 @@ export interface PartitionWorkerOptions {
 }
 
 const CLAIM_TRIES = 3;
+/**
+ * Records between the targets' watermarks. One that is behind is at most a batch and a few markers behind; further apart means
+ * that a target is new, or was emptied or restored, and the log cannot tell what it lacks.
+ */
+const LARGEST_GAP = 10_000;
 
 export class PartitionWorker {
   readonly id: PartitionId;
@@ -94,6 +99,7 @@ export class PartitionWorker {
     const claimed = await this.#claim(signal);
     if (claimed === 'lost') return 'lost';
     const { owner, states, start, mustReach, filter } = claimed;
+    if (mustReach - start > LARGEST_GAP) throw tooFarApart(states, mustReach, id);
     await this.#checkBounds(start, mustReach, signal);
     const parked = await this.#readParked();
     const cutter = new BatchCutter({
@@ -125,6 +131,7 @@ export class PartitionWorker {
       killPoint('apply.after-commit');
       feed.commitHint(Math.min(...states.map((state) => state.next)));
       if (rows.length > 0) retry.tablesChanged();
+      if ((await retry.runDue(signal)) === 'stale') return 'lost';
     }
     return 'stopped';
   }
@@ -219,6 +226,18 @@ function claimedState(owner: number, targets: readonly Target[], marks: readonly
     mustReach: Math.max(...marks.map((mark) => Math.max(mark.next, mark.plannedEnd ?? 0))),
     filter: new SequenceFilter(behind.sequence),
   };
+}
+
+function tooFarApart(states: readonly TargetState[], furthest: number, id: PartitionId): RowferryError {
+  const behind = states.reduce((least, state) => (state.next < least.next ? state : least));
+  return new RowferryError(
+    'ROWFERRY_CONFIG_STATE_MISMATCH',
+    `target ${behind.target.name} stands at offset ${behind.next}, another one at ${furthest}: it is new, or was emptied or restored`,
+    {
+      where: { target: behind.target.name, topic: id.topic, partition: id.partition },
+      hint: 'restore it as it was, or give the new target a pipeline with a "name" of its own',
+    },
+  );
 }
 
 function foldAt(batch: Batch, router: Router, id: PartitionId) {

@@ -33,6 +33,8 @@ export interface AssemblerOptions {
   readonly partitions: number;
   /** Binlog file in which the first event stands. */
   readonly file: string;
+  /** Where in that file reading begins: nothing that ends before it may arrive. */
+  readonly offset: number;
   readonly captures: (schema: string, table: string) => boolean;
   /** `file:end position` of statements that an operator has dealt with. */
   readonly accepted: ReadonlySet<string>;
@@ -50,6 +52,7 @@ export class Assembler {
   #fileNumber: number;
   #commitMs: number | null = null;
   #xa = false;
+  #atStart = true;
 
   constructor(options: AssemblerOptions, sink: AssemblerSink) {
     this.#options = options;
@@ -63,6 +66,7 @@ export class Assembler {
   }
 
   handle(event: BinlogEvent): void {
+    if (this.#atStart && 'end' in event) this.#checkStart(event.end);
     switch (event.kind) {
       case 'rotate':
         this.#rotate(event.file);
@@ -99,6 +103,23 @@ export class Assembler {
       case 'heartbeat':
         return;
     }
+  }
+
+  /**
+   * The same server with its binlogs reset writes the same file names anew. Its changes would carry names that consumers have
+   * seen, and be dropped as repetitions.
+   */
+  #checkStart(end: number): void {
+    const { source, file, offset } = this.#options;
+    if (this.#file !== file || end > offset) {
+      this.#atStart = false;
+      return;
+    }
+    throw new RowferryError(
+      'ROWFERRY_SOURCE_POSITION_LOST',
+      `the source sends ${file}:${end}, which lies before the saved position: its binlogs were reset`,
+      { where: { source, position: `${file}:${offset}` }, hint: 'fill emptied targets by a pipeline with a new "name"' },
+    );
   }
 
   #rotate(file: string): void {

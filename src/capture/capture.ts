@@ -4,11 +4,12 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import type { BinlogLink } from '../drivers/binlog.ts';
+import type { HeartbeatEvent } from '../drivers/binlog-event.ts';
 import { RowferryError, toRowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';
 import { GtidSet } from '../model/gtid-set.ts';
 import type { Position, StartFrom } from '../model/position.ts';
-import { formatPosition } from '../model/position.ts';
+import { binlogFileNumber, formatPosition } from '../model/position.ts';
 import type { TransactionEnd } from './assembler.ts';
 import { Assembler } from './assembler.ts';
 import { CaptureProgress } from './capture-progress.ts';
@@ -38,6 +39,8 @@ export interface CapturePorts {
   readonly sender: RecordSender;
   /** Checks the source and tells where it stands; throws ROWFERRY_SOURCE_PREFLIGHT with all findings. */
   inspect(signal: AbortSignal): Promise<SourceFacts>;
+  /** Whether the change topic holds records. */
+  hasPublished(signal: AbortSignal): Promise<boolean>;
   /** A link that is not open yet, reading from `start`. */
   link(start: Position, facts: SourceFacts): BinlogLink;
 }
@@ -69,16 +72,28 @@ export class Capture {
     const { source, log, by, start, captures, partitions } = this.#options;
     this.progress.enter('starting');
     const facts = await this.#ports.inspect(signal);
-    const claimed = await claimSource(this.#ports.store, { source, start, facts, by }, signal);
+    const claimed = await claimSource(
+      this.#ports.store,
+      { source, start, facts, by, hasPublished: await this.#ports.hasPublished(signal) },
+      signal,
+    );
     const { writer, epoch, position, accepted } = claimed;
     log.info(
       { source, epoch, incarnation: writer.incarnation },
       `capture reads from ${formatPosition(position)}`,
     );
     const link = this.#ports.link(position, facts);
-    const session = new Session(this.#options, this.#ports.sender, this.progress, writer, epoch, position);
+    const session = new Session(
+      this.#options,
+      this.#ports.sender,
+      this.progress,
+      writer,
+      epoch,
+      position,
+      facts,
+    );
     const assembler = new Assembler(
-      { source, partitions, file: position.file, captures, accepted },
+      { source, partitions, file: position.file, offset: position.offset, captures, accepted },
       {
         change: (partition, change) => session.publisher.add(partition, change),
         transactionEnd: (end) => session.transactionEnd(end),
@@ -117,6 +132,7 @@ class Session {
   readonly #progress: CaptureProgress;
   readonly #checkpoints: CheckpointWriter;
   readonly #epoch: number;
+  readonly #facts: SourceFacts;
   readonly #server: string;
   readonly #gtids: GtidSet | undefined;
   #end: TransactionEnd | undefined;
@@ -137,7 +153,9 @@ class Session {
     checkpoints: CheckpointWriter,
     epoch: number,
     position: Position,
+    facts: SourceFacts,
   ) {
+    this.#facts = facts;
     this.#options = options;
     this.#progress = progress;
     this.#checkpoints = checkpoints;
@@ -165,7 +183,7 @@ class Session {
         let failure: RowferryError | undefined;
         try {
           for (const event of events) {
-            if (event.kind === 'heartbeat') this.#horizonMs = Date.now();
+            if (event.kind === 'heartbeat') this.#heartbeat(event, event === events.at(-1));
             else assembler.handle(event);
           }
         } catch (error) {
@@ -191,6 +209,16 @@ class Session {
     }
     await this.#drain(AbortSignal.timeout(5_000));
     return 'stopped';
+  }
+
+  /**
+   * The source is idle at this place: everything committed by now has been read. Not so while it still skips what a GTID
+   * start covers (it sends heartbeats then, with a backlog behind them), nor when more events wait behind the heartbeat.
+   */
+  #heartbeat({ file, offset }: HeartbeatEvent, isLast: boolean): void {
+    const { current } = this.#facts;
+    const files = (binlogFileNumber(file) ?? 0) - (binlogFileNumber(current.file) ?? 0);
+    if (isLast && (files > 0 || (files === 0 && offset >= current.offset))) this.#horizonMs = Date.now();
   }
 
   #flush(): void {

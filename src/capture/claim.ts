@@ -1,4 +1,5 @@
 /** Takes a source over: reads the checkpoint topic, decides epoch and position (C3), claims (C1). */
+import { RowferryError } from '../errors.ts';
 import type { Position, StartFrom } from '../model/position.ts';
 import type { CheckpointStore } from './checkpoint-log.ts';
 import { CheckpointWriter } from './checkpoint-log.ts';
@@ -19,14 +20,17 @@ export async function claimSource(
     readonly start: StartFrom;
     readonly facts: SourceFacts;
     readonly by: string;
+    /** The change topic holds records. */
+    readonly hasPublished: boolean;
   },
   signal: AbortSignal,
 ): Promise<ClaimedSource> {
-  const { source, start, facts, by } = options;
+  const { source, start, facts, by, hasPublished } = options;
   const { writer, claim, state } = await CheckpointWriter.claim(
     store,
     (found) => {
       if (found.position === null) {
+        if (hasPublished) throw positionsGone(source);
         const position = firstPosition(source, start, facts);
         return { epoch: found.epoch + 1, start: position, by, timeMs: Date.now() };
       }
@@ -37,4 +41,15 @@ export async function claimSource(
     signal,
   );
   return { writer, epoch: claim.epoch, position: claim.start!, accepted: state.accepted };
+}
+
+function positionsGone(source: string): RowferryError {
+  return new RowferryError(
+    'ROWFERRY_SOURCE_POSITION_LOST',
+    'changes were published, but no position of this source is saved',
+    {
+      where: { source },
+      hint: 'the checkpoint topic was deleted or emptied: restore it, or fill emptied targets by a pipeline with a new "name"',
+    },
+  );
 }

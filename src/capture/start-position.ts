@@ -1,5 +1,6 @@
 /** From where a source is read when nothing is saved, and whether a saved position fits the server. Pure. */
 import { RowferryError } from '../errors.ts';
+import { GtidSet } from '../model/gtid-set.ts';
 import type { Position, StartFrom } from '../model/position.ts';
 
 /** What the source says of itself. */
@@ -56,7 +57,11 @@ export function positionOnServer(
   saved: Position,
   facts: SourceFacts,
 ): { readonly position: Position; readonly sameServer: boolean } {
-  if (saved.server === facts.server) return { position: saved, sameServer: true };
+  checkNothingMissing(source, saved, facts);
+  // A place that GTIDs alone name (a replay) is looked for from the oldest file on.
+  const position =
+    saved.gtid !== undefined && saved.offset === 4 ? { ...saved, file: facts.oldestFile } : saved;
+  if (saved.server === facts.server) return { position, sameServer: true };
   if (saved.gtid === undefined || facts.gtid === null) {
     throw new RowferryError(
       'ROWFERRY_SOURCE_POSITION_LOST',
@@ -71,4 +76,18 @@ export function positionOnServer(
     position: { server: facts.server, file: facts.oldestFile, offset: 4, gtid: saved.gtid },
     sameServer: false,
   };
+}
+
+/** A server that lacks transactions which were already ferried has another history: the targets would keep what it never had. */
+function checkNothingMissing(source: string, saved: Position, facts: SourceFacts): void {
+  if (saved.gtid === undefined || facts.gtid === null) return;
+  if (GtidSet.parse(saved.gtid).isSubsetOf(GtidSet.parse(facts.gtid))) return;
+  throw new RowferryError(
+    'ROWFERRY_SOURCE_POSITION_LOST',
+    `the source (${facts.server}) lacks transactions that were already ferried: saved ${saved.gtid}, it has ${facts.gtid}`,
+    {
+      where: { source },
+      hint: 'it lost them in a crash or failover: bring them back, or fill emptied targets by a pipeline with a new "name"',
+    },
+  );
 }

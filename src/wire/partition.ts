@@ -30,10 +30,13 @@ function finalise(hash: number): number {
   return (mixed ^ (mixed >>> 16)) >>> 0;
 }
 
+/** Text keys always count in their coarse form: a collation that changes must not move a key to another partition. */
+const TEXT = /^(char|varchar|text|enum|set)/;
+
 /** Chooses partitions for rows of one table shape; made once per shape. `count` is fixed for the life of a topic. */
 export function partitioner(table: Table, count: number): (row: Row) => number {
   const seed = hashText(`${tableName(table)}\0`, OFFSET_BASIS);
-  const parts = table.key.map((index) => ({ index, loose: table.columns[index]?.compares === 'loose' }));
+  const parts = table.key.map((index) => ({ index, loose: TEXT.test(table.columns[index]?.type ?? '') }));
   return (row) => {
     let hash = seed;
     for (const { index, loose } of parts) {

@@ -6,6 +6,7 @@ import { CaptureProgress } from '../capture/capture-progress.ts';
 import { TableFilter } from '../model/table-filter.ts';
 import type { Config, SourceSettings } from '../config/config.ts';
 import { BinlogLink } from '../drivers/binlog.ts';
+import { topicOffsets } from '../drivers/kafka-admin.ts';
 import { GroupConsumer } from '../drivers/kafka-consumer.ts';
 import { PartitionProducer } from '../drivers/kafka-producer.ts';
 import { toRowferryError } from '../errors.ts';
@@ -137,6 +138,7 @@ export class CaptureRole {
       {
         store: new TopicStore(link, producer, topics.checkpoints),
         sender: senderOf(producer, topics.changes),
+        hasPublished: async () => (await topicOffsets(link, topics.changes)).some(({ high }) => high > 0),
         inspect: async () => await inspectSource(this.#source, this.#log),
         link: (start, facts) =>
           new BinlogLink({

@@ -1,8 +1,8 @@
 /** Kafka as the parts need it: topics made or checked, the checkpoint store, the record sender. */
 import type { CheckpointStore, LogEntry } from '../capture/checkpoint-log.ts';
 import type { RecordSender } from '../capture/publisher.ts';
-import type { Config } from '../config/config.ts';
-import { ensureTopic, waitForKafka } from '../drivers/kafka-admin.ts';
+import type { Config, KafkaSettings } from '../config/config.ts';
+import { ensureTopic, topicGone, topicPartitions, waitForKafka } from '../drivers/kafka-admin.ts';
 import { KafkaLink } from '../drivers/kafka-client.ts';
 import { readLog } from '../drivers/kafka-log.ts';
 import type { PartitionProducer } from '../drivers/kafka-producer.ts';
@@ -34,9 +34,16 @@ export async function prepareTopics(
   });
   const { kafka } = config;
   const { partitions, replicationFactor } = kafka;
-  const compacted = { partitions: 1, replicationFactor, config: compactedTopicConfig(kafka) };
   for (const { name } of config.sources) {
     const { changes, checkpoints } = sourceTopics(config, name);
+    await prepareCompacted(link, checkpoints, kafka, signal);
+    // Made anew, the topic would begin at offset 0 while targets wait for a later one: rows in between would be skipped.
+    if (
+      (await topicPartitions(link, changes)) === undefined &&
+      (await readTopic(link, checkpoints, signal)).length > 0
+    ) {
+      throw topicGone(changes);
+    }
     const wish = { name: changes, partitions, replicationFactor, config: changeTopicConfig(kafka) };
     const { maxMessageBytes, cleanupPolicy } = await ensureTopic(link, wish, signal);
     if (cleanupPolicy.includes('compact'))
@@ -47,9 +54,22 @@ export async function prepareTopics(
         `takes ${maxMessageBytes} bytes a message, kafka.maxMessageBytes is ${kafka.maxMessageBytes}`,
       );
     }
-    await ensureTopic(link, { name: checkpoints, ...compacted }, signal);
   }
-  await ensureTopic(link, { name: layoutTopic(config), ...compacted }, signal);
+  await prepareCompacted(link, layoutTopic(config), kafka, signal);
+}
+
+/** A topic whose newest records must never go: a retention time would delete the only position after a long stop. */
+async function prepareCompacted(
+  link: KafkaLink,
+  name: string,
+  kafka: KafkaSettings,
+  signal: AbortSignal,
+): Promise<void> {
+  const { replicationFactor } = kafka;
+  const wish = { name, partitions: 1, replicationFactor, config: compactedTopicConfig(kafka) };
+  const { cleanupPolicy } = await ensureTopic(link, wish, signal);
+  if (cleanupPolicy !== 'compact')
+    throw refused(name, `has cleanup.policy=${cleanupPolicy}, it must be compact`);
 }
 
 function refused(topic: string, what: string): RowferryError {

@@ -77,6 +77,11 @@ describe('BatchCutter', () => {
     expect(batch?.sequence.epoch).toBe(1);
   });
 
+  it('ignores the marker of an epoch that is over: a zombie tells of another past', () => {
+    const { cutter } = cutterOf([chunk(0, [1], 2), marker(1, 1)]);
+    expect(cutter.cut(0)?.marker).toBeUndefined();
+  });
+
   it('starts from the running maximum that the watermark saved', () => {
     const { cutter } = cutterOf([chunk(7, [1, 2, 3])], {
       start: 7,

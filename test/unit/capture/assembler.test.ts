@@ -25,6 +25,7 @@ const make = (accepted: readonly string[] = []): Assembler =>
       source: 'main',
       partitions: PARTITIONS,
       file: 'binlog.000007',
+      offset: 4,
       captures: (schema, name) => schema === 'shop' && name !== 'audit',
       accepted: new Set(accepted),
     },
@@ -223,5 +224,24 @@ describe('Assembler', () => {
     expect(() =>
       feed({ kind: 'rows', table: keyless, op: 'insert', rows: [['1', 1]], end: 9, timeMs: 1, bytes: 1 }),
     ).toThrow('shop.orders has no primary key');
+  });
+
+  it('refuses events that lie before the saved position: the binlogs were reset and their names are taken', () => {
+    const resumed = new Assembler(
+      {
+        source: 'main',
+        partitions: 8,
+        file: 'binlog.000007',
+        offset: 500,
+        captures: () => true,
+
+        accepted: new Set(),
+      },
+      { change: () => {}, transactionEnd: () => {} },
+    );
+    expect(() => resumed.handle(begin(300))).toThrow('its binlogs were reset');
+    const next = make();
+    next.handle(begin(600));
+    next.handle(commit(700));
   });
 });
