@@ -13,6 +13,7 @@ import { exactRowKey } from '../model/row-key.ts';
 import type { Row, Table } from '../model/table.ts';
 import { tableName } from '../model/table.ts';
 import { partitioner } from '../wire/partition.ts';
+import type { Statement } from './statement.ts';
 import { classifyStatement } from './statement.ts';
 
 /** The end of a transaction: from here capture can go on. */
@@ -36,6 +37,8 @@ export interface AssemblerOptions {
   /** Where in that file reading begins: nothing that ends before it may arrive. */
   readonly offset: number;
   readonly captures: (schema: string, table: string) => boolean;
+  /** Whether any table of the schema could be captured. */
+  readonly capturesIn: (schema: string) => boolean;
   /** `file:end position` of statements that an operator has dealt with. */
   readonly accepted: ReadonlySet<string>;
 }
@@ -118,7 +121,10 @@ export class Assembler {
     throw new RowferryError(
       'ROWFERRY_SOURCE_POSITION_LOST',
       `the source sends ${file}:${end}, which lies before the saved position: its binlogs were reset`,
-      { where: { source, position: `${file}:${offset}` }, hint: 'fill emptied targets by a pipeline with a new "name"' },
+      {
+        where: { source, position: `${file}:${offset}` },
+        hint: 'fill emptied targets by a pipeline with a new "name"',
+      },
     );
   }
 
@@ -205,21 +211,39 @@ export class Assembler {
   #statement(event: StatementEvent): void {
     const place = `${this.#file}:${event.end}`;
     const statement = classifyStatement(event.sql, event.schema);
-    const touched = statement.tables.filter(({ schema, table }) => this.#options.captures(schema, table));
-    const concerns =
-      touched.length > 0 ||
-      (statement.wholeSchema !== null && this.#options.captures(statement.wholeSchema, '*'));
-    if (concerns && statement.effect !== 'none' && !this.#options.accepted.has(place)) {
-      const names =
-        touched.length > 0
-          ? touched.map(({ schema, table }) => `${schema}.${table}`)
-          : [`${statement.wholeSchema}.*`];
-      throw this.#statementError(statement.verb, statement.effect, names, event.end, place);
+    if (statement.effect !== 'none' && !this.#options.accepted.has(place)) {
+      const names = this.#concerned(statement, event.schema);
+      if (names.length > 0)
+        throw this.#statementError(statement.verb, statement.effect, names, event.end, place);
     }
     if (event.standalone) {
       this.#commitMs = wholeMs(event.commitTimeMs);
       this.#end(event.end, event.gtid, event.timeMs);
     }
+  }
+
+  /** What a statement touches of the captured tables, in words that may be shown; empty when nothing. */
+  #concerned({ tables, wholeSchema }: Statement, defaultSchema: string): string[] {
+    if (wholeSchema !== null) return this.#capturesIn(wholeSchema) ? [`${wholeSchema}.*`] : [];
+    // Which tables it means was not understood: it must not pass where one of them may be captured.
+    const unknown = { schema: defaultSchema, table: '', mayBeValue: false };
+    const touched = (tables.length === 0 ? [unknown] : tables).filter(({ schema, table }) =>
+      table === '' ? schema === '' || this.#capturesIn(schema) : this.#captures(schema, table),
+    );
+    const names = touched.map(({ schema, table, mayBeValue }) => {
+      if (mayBeValue) return 'a captured table';
+      return table === '' ? 'a table that its text does not tell' : `${schema}.${table}`;
+    });
+    return [...new Set(names)];
+  }
+
+  /** With lower_case_table_names a statement keeps its author's spelling, while the rows come under lower-case names. */
+  #captures(schema: string, table: string): boolean {
+    return spellings(schema).some((s) => spellings(table).some((t) => this.#options.captures(s, t)));
+  }
+
+  #capturesIn(schema: string): boolean {
+    return spellings(schema).some((spelling) => this.#options.capturesIn(spelling));
   }
 
   #statementError(
@@ -286,6 +310,10 @@ export class Assembler {
     const where = { source: this.#options.source, position: `${this.#file}:${end}` };
     return new RowferryError('ROWFERRY_SOURCE_UNSUPPORTED', what, { where, hint });
   }
+}
+
+function spellings(name: string): readonly string[] {
+  return [name, name.toLowerCase()];
 }
 
 /** The source tells microseconds; everything from here on counts in whole milliseconds. */

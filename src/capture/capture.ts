@@ -30,6 +30,8 @@ export interface CaptureOptions {
   readonly heartbeatMs: number;
   readonly start: StartFrom;
   readonly captures: (schema: string, table: string) => boolean;
+  /** Whether any table of the schema could be captured. */
+  readonly capturesIn: (schema: string) => boolean;
   readonly by: string;
   readonly log: Log;
 }
@@ -69,7 +71,7 @@ export class Capture {
 
   /** Resolves with `superseded` when another capture claimed the source, with `stopped` when the signal aborted. */
   async run(signal: AbortSignal): Promise<'superseded' | 'stopped'> {
-    const { source, log, by, start, captures, partitions } = this.#options;
+    const { source, log, by, start, captures, capturesIn, partitions } = this.#options;
     this.progress.enter('starting');
     const facts = await this.#ports.inspect(signal);
     const claimed = await claimSource(
@@ -93,7 +95,7 @@ export class Capture {
       facts,
     );
     const assembler = new Assembler(
-      { source, partitions, file: position.file, offset: position.offset, captures, accepted },
+      { source, partitions, file: position.file, offset: position.offset, captures, capturesIn, accepted },
       {
         change: (partition, change) => session.publisher.add(partition, change),
         transactionEnd: (end) => session.transactionEnd(end),

@@ -10,12 +10,24 @@ export interface Statement {
   /** The leading keywords, for messages: `ALTER TABLE`, `TRUNCATE`. Never more of the text: it may hold values. */
   readonly verb: string;
   readonly effect: 'none' | 'schema' | 'rows';
-  readonly tables: readonly { readonly schema: string; readonly table: string }[];
+  readonly tables: readonly StatementTable[];
   /** A statement about all tables of a schema (DROP DATABASE). */
   readonly wholeSchema: string | null;
 }
 
-type Token = { readonly kind: 'word' | 'quoted' | 'mark'; readonly text: string };
+export interface StatementTable {
+  readonly schema: string;
+  /** Empty when the text did not tell it: any table of the schema. */
+  readonly table: string;
+  /** It stands where a value may stand: good to compare with table names, never to be shown. */
+  readonly mayBeValue: boolean;
+}
+
+/** `double` is a string or, under ANSI_QUOTES, an identifier: the session's sql_mode is not known here. */
+interface Token {
+  readonly kind: 'word' | 'quoted' | 'double' | 'string' | 'mark';
+  readonly text: string;
+}
 
 const TOKEN =
   /--[ \t][^\n]*|#[^\n]*|\/\*(?![!M])[\s\S]*?\*\/|\/\*M?!\d*|\*\/|`((?:[^`]|``)*)`|'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|([\p{L}\p{N}_$@]+)|([^\s])/gu;
@@ -28,7 +40,9 @@ export function tokens(sql: string): Token[] {
     if (quoted !== undefined) found.push({ kind: 'quoted', text: quoted.replaceAll('``', '`') });
     else if (word !== undefined) found.push({ kind: 'word', text: word });
     else if (mark !== undefined) found.push({ kind: 'mark', text: mark });
-    else if (text.startsWith("'") || text.startsWith('"')) found.push({ kind: 'mark', text: "''" });
+    else if (text.startsWith("'")) found.push({ kind: 'string', text: "''" });
+    else if (text.startsWith('"'))
+      found.push({ kind: 'double', text: text.slice(1, -1).replaceAll('""', '"') });
   }
   return found;
 }
@@ -46,7 +60,10 @@ const HARMLESS_VERBS = new Set(
 const DML_VERBS = new Set('INSERT UPDATE DELETE REPLACE LOAD WITH CALL DO'.split(' '));
 
 export function classifyStatement(sql: string, defaultSchema: string): Statement {
-  const reader = new TokenReader(tokens(sql), defaultSchema);
+  const all = tokens(sql);
+  // MariaDB sends a comment in place of an event that its reader would not understand.
+  if (all.length === 0) return { verb: 'a comment', effect: 'none', tables: [], wholeSchema: null };
+  const reader = new TokenReader(all, defaultSchema);
   const verb = reader.word();
   switch (verb) {
     case 'ALTER':
@@ -71,7 +88,7 @@ export function classifyStatement(sql: string, defaultSchema: string): Statement
 }
 
 function definition(verb: string, reader: TokenReader, defaultSchema: string): Statement {
-  reader.skip('OR', 'REPLACE');
+  const replaces = reader.skip('OR', 'REPLACE');
   reader.skip('DEFINER', '=');
   const temporary = reader.skip('TEMPORARY');
   while (
@@ -88,19 +105,24 @@ function definition(verb: string, reader: TokenReader, defaultSchema: string): S
     reader.word();
     reader.skip('IF', 'EXISTS');
     reader.skip('IF', 'NOT', 'EXISTS');
-    // A new table is empty, and what CREATE … SELECT puts into it follows as row events.
-    if (temporary || verb === 'CREATE') return none;
+    // A new table is empty, and what CREATE … SELECT puts into it follows as row events. MariaDB's OR REPLACE drops the old one.
+    if (temporary || (verb === 'CREATE' && !replaces)) return none;
     const tables = verb === 'DROP' ? reader.names() : [reader.name()].filter((name) => name !== null);
-    const renamed = verb === 'ALTER' ? reader.renameTarget() : [];
-    return { verb: `${verb} TABLE`, effect: 'schema', tables: [...tables, ...renamed], wholeSchema: null };
+    const further = verb === 'ALTER' ? reader.furtherTables() : [];
+    return {
+      verb: replaces ? 'CREATE OR REPLACE TABLE' : `${verb} TABLE`,
+      effect: 'schema',
+      tables: [...tables, ...further],
+      wholeSchema: null,
+    };
   }
   if (object === 'DATABASE' || object === 'SCHEMA') {
     reader.word();
     reader.skip('IF', 'EXISTS');
     const name = reader.identifier() ?? defaultSchema;
-    return verb === 'DROP'
-      ? { verb: 'DROP DATABASE', effect: 'schema', tables: [], wholeSchema: name }
-      : none;
+    if (verb !== 'DROP' && !replaces) return none;
+    const removal = replaces ? 'CREATE OR REPLACE DATABASE' : 'DROP DATABASE';
+    return { verb: removal, effect: 'schema', tables: [], wholeSchema: name };
   }
   if (object === 'INDEX' || (object === 'SPATIAL' && reader.hasWord('INDEX'))) {
     // An index changes no row and no column; targets keep their own indexes. A unique one only narrows what may come.
@@ -117,11 +139,6 @@ function rename(reader: TokenReader): Statement {
   reader.word();
   reader.skip('IF', 'EXISTS');
   return { verb: 'RENAME TABLE', effect: 'schema', tables: reader.names(), wholeSchema: null };
-}
-
-interface Name {
-  readonly schema: string;
-  readonly table: string;
 }
 
 class TokenReader {
@@ -147,7 +164,10 @@ class TokenReader {
 
   /** Steps over these words when they come next, all or none. */
   skip(...words: readonly string[]): boolean {
-    const here = words.every((word, i) => this.#tokens[this.#at + i]?.text.toUpperCase() === word);
+    const here = words.every((word, i) => {
+      const token = this.#tokens[this.#at + i];
+      return (token?.kind === 'word' || token?.kind === 'mark') && token.text.toUpperCase() === word;
+    });
     if (here) this.#at += words.length;
     return here;
   }
@@ -164,49 +184,68 @@ class TokenReader {
 
   identifier(): string | null {
     const token = this.#tokens[this.#at];
-    if (token === undefined || token.kind === 'mark') return null;
+    if (token === undefined || token.kind === 'mark' || token.kind === 'string') return null;
     this.#at++;
     return token.text;
   }
 
-  name(): Name | null {
+  name(): StatementTable | null {
     const first = this.identifier();
     if (first === null) return null;
-    if (!this.skip('.')) return { schema: this.#schema, table: first };
-    return { schema: first, table: this.identifier() ?? '' };
+    if (!this.skip('.')) return { schema: this.#schema, table: first, mayBeValue: false };
+    return { schema: first, table: this.identifier() ?? '', mayBeValue: false };
   }
 
-  /** Names separated by commas or TO: `a, b.c` and `a TO b, c TO d`. */
-  names(): Name[] {
-    const found: Name[] = [];
+  /**
+   * Names separated by commas or TO: `a, b.c` and `a TO b, c TO d`. When something follows that is no part of such a list, it was
+   * not understood, and everything that is mentioned counts, and an unknown table of the default schema.
+   */
+  names(): StatementTable[] {
+    const found: StatementTable[] = [];
     for (let name = this.name(); name !== null; name = this.name()) {
       found.push(name);
-      while (this.skip('WAIT') || this.skip('NOWAIT')) this.#at++;
+      if (this.skip('WAIT')) this.#at++;
+      else this.skip('NOWAIT');
       if (!this.skip(',') && !this.skip('TO')) break;
+    }
+    while (this.skip('RESTRICT') || this.skip('CASCADE') || this.skip(';')) continue;
+    if (this.#at >= this.#tokens.length) return found;
+    return [...this.mentions(), { schema: this.#schema, table: '', mayBeValue: false }];
+  }
+
+  /**
+   * Other tables of an ALTER TABLE: `RENAME TO b`, and what follows the word TABLE (`EXCHANGE PARTITION p WITH TABLE b`,
+   * `CONVERT PARTITION p TO TABLE b`, `CONVERT TABLE b TO PARTITION p`).
+   */
+  furtherTables(): StatementTable[] {
+    const found: StatementTable[] = [];
+    while (this.#at < this.#tokens.length) {
+      if (this.skip('RENAME')) {
+        if (['COLUMN', 'INDEX', 'KEY'].includes(this.peekWord())) continue;
+        if (!this.skip('TO') && !this.skip('AS')) this.skip('=');
+      } else if (!this.skip('TABLE')) {
+        this.#at++;
+        continue;
+      }
+      const name = this.name();
+      if (name !== null) found.push(name);
     }
     return found;
   }
 
-  /** `ALTER TABLE a RENAME TO b` touches b too. */
-  renameTarget(): Name[] {
-    for (; this.#at < this.#tokens.length; this.#at++) {
-      if (!this.skip('RENAME')) continue;
-      if (this.skip('TO') || this.skip('AS')) return [this.name()].filter((name) => name !== null);
-      const next = this.peekWord();
-      if (next !== 'COLUMN' && next !== 'INDEX' && next !== 'KEY')
-        return [this.name()].filter((name) => name !== null);
-      this.#at--;
-    }
-    return [];
-  }
-
   /** Every identifier that could name a table: over-conflict is safe. */
-  mentions(): Name[] {
-    const found: Name[] = [];
+  mentions(): StatementTable[] {
+    const found: StatementTable[] = [];
+    // Under a sql_mode that quotes otherwise, what stands behind the first quotation mark may be the inside of a string.
+    const quote = this.#tokens.findIndex(({ kind }) => kind === 'string' || kind === 'double');
     for (this.#at = 0; this.#at < this.#tokens.length;) {
       const name = this.name();
-      if (name === null) this.#at++;
-      else found.push(name);
+      if (name === null) {
+        this.#at++;
+        continue;
+      }
+      const number = /^\d/.test(name.schema) || /^\d/.test(name.table);
+      found.push({ ...name, mayBeValue: number || (quote !== -1 && this.#at > quote) });
     }
     return found;
   }

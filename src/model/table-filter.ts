@@ -9,6 +9,9 @@ export interface TablePattern {
   readonly text: string;
   readonly exclude: boolean;
   readonly matches: (schema: string, table: string) => boolean;
+  readonly matchesSchema: (schema: string) => boolean;
+  /** The part behind the dot, as written. */
+  readonly table: string;
 }
 
 /** Schemas that belong to the server or to rowferry (`rowferry.mark`). */
@@ -43,6 +46,8 @@ export function parseTablePattern(
       text,
       exclude: bang === '!',
       matches: (schemaName, tableName) => schemaPattern.test(schemaName) && tablePattern.test(tableName),
+      matchesSchema: (schemaName) => schemaPattern.test(schemaName),
+      table,
     },
   };
 }
@@ -72,6 +77,17 @@ export class TableFilter {
       this.#cache.set(name, answer);
     }
     return answer;
+  }
+
+  /** Whether any table of the schema could match; never false when one does. */
+  mayMatchIn(schema: string): boolean {
+    if (SYSTEM_SCHEMAS.has(schema.toLowerCase())) return false;
+    const excludes = this.excludes.filter((pattern) => pattern.matchesSchema(schema));
+    if (excludes.some(({ table }) => /^\*+$/.test(table))) return false;
+    return this.includes.some(
+      ({ matchesSchema, table }) =>
+        matchesSchema(schema) && (/[*?]/.test(table) || this.matches(schema, table)),
+    );
   }
 
   #decide(schema: string, table: string): boolean {

@@ -40,6 +40,9 @@ const REQUIRE_NO_WARNING = 'SELECT IF(@@warning_count = 0, 1, (SELECT 1 UNION SE
 /** Errors that a COMMIT may answer: ER_ERROR_DURING_COMMIT and group replication's refusal. */
 const COMMIT_ERRORS = new Set(['1180', '3101']);
 
+/** An upsert met a row of another key (see `MysqlTableSql`): by a unique key that the table did not have when described. */
+const SUBQUERY_ROWS = '1242';
+
 const DATA_TRUNCATED = '1265';
 /** Warnings and notes by which a server says that it stored something else than it was given. */
 const LOSSY = new Set([DATA_TRUNCATED, '1048', '1264', '1292', '1300', '1364', '1366', '1406', '1411']);
@@ -193,7 +196,7 @@ export class MysqlSession extends ControlSession implements Session {
   async upsertRows(writer: TableWriter, rows: readonly RowWrite[]): Promise<void> {
     await this.#blaming(writer, async (plan) => {
       const { usual, empty } = splitEmptyEnums(plan, rows);
-      for (const sql of plan.upserts(usual, this.#traits.limits)) await this.#write(sql);
+      for (const sql of plan.upserts(usual, this.#traits.limits)) await this.#upsert(sql);
       if (empty.length === 0) return;
       const keys = empty.map(({ key }) => key);
       for (const sql of plan.deletes(keys, this.#traits.limits)) await this.#connection.query(sql);
@@ -256,6 +259,14 @@ export class MysqlSession extends ControlSession implements Session {
     if (lossy !== undefined) throw changedValue(lossy['Code'] ?? '');
   }
 
+  async #upsert(sql: string): Promise<void> {
+    try {
+      await this.#write(sql);
+    } catch (error) {
+      throw serverErrorOf(error)?.code === SUBQUERY_ROWS ? changedKeys() : error;
+    }
+  }
+
   /** One by one, so that each warning can be told to belong to an ENUM's index 0. */
   async #insertEmptyEnums(plan: MysqlTableSql, rows: readonly RowWrite[]): Promise<void> {
     await this.#connection.query(`SET SESSION sql_mode = '${RELAXED_SQL_MODE}'`);
@@ -315,6 +326,14 @@ function splitEmptyEnums(
     usual: rows.filter((row) => plan.emptyEnumCount(row) === 0),
     empty: rows.filter((row) => plan.emptyEnumCount(row) > 0),
   };
+}
+
+function changedKeys(): RowferryError {
+  return new RowferryError(
+    'ROWFERRY_TARGET_SCHEMA',
+    "the table's unique keys changed at the target; nothing of the batch was written",
+    { hint: 'the table is described again when the partition starts anew' },
+  );
 }
 
 function changedValue(code: string): RowferryError {

@@ -1,10 +1,10 @@
 /** Row statements for MySQL and MariaDB as text. Pure. */
-import { quote } from '../model/mysql-literals.ts';
+import { parseMysqlType, quote } from '../model/mysql-literals.ts';
 import type { MysqlColumn } from '../model/values.ts';
 import { mysqlColumn } from '../model/values.ts';
 import { RowferryError } from '../errors.ts';
 import type { ControlDialect } from './control-sql.ts';
-import type { KeyValues, RowWrite, TableWriter } from './target.ts';
+import type { KeyValues, RowWrite, TableWriter, TargetColumn } from './target.ts';
 
 /** How new values are named in ON DUPLICATE KEY UPDATE: by a row alias (MySQL 8.0.19 and newer) or by VALUES(). */
 export type UpsertForm = 'alias' | 'values';
@@ -17,6 +17,9 @@ export interface StatementLimits {
   /** `max_allowed_packet`: no statement may reach it. */
   readonly packetBytes: number;
 }
+
+/** Fails with ER_SUBQUERY_NO_1_ROW when it is evaluated. */
+const TWO_ROWS = '(SELECT 1 UNION ALL SELECT 2)';
 
 /** The server adds some bytes of its own to a statement. */
 const PACKET_SLACK = 1024;
@@ -50,6 +53,8 @@ export class MysqlTableSql {
   readonly #insertHead: string;
   readonly #upsertTail: string;
   readonly #upsertAlias: string;
+  /** Of the key's columns, those by which the server takes different texts for equal. */
+  readonly #looseKeys: readonly boolean[];
   /** Columns whose '' means ENUM index 0, which strict mode refuses. */
   readonly #emptyEnums: readonly number[];
 
@@ -67,8 +72,24 @@ export class MysqlTableSql {
     const alias = name('rowferry_new');
     const fresh = (column: string): string => (form === 'alias' ? `${alias}.${column}` : `VALUES(${column})`);
     this.#upsertAlias = form === 'alias' ? ` AS ${alias}` : '';
-    // The key too: under a collation that ignores case the row may be spelt otherwise.
-    this.#upsertTail = ` ON DUPLICATE KEY UPDATE ${names.map((column) => `${column}=${fresh(column)}`).join(',')}`;
+    // The key first: when a unique key that we do not know of leads to another row, nothing of that row may change.
+    const sets = writer.columns.map(({ target }, position) => {
+      const value = fresh(names[position]!);
+      if (!writer.key.includes(position)) return `${names[position]!}=${value}`;
+      const bytes = isTextColumn(target) ? exactBytes : (text: string): string => text;
+      const same = `${bytes(`${this.#table}.${names[position]!}`)} <=> ${bytes(value)}`;
+      // The inner IF only gives the subquery the column's type.
+      return `${names[position]!}=IF(${same},${value},IF(${TWO_ROWS},${value},${value}))`;
+    });
+    const keyFirst = [
+      ...writer.key.map((position) => sets[position]!),
+      ...sets.filter((_, position) => !writer.key.includes(position)),
+    ];
+    this.#upsertTail = ` ON DUPLICATE KEY UPDATE ${keyFirst.join(',')}`;
+    this.#looseKeys = writer.key.map((position) => {
+      const { target } = writer.columns[position]!;
+      return isTextColumn(target) && target.compares === 'loose';
+    });
     this.#emptyEnums = this.#columns.flatMap(({ mayBeEmptyEnum, index }) => (mayBeEmptyEnum ? [index] : []));
   }
 
@@ -104,7 +125,7 @@ export class MysqlTableSql {
 
   /** Keys that the columns cannot hold are left out: no row has them. */
   deletes(keys: readonly KeyValues[], limits: StatementLimits): string[] {
-    const single = this.#keyNames.length === 1;
+    const single = this.#isPlainKey;
     const conditions = keys.flatMap((key) => this.#keyCondition(key) ?? []);
     return single
       ? this.#cut(conditions, `DELETE FROM ${this.#table} WHERE ${this.#keyNames[0]!} IN (`, ')', limits)
@@ -143,15 +164,28 @@ export class MysqlTableSql {
 
   #keyCondition(key: KeyValues): string | undefined {
     try {
-      return key.length === 1 ? this.#keyLiteral(key, 0) : `(${this.#keyEquals(key)})`;
+      return this.#isPlainKey ? this.#keyLiteral(key, 0) : `(${this.#keyEquals(key)})`;
     } catch (error) {
       if (error instanceof RowferryError && error.action === 'data') return undefined;
       throw error;
     }
   }
 
+  get #isPlainKey(): boolean {
+    return this.#keyNames.length === 1 && this.#looseKeys[0] !== true;
+  }
+
+  /** True for the row with this very key: the first half finds it by index, the second compares its bytes. */
   #keyEquals(key: KeyValues): string {
-    return this.#keyNames.map((column, i) => `${column}=${this.#keyLiteral(key, i)}`).join(' AND ');
+    const conditions = this.#keyNames.map((column, i) => {
+      const literal = this.#keyLiteral(key, i);
+      if (this.#looseKeys[i] !== true) return `${column}=${literal}`;
+      const { type } = this.#writer.columns[this.#writer.key[i]!]!.target;
+      // CHAR columns hold no spaces at the end.
+      const stored = parseMysqlType(type).base === 'char' ? `TRIM(TRAILING ' ' FROM ${literal})` : literal;
+      return `${column}=${literal} AND ${exactBytes(column)}=${exactBytes(stored)}`;
+    });
+    return conditions.join(' AND ');
   }
 
   #keyLiteral(key: KeyValues, i: number): string {
@@ -208,6 +242,15 @@ export function refuseOversize(statement: string, packetBytes: number): void {
       hint: `raise max_allowed_packet of the target (now ${packetBytes} bytes; binary values travel as two digits a byte)`,
     },
   );
+}
+
+/** Text as bytes that do not depend on the column's character set. */
+function exactBytes(text: string): string {
+  return `CAST(CONVERT(${text} USING utf8mb4) AS BINARY)`;
+}
+
+function isTextColumn({ type }: TargetColumn): boolean {
+  return parseMysqlType(type).kind === 'text';
 }
 
 /** A key column as text that resembles the wire form. */

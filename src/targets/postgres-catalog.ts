@@ -13,6 +13,7 @@ export async function describePostgres(
 ): Promise<ReadonlyMap<string, TargetTable>> {
   const found = new Map<string, TargetTable>();
   const unfit: string[] = [];
+  const cascades: string[] = [];
   for (const table of tables) {
     const path = quote(tablePath(table));
     const [relation] = (
@@ -24,6 +25,8 @@ export async function describePostgres(
       continue;
     }
     const oid = relation['oid'] ?? '';
+    const cascading = (await query(cascadesOf(oid))).rows;
+    cascades.push(...cascading.map(({ name, child }) => `${table} by ${name ?? ''} of ${child ?? ''}`));
     const columns = await query(columnsOf(oid));
     const keys = await query(keysOf(oid));
     found.set(table, { name: table, columns: columns.rows.map(columnOf), ...readKeys(keys.rows) });
@@ -33,7 +36,24 @@ export async function describePostgres(
       hint: 'rows can be ferried into tables only, not into views or foreign tables',
     });
   }
+  if (cascades.length > 0) throw cascadeError(cascades);
   return found;
+}
+
+/** Parking a row and placing it later takes it out of its table for a while: that must not change rows of other tables. */
+function cascadeError(cascades: readonly string[]): RowferryError {
+  return new RowferryError(
+    'ROWFERRY_TARGET_SCHEMA',
+    `foreign keys change other rows when a row is deleted: ${cascades.join('; ')}`,
+    { hint: 'drop these foreign keys at the target: the source already keeps them' },
+  );
+}
+
+/** Foreign keys that refer to the table ON DELETE CASCADE, SET NULL or SET DEFAULT. */
+function cascadesOf(oid: string): string {
+  return `SELECT conname AS name, conrelid::regclass::text AS child FROM pg_constraint
+    WHERE contype = 'f' AND confrelid = ${oid} AND conparentid = 0 AND confdeltype IN ('c', 'n', 'd')
+    ORDER BY conrelid, conname`;
 }
 
 /** A domain counts as the type that it stands on. */

@@ -1,5 +1,6 @@
 /** Matches a source table's shape with a target table. */
 import { RowferryError } from '../errors.ts';
+import { parseMysqlType } from '../model/mysql-literals.ts';
 import { parseSourceType } from '../model/values.ts';
 import type { Column, Table } from '../model/table.ts';
 import { tableName } from '../model/table.ts';
@@ -44,7 +45,20 @@ export function tableWriter(
     if (column !== undefined) problems.push(...keyProblems(source.columns[column.index]!, column.target));
   }
   if (problems.length > 0) throw schemaError(targetName, source, target, problems);
-  return { source, table: target, columns, key, hasUniqueKeys: hasOtherUniqueKeys(target, keyNames) };
+  const hasUniqueKeys =
+    hasOtherUniqueKeys(target, keyNames) ||
+    key.some((position) => isLooseKey(engine, columns[position]!.type, columns[position]!.target));
+  return { source, table: target, columns, key, hasUniqueKeys };
+}
+
+/**
+ * Different keys that this column takes for equal may come by different partitions, in any order: the target may still hold
+ * the one when the other arrives. Numbers and times as text have one spelling each; labels of ENUM columns do too.
+ */
+function isLooseKey(engine: Engine, source: string, target: TargetColumn): boolean {
+  if (engine.kind !== 'mysql' || target.compares !== 'loose') return false;
+  const family = parseSourceType(source)?.family ?? '';
+  return ['text', 'enum', 'set'].includes(family) && parseMysqlType(target.type).kind === 'text';
 }
 
 /** Rows that the source tells apart must not fall together at the target: one would overwrite the other. */

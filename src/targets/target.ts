@@ -87,7 +87,10 @@ export interface TableWriter {
   }[];
   /** Positions within `columns` of the primary key, in key order. */
   readonly key: readonly number[];
-  /** The target has secondary unique keys: upserts are delete by key plus insert, and conflicts park. */
+  /**
+   * A row may collide with a row of another key: by secondary unique keys, or at MySQL by a text key that the target compares
+   * more loosely than by bytes. Upserts are then delete by the exact key plus insert, and conflicts park.
+   */
   readonly hasUniqueKeys: boolean;
 }
 

@@ -132,6 +132,7 @@ export class CaptureRole {
         heartbeatMs,
         start: startFrom,
         captures,
+        capturesIn: (schema) => filter.mayMatchIn(schema),
         by: `${process.pid}@${hostname()}`,
         log: this.#log,
       },

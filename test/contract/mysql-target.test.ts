@@ -1,5 +1,6 @@
 import { describe } from 'vitest';
 import { faultContract } from './fault-contract.ts';
+import { foreignRowsContract } from './foreign-rows-contract.ts';
 import { parkingContract } from './parking-contract.ts';
 import { stateContract } from './state-contract.ts';
 import { targetContract } from './target-contract.ts';
@@ -9,4 +10,5 @@ describe('MySQL target', () => {
   parkingContract('mysql');
   faultContract('mysql');
   stateContract('mysql');
+  foreignRowsContract('mysql');
 });

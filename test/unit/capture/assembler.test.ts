@@ -6,6 +6,7 @@ import type { BinlogEvent } from '../../../src/drivers/binlog-event.ts';
 import { RowferryError } from '../../../src/errors.ts';
 import type { Change } from '../../../src/model/change.ts';
 import { compareSequence } from '../../../src/model/position.ts';
+import { TableFilter } from '../../../src/model/table-filter.ts';
 import type { Row, Table } from '../../../src/model/table.ts';
 
 const table: Table = {
@@ -19,14 +20,18 @@ const PARTITIONS = 8;
 let changes: { partition: number; change: Change }[];
 let ends: TransactionEnd[];
 let assembler: Assembler;
-const make = (accepted: readonly string[] = []): Assembler =>
+const make = (
+  accepted: readonly string[] = [],
+  filter = new TableFilter(['shop.*', '!shop.audit']),
+): Assembler =>
   new Assembler(
     {
       source: 'main',
       partitions: PARTITIONS,
       file: 'binlog.000007',
       offset: 4,
-      captures: (schema, name) => schema === 'shop' && name !== 'audit',
+      captures: (schema, name) => filter.matches(schema, name),
+      capturesIn: (schema) => filter.mayMatchIn(schema),
       accepted: new Set(accepted),
     },
     {
@@ -188,6 +193,58 @@ describe('Assembler', () => {
     expect(ends).toEqual([]);
   });
 
+  it.each([
+    ['DROP DATABASE shop', 'shop.*'],
+    ['DROP DATABASE "Shop"', 'Shop.*'],
+    ['CREATE OR REPLACE DATABASE shop', 'shop.*'],
+    ['TRUNCATE TABLE "orders"', 'shop.orders'],
+    ['TRUNCATE `table`, orders', 'shop.orders'],
+    ['ALTER TABLE "shop"."orders" DROP COLUMN a', 'shop.orders'],
+    ['CREATE OR REPLACE TABLE orders (id int)', 'shop.orders'],
+    ['ALTER TABLE x EXCHANGE PARTITION p WITH TABLE orders', 'shop.orders'],
+    ['ALTER TABLE SHOP.Orders ADD x INT', 'SHOP.Orders'],
+    ['TRUNCATE TABLE Orders', 'shop.Orders'],
+    ["TRUNCATE TABLE 'secret'", 'a table that its text does not tell'],
+    ["ALTER TABLE 'secret' ADD x INT", 'a table that its text does not tell'],
+    ['DROP TABLE shop.', 'a table that its text does not tell'],
+  ])('stops at %s when only some tables of the schema are captured', (sql, names) => {
+    for (const patterns of [['shop.orders'], ['shop.ord*']]) {
+      assembler = make([], new TableFilter(patterns));
+      expect(() => feed(statement(sql, 777))).toThrow(` changes ${names}`);
+      assembler = make([], new TableFilter(['crm.*', 'shop.*', '!shop.*']));
+      expect(() => feed(statement(sql, 777))).not.toThrow();
+    }
+  });
+
+  it('stops at a statement that it does not understand when it had no default schema', () => {
+    expect(() => feed({ ...statement("TRUNCATE TABLE 'x'", 777), schema: '' } as BinlogEvent)).toThrow(
+      'TRUNCATE changes a table that its text does not tell',
+    );
+  });
+
+  it.each([
+    'UPDATE orders SET note = "secret"',
+    'UPDATE orders SET a = 7654321, note = 1.7654321',
+    // NO_BACKSLASH_ESCAPES ends the first string earlier than it seems.
+    "UPDATE orders SET a = 'x\\', note = 'secret'",
+    'INSERT INTO orders VALUES ("a\\", "secret")',
+  ])('shows no value of %s, however the session quotes', (sql) => {
+    let message = '';
+    try {
+      assembler = make([], new TableFilter(['*.*']));
+      feed(statement(sql, 777));
+    } catch (error) {
+      message = (error as RowferryError).describe();
+    }
+    expect(message).toContain('shop.orders');
+    expect(message).not.toMatch(/secret|7654321/);
+  });
+
+  it('passes the comment that stands in for an event of another version', () => {
+    feed(statement('# Dummy event replacing event type 160 that slave cannot handle.', 50));
+    expect(ends.map(({ offset }) => offset)).toEqual([50]);
+  });
+
   it('passes a statement that an operator has acknowledged, and those of other tables, and counts them as transactions', () => {
     assembler = make(['binlog.000007:777']);
     feed(
@@ -234,6 +291,7 @@ describe('Assembler', () => {
         file: 'binlog.000007',
         offset: 500,
         captures: () => true,
+        capturesIn: () => true,
 
         accepted: new Set(),
       },

@@ -45,6 +45,33 @@ test('the order of patterns does not matter', () => {
   }
 });
 
+test('a schema of which a table matches may match', () => {
+  const lists = fc.array(fc.tuple(fc.boolean(), patterns, patterns), { minLength: 1, maxLength: 5 });
+  fc.assert(
+    fc.property(lists, names, names, (list, schema, table) => {
+      const filter = new TableFilter(list.map(([bang, s, t]) => `${bang ? '!' : ''}${s}.${t}`));
+      if (filter.matches(schema, table)) expect(filter.mayMatchIn(schema)).toBe(true);
+    }),
+  );
+});
+
+test.each([
+  [['shop.orders'], true],
+  [['shop.ord*'], true],
+  [['s*.?', '!shop.a'], true],
+  [['*.*', '!shop.*'], false],
+  [['*.*', '!s?op.**'], false],
+  [['shop.orders', '!shop.ord*'], false],
+  [['shop.rowferry_parked'], false],
+  [['crm.*'], false],
+])('of %j, whether shop may match is %s', (list, expected) => {
+  expect(new TableFilter(list).mayMatchIn('shop')).toBe(expected);
+});
+
+test('no table of a system schema may match', () => {
+  expect(new TableFilter(['*.*']).mayMatchIn('MySQL')).toBe(false);
+});
+
 test('characters of regular expressions stand for themselves', () => {
   const filter = new TableFilter(['s(h)o+p.a[1]$|b^{2}\\']);
   expect(filter.matches('s(h)o+p', 'a[1]$|b^{2}\\')).toBe(true);

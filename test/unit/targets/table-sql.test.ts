@@ -46,10 +46,12 @@ describe('MySQL statements', () => {
   test('name new values as the server knows them', () => {
     const [alias] = new MysqlTableSql(writer(mysqlEngine), 'alias').upserts([row(1, "o'x", 2)], LIMITS);
     expect(alias).toBe(
-      "INSERT INTO `o` (`id`,`Name`,`part`) VALUES (1,'o''x',2) AS `rowferry_new` ON DUPLICATE KEY UPDATE `id`=`rowferry_new`.`id`,`Name`=`rowferry_new`.`Name`,`part`=`rowferry_new`.`part`",
+      "INSERT INTO `o` (`id`,`Name`,`part`) VALUES (1,'o''x',2) AS `rowferry_new` ON DUPLICATE KEY UPDATE `id`=IF(`o`.`id` <=> `rowferry_new`.`id`,`rowferry_new`.`id`,IF((SELECT 1 UNION ALL SELECT 2),`rowferry_new`.`id`,`rowferry_new`.`id`)),`part`=IF(`o`.`part` <=> `rowferry_new`.`part`,`rowferry_new`.`part`,IF((SELECT 1 UNION ALL SELECT 2),`rowferry_new`.`part`,`rowferry_new`.`part`)),`Name`=`rowferry_new`.`Name`",
     );
     const [values] = new MysqlTableSql(writer(mysqlEngine), 'values').upserts([row(1, null, 2)], LIMITS);
-    expect(values).toMatch(/VALUES \(1,NULL,2\) ON DUPLICATE KEY UPDATE `id`=VALUES\(`id`\)/);
+    expect(values).toMatch(
+      /VALUES \(1,NULL,2\) ON DUPLICATE KEY UPDATE `id`=IF\(`o`\.`id` <=> VALUES\(`id`\),VALUES\(`id`\),/,
+    );
     expect(['8.0.19', '8.4.2', '9.7.4-2'].map(upsertForm)).toEqual(['alias', 'alias', 'alias']);
     expect(['5.7.44', '8.0.18', '11.8.9-MariaDB-4', '5.5.5-10.11.6-MariaDB'].map(upsertForm)).toEqual(['values', 'values', 'values', 'values']); // prettier-ignore
   });
