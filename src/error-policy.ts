@@ -43,7 +43,7 @@ const TARGET_POLICY: Readonly<Record<DatabaseFault, ErrorPolicy>> = {
   },
   schema: {
     code: 'ROWFERRY_TARGET_SCHEMA',
-    hint: 'bring the target table in line with the source table, then restart the partition',
+    hint: 'bring the target table in line with the source table, rowferry then goes on by itself',
   },
   conflict: {
     code: 'ROWFERRY_TARGET_CONFLICT',
@@ -51,7 +51,7 @@ const TARGET_POLICY: Readonly<Record<DatabaseFault, ErrorPolicy>> = {
   },
   data: {
     code: 'ROWFERRY_TARGET_DATA',
-    hint: 'widen the target column (or relax its constraint), or set badRows: park to go on without the row',
+    hint: 'widen the target column (or relax its constraint), or set apply.badRows: park to go on without the row',
   },
   unknown: {
     code: 'ROWFERRY_TARGET_UNKNOWN',
@@ -67,7 +67,7 @@ const SOURCE_POLICY: Readonly<Record<DatabaseFault, ErrorPolicy>> = {
   },
   refuses: {
     code: 'ROWFERRY_SOURCE_LINK',
-    hint: 'the source is read-only or full, so that rowferry cannot write its own marks there',
+    hint: 'the source is read-only or full',
   },
   access: {
     code: 'ROWFERRY_SOURCE_ACCESS',
@@ -75,7 +75,7 @@ const SOURCE_POLICY: Readonly<Record<DatabaseFault, ErrorPolicy>> = {
   },
   schema: {
     code: 'ROWFERRY_SOURCE_QUERY',
-    hint: 'a table or column of the source is not as rowferry expected; run the preflight',
+    hint: 'a table or column of the source is not as rowferry expected; run rowferry check',
   },
   conflict: {
     code: 'ROWFERRY_SOURCE_QUERY',

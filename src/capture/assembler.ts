@@ -94,7 +94,7 @@ export class Assembler {
         throw this.#refuse(
           event.end,
           'the source reports an incident: changes may be missing from its binlog',
-          SNAPSHOT_HINT,
+          REPAIR_HINT,
         );
       case 'unknown':
         if (event.ignorable) return;
@@ -144,11 +144,7 @@ export class Assembler {
   #rows({ table, op, rows, end, timeMs }: RowsEvent): void {
     if (this.#xa) {
       const name = tableName(table);
-      throw this.#refuse(
-        end,
-        `an XA transaction changes ${name}`,
-        'XA is not supported: exclude the table or write it without XA',
-      );
+      throw this.#refuse(end, `an XA transaction changes ${name}`, 'XA is not supported: exclude the table');
     }
     const plan = this.#planOf(table, end);
     const commitMs = this.#commitMs ?? timeMs;
@@ -321,5 +317,5 @@ function wholeMs(timeMs: number | null): number | null {
   return timeMs === null ? null : Math.floor(timeMs);
 }
 
-const SNAPSHOT_HINT =
+const REPAIR_HINT =
   'compare the tables, repair the difference, then replay from before it or start a new pipeline';

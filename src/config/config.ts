@@ -107,7 +107,7 @@ export interface Config {
   readonly log: LogSettings;
   /** Milliseconds that SIGTERM gives the daemon to finish what it holds. */
   readonly drainMs: number;
-  /** Folder for the daemon's own small state (status socket); never needed for correctness. */
+  /** Folder for the daemon's own small state (status file); never needed for correctness. */
   readonly runDir: string;
   /** The file that it came from. */
   readonly file: string;

@@ -283,7 +283,7 @@ export const configOptions = z.strictObject({
   runDir: text({ type: 'folder', what: 'a folder' })
     .optional()
     .describe(
-      'Folder for the status socket, relative to this file. Default: `rowferry-<name>` in `$XDG_RUNTIME_DIR` or the temporary folder.',
+      'Folder for the status file, relative to this file. Default: `rowferry-<name>` in `$XDG_RUNTIME_DIR` or the temporary folder.',
     ),
 });
 

@@ -27,12 +27,12 @@ interface Verdict {
 const POSITION_LOST: Verdict = {
   code: 'ROWFERRY_SOURCE_POSITION_LOST',
   what: 'the source cannot read its binlog from the saved position',
-  hint: 'start again from a position that it still has, with a new snapshot; keep binlogs longer (binlog_expire_logs_seconds)',
+  hint: 'fill emptied targets by a pipeline with a new "name"; keep binlogs longer (binlog_expire_logs_seconds)',
 };
 const POSITION_UNKNOWN: Verdict = {
   code: 'ROWFERRY_SOURCE_POSITION_LOST',
   what: 'the source has never been at the saved position: it was restored, reset, or is another server',
-  hint: 'connect to the server that the position is from, or start again with a new snapshot',
+  hint: 'connect to the server that the position is from, or fill emptied targets by a pipeline with a new "name"',
 };
 const SERVER_ID_TAKEN: Verdict = {
   code: 'ROWFERRY_SOURCE_SERVER_ID_TAKEN',

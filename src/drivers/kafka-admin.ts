@@ -119,7 +119,7 @@ export async function ensureTopic(
           `topic ${wish.name} has ${partitions} partitions, the configuration says ${wish.partitions}`,
           {
             where: { topic: wish.name },
-            hint: `set kafka.partitions to ${partitions}; to change the count, begin a new topic (another kafka.topicPrefix) with a new snapshot`,
+            hint: `set kafka.partitions to ${partitions}; to change the count, fill emptied targets by a pipeline with a new "name"`,
           },
         );
       }
@@ -228,7 +228,7 @@ export async function topicOffsets(link: KafkaLink, topic: string): Promise<Part
 export function topicGone(topic: string): RowferryError {
   return new RowferryError('ROWFERRY_KAFKA_TOPIC_GONE', `topic ${topic} does not exist any more`, {
     where: { topic },
-    hint: 'someone deleted it: begin again with a new snapshot, or restore the topic',
+    hint: 'someone deleted it: restore the topic, or fill emptied targets by a pipeline with a new "name"',
   });
 }
 

@@ -1,5 +1,5 @@
 /**
- * MySQL and MariaDB for targets, preflight and snapshot: text queries over connections with a known session. The only
+ * MySQL and MariaDB for targets and preflight: text queries over connections with a known session. The only
  * importer of mysql2; errors leave as `RowferryError`s without statement or values.
  */
 import { createConnection } from 'mysql2';

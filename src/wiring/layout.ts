@@ -1,5 +1,5 @@
 /**
- * What must not change under a running pipeline (routes of tables that already flowed, the partition count) is kept in a
+ * What must not change under a running pipeline (the routes of tables that already flowed) is kept in a
  * compacted topic. A changed shard rule would leave rows where no rule looks for them, so it is refused, not guessed.
  */
 import type { Config, RouteSettings } from '../config/config.ts';

@@ -1,6 +1,6 @@
 /**
  * Runs one role in a worker thread, so that decoding and applying use two cores. The thread reads the configuration itself:
- * no secret travels between threads. It reports its status twice a second and ends with the role.
+ * no secret travels between threads. It reports its status a few times a second and ends with the role.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import type { PartitionStatus } from '../apply/partition-progress.ts';
