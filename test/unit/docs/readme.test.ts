@@ -10,6 +10,12 @@ describe('the documents', () => {
     expect(shown).toBe(read('scripts/demo/shop.yaml').trimEnd());
   });
 
+  it('every document that README names is there', () => {
+    const named = [...read('README.md').matchAll(/docs\/[\w-]+\.md/g)].map(([file]) => file);
+    expect(named.length).toBeGreaterThan(2);
+    for (const file of named) expect(read(file).length).toBeGreaterThan(500);
+  });
+
   it('operations.md has an entry for every error code', () => {
     const operations = read('docs/operations.md');
     for (const code of Object.keys(ERROR_CODES)) expect(operations, code).toContain(`\`${code}\``);
