@@ -73,4 +73,49 @@ describe('a daemon refuses', () => {
     expect(await pipeline.exitOf(daemon)).toEqual({ code: WRONG_CONFIG, signal: null });
     expect(daemon.log).toContain('target west has no table items');
   });
+
+  it('to begin its change topic anew when it was deleted, and to count the gap as caught up', async (t) => {
+    const pipeline = await Pipeline.create(t, { tables: [itemsTable()] });
+    const daemon = await pipeline.startRunning();
+    await pipeline.write("INSERT INTO items (id, owner, code) VALUES (1, 0, 'seen')");
+    await pipeline.untilEqual();
+    await daemon.stop();
+    await pipeline.deleteTopics([pipeline.topic]);
+    await pipeline.write("INSERT INTO items (id, owner, code) VALUES (2, 0, 'missed')");
+    const late = pipeline.start();
+    expect(await pipeline.exitOf(late)).toEqual({ code: LOST, signal: null });
+    expect(late.log).toContain('ROWFERRY_KAFKA_TOPIC_GONE');
+  });
+
+  it('to start afresh when its checkpoints were deleted', async (t) => {
+    const pipeline = await Pipeline.create(t, { tables: [itemsTable()] });
+    const daemon = await pipeline.startRunning();
+    await pipeline.write("INSERT INTO items (id, owner, code) VALUES (1, 0, 'seen')");
+    await pipeline.untilEqual();
+    await daemon.stop();
+    await pipeline.deleteTopics([`${pipeline.topic}.checkpoints`]);
+    const late = pipeline.start();
+    expect(await pipeline.exitOf(late)).toEqual({ code: LOST, signal: null });
+    expect(late.log).toContain('no position of this source is saved');
+  });
+
+  it('a source whose binlogs were reset under the same server id and GTIDs', async (t) => {
+    const sandbox = await startSandbox({ ownServers: true, mysql: ['reset'] });
+    t.onTestFinished(async () => await sandbox.stop());
+    const [source] = sandbox.mysql;
+    if (source === undefined) throw new Error('there is no source');
+    const pipeline = await Pipeline.create(t, { tables: [itemsTable()], source });
+    const daemon = await pipeline.startRunning();
+    await pipeline.write("INSERT INTO items (id, owner, code) VALUES (1, 0, 'seen')");
+    await pipeline.untilEqual();
+    await daemon.stop();
+    const [rows] = await pipeline.source.pool.query('SELECT @@global.gtid_executed AS gtids');
+    const gtids = (rows as { gtids: string }[])[0]?.gtids ?? '';
+    await pipeline.write('RESET BINARY LOGS AND GTIDS');
+    await pipeline.write(`SET GLOBAL gtid_purged='${gtids.replaceAll('\n', '')}'`);
+    await pipeline.write("INSERT INTO items (id, owner, code) VALUES (2, 0, 'missed')");
+    const late = pipeline.start();
+    expect(await pipeline.exitOf(late)).toEqual({ code: LOST, signal: null });
+    expect(late.log).toContain('its binlogs were reset');
+  });
 });

@@ -7,6 +7,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import kafkajs from 'kafkajs';
 import type { RowDataPacket } from 'mysql2/promise';
 import { expect, type TestContext } from 'vitest';
 import type { Comparison } from '../../scripts/lib/compare.ts';
@@ -138,6 +139,31 @@ export class Pipeline {
     const daemon = this.start(options);
     await daemon.untilRunning();
     return daemon;
+  }
+
+  /** The topic of the source's changes. */
+  get topic(): string {
+    return `${this.name}.main`;
+  }
+
+  /** Deletes topics behind the daemon's back and waits until the broker knows nothing of them. */
+  async deleteTopics(topics: readonly string[]): Promise<void> {
+    const kafka = new kafkajs.Kafka({
+      brokers: [...testServers().brokers],
+      logLevel: kafkajs.logLevel.NOTHING,
+    });
+    const admin = kafka.admin();
+    await admin.connect();
+    try {
+      await admin.deleteTopics({ topics: [...topics] });
+      const gone = async (): Promise<true | undefined> => {
+        const left = await admin.listTopics();
+        return left.some((topic) => topics.includes(topic)) ? undefined : true;
+      };
+      await untilTrue('the topics to go', gone, { timeoutMs: 10_000 });
+    } finally {
+      await admin.disconnect();
+    }
   }
 
   /** Runs a statement at the source. */
