@@ -58,6 +58,8 @@ export const ERROR_CODES = {
   ROWFERRY_ROUTE_KEY: 'data',
   /** A table arrives for which no route exists. */
   ROWFERRY_ROUTE_MISSING: 'stop',
+  /** The column mapping of a route does not fit the table. */
+  ROWFERRY_ROUTE_COLUMNS: 'stop',
   /** The target cannot be reached, restarted, or asked us to try again (deadlock, lock wait, serialisation). */
   ROWFERRY_TARGET_LINK: 'retry',
   /** The target is read-only or its disk is full: it may be mended without us. */
@@ -70,6 +72,8 @@ export const ERROR_CODES = {
   ROWFERRY_TARGET_CONFLICT: 'isolate',
   /** A value does not fit: too long, out of range, NOT NULL, NUL character, foreign key or check. */
   ROWFERRY_TARGET_DATA: 'data',
+  /** A target table holds a row with the same key that came from another source table. */
+  ROWFERRY_TARGET_ORIGIN: 'stop',
   /** Another applier owns this partition at a target. */
   ROWFERRY_TARGET_OWNER: 'stop',
   /** The target reports an error that rowferry does not know. */

@@ -11,7 +11,7 @@ import type { ErrorCode, RowferryError } from '../errors.ts';
 import { toRowferryError } from '../errors.ts';
 import type { AssignedPartition, GroupConsumer, RecordBatch } from '../drivers/kafka-consumer.ts';
 import type { Log } from '../model/log.ts';
-import type { Router } from '../routing/router.ts';
+import type { SourceRouter } from '../routing/router.ts';
 import { Backoff, sleep } from '../runtime/backoff.ts';
 import type { Target } from '../targets/target.ts';
 import type { BatchLimits } from './batch.ts';
@@ -21,7 +21,8 @@ import { TableLocks } from './table-locks.ts';
 
 export interface ApplierOptions {
   readonly targets: readonly Target[];
-  readonly router: Router;
+  /** The routes as the rows of a topic see them. */
+  readonly routerOf: (topic: string) => SourceRouter;
   readonly limits: BatchLimits;
   /** Bytes of records that may wait in memory, all partitions together. */
   readonly queueBytes: number;
@@ -148,13 +149,13 @@ export class Applier {
   }
 
   #newWorker(id: AssignedPartition, queueBytes: number): PartitionWorker {
-    const { targets, router, limits, onBadRow, log } = this.#options;
+    const { targets, routerOf, limits, onBadRow, log } = this.#options;
     const { topic, partition } = id;
     const consumer = this.#consumer;
     return new PartitionWorker({
       id,
       targets,
-      router,
+      router: routerOf(topic),
       limits,
       queueBytes,
       onBadRow,

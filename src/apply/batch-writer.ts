@@ -22,6 +22,8 @@ import type {
 import type { Batch } from './batch.ts';
 import type { FoldedRow, TableWork, TargetWork } from './fold.ts';
 import { workByTarget } from './fold.ts';
+import type { RouterPlace } from '../routing/router.ts';
+import { NOWHERE } from '../routing/router.ts';
 import type { ParkedKeys } from './parked-keys.ts';
 import type { StageStep } from './stages.ts';
 import { planStages } from './stages.ts';
@@ -66,12 +68,12 @@ export class BatchWriter {
    */
   async write(
     batch: Batch,
-    rows: readonly FoldedRow[],
+    { rows, places }: { readonly rows: readonly FoldedRow[]; readonly places: readonly RouterPlace[] },
     touchIdle: boolean,
     signal: AbortSignal,
   ): Promise<WrittenBatch> {
     const { states } = this.#options;
-    const work = workByTarget(rows);
+    const work = workByTarget(rows, places);
     const behind = [...states.keys()].filter((target) => states[target]!.next < batch.end);
     const stages = planStages(work, behind, touchIdle);
     await this.#prepareWriters(work);
@@ -81,9 +83,9 @@ export class BatchWriter {
       const results = await settle(
         stage.map((step) => this.#runStep(step, batch, work.get(step.target), signal)),
       );
-      if (results.includes('stale')) return { kind: 'stale', ...count(work) };
+      if (results.includes('stale')) return { kind: 'stale', ...count(rows) };
     }
-    return { kind: 'done', ...count(work) };
+    return { kind: 'done', ...count(rows) };
   }
 
   async #runStep(
@@ -189,18 +191,16 @@ function sourceTimeMs(batch: Batch): number | null {
   return batch.marker?.horizonMs ?? batch.newestMs;
 }
 
-function count(work: ReadonlyMap<number, TargetWork>): { upserts: number; deletes: number; moves: number } {
+/** Rows of layouts: one that moves counts as an upsert and as a move, not as a delete. */
+function count(rows: readonly FoldedRow[]): { upserts: number; deletes: number; moves: number } {
   let upserts = 0;
-  let deletes = 0;
   let moves = 0;
-  for (const { tables } of work.values()) {
-    for (const table of tables) {
-      upserts += table.upserts.length;
-      deletes += table.deletes.length;
-      moves += table.moveDeletes.length;
-    }
+  for (const { place, touched } of rows) {
+    if (place === NOWHERE) continue;
+    upserts++;
+    if (touched.length > 1) moves++;
   }
-  return { upserts, deletes, moves };
+  return { upserts, deletes: rows.length - upserts, moves };
 }
 
 /** Waits for all, then throws the first error: no transaction of a failed stage is left running unseen. */

@@ -1,36 +1,46 @@
 /**
  * Folds a batch to what each target must hold at its end (DESIGN section 5, rule Fold). Pure.
  *
- * For each row (layout and primary key) the fold keeps the image at the batch's end and *every* target named by any before or
- * after image: a target that held the row at some time inside the batch gets a delete unless it is the final place. An insert
+ * For each row (layout and primary key) the fold keeps the image at the batch's end and *every* place named by any before or
+ * after image: a table that held the row at some time inside the batch gets a delete unless it is the final place. An insert
  * and a delete in one batch are not cancelled, nor is only the first old place kept: a target may already stand inside the
- * batch, so both shortcuts leave rows behind.
+ * batch, so both shortcuts leave rows behind. For the same reason a row is left alone only when *no* change of the batch
+ * touched a column that the layout writes; a value that went and came back is written.
  */
 import type { Change } from '../model/change.ts';
 import { exactRowKey } from '../model/row-key.ts';
 import type { Row, Table } from '../model/table.ts';
-import type { Placement, Router } from '../routing/router.ts';
+import type { Placement, RouterPlace, SourceRouter } from '../routing/router.ts';
+import { NOWHERE } from '../routing/router.ts';
 
-const NOWHERE = -1;
-
-/** One row of one layout at the end of the batch. */
+/** One row of one layout at the end of the batch, as the layout writes it. */
 export interface FoldedRow {
   readonly placement: Placement;
-  /** Shape of `image`, or of the last image when the row is gone. */
-  table: Table;
+  /** Shape of `image`. */
+  readonly table: Table;
   /** The image at the end; when the row is gone, the last one that names its key. */
-  image: Row;
-  /** The target where the row ends, or -1. */
-  place: number;
-  /** Every target that any image of the batch named, without repetition. */
-  readonly touched: number[];
+  readonly image: Row;
+  /** The place where the row ends, or NOWHERE. */
+  readonly place: number;
+  /** Every place that any image of the batch named, without repetition. */
+  readonly touched: readonly number[];
   /** The row's last change in the batch. */
+  readonly last: Change;
+}
+
+interface OpenRow {
+  placement: Placement;
+  /** In the source's shape. */
+  image: Row;
+  place: number;
+  readonly touched: number[];
   last: Change;
+  differs: boolean;
 }
 
 /** Folds changes (already filtered by sequence, in order). Throws the router's errors, with table and column. */
-export function foldChanges(changes: readonly Change[], router: Router): FoldedRow[] {
-  const rows = new Map<string, FoldedRow>();
+export function foldChanges(changes: readonly Change[], router: SourceRouter): FoldedRow[] {
+  const rows = new Map<string, OpenRow>();
   for (const change of changes) {
     const { table, before, after } = change;
     const image = (after ?? before)!;
@@ -39,24 +49,35 @@ export function foldChanges(changes: readonly Change[], router: Router): FoldedR
       const name = `${placement.id}|${key}`;
       const from = before === null ? NOWHERE : placement.place(before);
       const to = after === null ? NOWHERE : after === before ? from : placement.place(after);
-      const row = rows.get(name);
+      const differs = before === null || after === null || from !== to || placement.differ(before, after);
+      let row = rows.get(name);
       if (row === undefined) {
-        const touched = from === NOWHERE || from === to ? [to] : to === NOWHERE ? [from] : [from, to];
-        rows.set(name, { placement, table, image, place: to, touched, last: change });
+        row = { placement, image, place: to, touched: [], last: change, differs };
+        rows.set(name, row);
       } else {
-        row.table = table;
+        row.placement = placement;
         row.image = image;
         row.place = to;
         row.last = change;
-        if (from !== NOWHERE && !row.touched.includes(from)) row.touched.push(from);
-        if (to !== NOWHERE && !row.touched.includes(to)) row.touched.push(to);
+        row.differs ||= differs;
       }
+      touch(row.touched, from);
+      touch(row.touched, to);
     }
   }
-  return [...rows.values()];
+  const folded: FoldedRow[] = [];
+  for (const { placement, image, place, touched, last, differs } of rows.values()) {
+    if (!differs || touched.length === 0) continue;
+    folded.push({ placement, table: placement.table, image: placement.image(image), place, touched, last });
+  }
+  return folded;
 }
 
-/** What one target must do for one batch, per layout and shape. */
+function touch(touched: number[], place: number): void {
+  if (place !== NOWHERE && !touched.includes(place)) touched.push(place);
+}
+
+/** What one target must do for one batch, per physical table and shape. */
 export interface TargetWork {
   readonly tables: readonly TableWork[];
   /** It gains a row that another target loses in this batch. */
@@ -69,31 +90,40 @@ export interface TableWork {
   readonly table: Table;
   readonly to: string;
   readonly upserts: FoldedRow[];
-  /** The row is gone from the layout. */
+  /** The row is gone from the layout, or stands in another table of this target by the same transaction. */
   readonly deletes: FoldedRow[];
   /** The row lives on at another target, which must have it before it is removed here (I-6). */
   readonly moveDeletes: FoldedRow[];
 }
 
+interface OpenWork {
+  readonly tables: Map<Table, Map<string, TableWork>>;
+  gains: boolean;
+  loses: boolean;
+}
+
 /** Splits folded rows by target. Targets without work are absent. */
-export function workByTarget(rows: readonly FoldedRow[]): Map<number, TargetWork> {
-  const targets = new Map<
-    number,
-    { tables: Map<Table, Map<number, TableWork>>; gains: boolean; loses: boolean }
-  >();
+export function workByTarget(
+  rows: readonly FoldedRow[],
+  places: readonly RouterPlace[],
+): Map<number, TargetWork> {
+  const targets = new Map<number, OpenWork>();
   for (const row of rows) {
-    const moved = row.place !== NOWHERE && row.touched.length > 1;
-    for (const target of row.touched) {
-      let work = targets.get(target);
-      if (work === undefined) targets.set(target, (work = { tables: new Map(), gains: false, loses: false }));
-      const tableWork = tableWorkOf(work.tables, row);
-      if (target === row.place) {
-        tableWork.upserts.push(row);
-        if (moved) work.gains = true;
-      } else if (row.place === NOWHERE) {
-        tableWork.deletes.push(row);
+    const home = row.place === NOWHERE ? NOWHERE : places[row.place]!.target;
+    for (const index of row.touched) {
+      const place = places[index]!;
+      let work = targets.get(place.target);
+      if (work === undefined) {
+        targets.set(place.target, (work = { tables: new Map(), gains: false, loses: false }));
+      }
+      const table = tableWorkOf(work.tables, row, place.table);
+      if (index === row.place) {
+        table.upserts.push(row);
+        if (row.touched.some((other) => places[other]!.target !== home)) work.gains = true;
+      } else if (home === NOWHERE || home === place.target) {
+        table.deletes.push(row);
       } else {
-        tableWork.moveDeletes.push(row);
+        table.moveDeletes.push(row);
         work.loses = true;
       }
     }
@@ -101,7 +131,7 @@ export function workByTarget(rows: readonly FoldedRow[]): Map<number, TargetWork
   const answer = new Map<number, TargetWork>();
   for (const [target, { tables, gains, loses }] of targets) {
     answer.set(target, {
-      tables: [...tables.values()].flatMap((layouts) => [...layouts.values()]),
+      tables: [...tables.values()].flatMap((byName) => [...byName.values()]),
       gains,
       loses,
     });
@@ -109,13 +139,12 @@ export function workByTarget(rows: readonly FoldedRow[]): Map<number, TargetWork
   return answer;
 }
 
-function tableWorkOf(tables: Map<Table, Map<number, TableWork>>, row: FoldedRow): TableWork {
-  let layouts = tables.get(row.table);
-  if (layouts === undefined) tables.set(row.table, (layouts = new Map()));
-  let work = layouts.get(row.placement.id);
+function tableWorkOf(tables: OpenWork['tables'], row: FoldedRow, to: string): TableWork {
+  let byName = tables.get(row.table);
+  if (byName === undefined) tables.set(row.table, (byName = new Map()));
+  let work = byName.get(to);
   if (work === undefined) {
-    work = { table: row.table, to: row.placement.to, upserts: [], deletes: [], moveDeletes: [] };
-    layouts.set(row.placement.id, work);
+    byName.set(to, (work = { table: row.table, to, upserts: [], deletes: [], moveDeletes: [] }));
   }
   return work;
 }

@@ -11,7 +11,7 @@
  */
 import { RowferryError, toRowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';
-import type { Router } from '../routing/router.ts';
+import type { SourceRouter } from '../routing/router.ts';
 import { Backoff } from '../runtime/backoff.ts';
 import { killPoint } from '../runtime/kill-points.ts';
 import type { PartitionId, Target, Watermark } from '../targets/target.ts';
@@ -44,7 +44,7 @@ export interface PartitionFeed {
 export interface PartitionWorkerOptions {
   readonly id: PartitionId;
   readonly targets: readonly Target[];
-  readonly router: Router;
+  readonly router: SourceRouter;
   readonly feed: PartitionFeed;
   readonly limits: BatchLimits;
   readonly queueBytes: number;
@@ -125,7 +125,11 @@ export class PartitionWorker {
       }
       const rows = foldAt(batch, router, id);
       const touchIdle = batch.marker !== undefined || batch.start < mustReach;
-      const written = await this.#persist(() => writer.write(batch, rows, touchIdle, signal), batch, signal);
+      const written = await this.#persist(
+        () => writer.write(batch, { rows, places: router.places }, touchIdle, signal),
+        batch,
+        signal,
+      );
       if (written.kind === 'stale') return 'lost';
       this.progress.applied(batch, written, this.#queue);
       killPoint('apply.after-commit');
@@ -240,7 +244,7 @@ function tooFarApart(states: readonly TargetState[], furthest: number, id: Parti
   );
 }
 
-function foldAt(batch: Batch, router: Router, id: PartitionId) {
+function foldAt(batch: Batch, router: SourceRouter, id: PartitionId) {
   try {
     return foldChanges(batch.changes, router);
   } catch (error) {

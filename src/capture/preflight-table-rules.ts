@@ -45,7 +45,7 @@ function judgePatterns({ tables, account }: PreflightFacts, includes: readonly T
 /** The schema of a pattern, or everything when that is a pattern too. */
 function grantScope(pattern: string): string {
   const schema = pattern.split('.')[0] ?? '*';
-  return /[*?]/.test(schema) ? '*.*' : `${quoteName(schema)}.*`;
+  return /[*?/]/.test(schema) ? '*.*' : `${quoteName(schema)}.*`;
 }
 
 function judgeReadable({ tables, account }: PreflightFacts): Finding[] {

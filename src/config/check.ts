@@ -1,45 +1,51 @@
 /** What one option alone cannot show: names that must exist, things that must differ, sizes that must fit together. */
 import type { z } from 'zod';
-import { parseTablePattern, TableFilter } from '../model/table-filter.ts';
-import type { DatabaseAddress } from './database-url.ts';
+import { expandBraces } from './braces.ts';
+import { checkRoutes } from './check-routes.ts';
+import { serverOf } from './database-url.ts';
+import { expandTargets } from './expand-targets.ts';
 import { formatPath } from './locate.ts';
 import type { Path, Problem } from './locate.ts';
 import { showSize } from './option-kinds.ts';
-import { configOptions, routeOptions, sourceOptions, targetOptions } from './options.ts';
-import type { RouteOptions, SourceOptions, TargetOptions } from './options.ts';
-import { didYouMean } from './suggest.ts';
+import { configOptions, sourceOptions, targetOptions } from './options.ts';
+import type { SourceOptions, TargetOptions } from './options.ts';
+import { routeOptions } from './route-options.ts';
 
 /** Checks whatever parts of a raw configuration are good in themselves, so that one mistake never hides another. */
 export function crossCheck(raw: unknown): Problem[] {
   const sources = goodEntries(sourceOptions, section(raw, 'sources'));
-  const targets = goodEntries(targetOptions, section(raw, 'targets'));
+  const written = goodEntries(targetOptions, section(raw, 'targets'));
   const routes = goodItems(routeOptions, section(raw, 'routes'));
+  const targets = expandTargets([...written]);
   const names = {
     source: keysOf(section(raw, 'sources')),
-    target: keysOf(section(raw, 'targets')),
+    target: keysOf(section(raw, 'targets')).flatMap(namesOf),
   };
   return [
     ...checkServerIds(sources),
-    ...checkDatabases(targets),
-    ...checkLoops(sources, targets),
-    ...routes.flatMap(({ index, value }) => checkTargetsOf(value, ['routes', index], names.target, targets)),
-    ...routes.flatMap(({ index, value }) => checkCaptured(value, ['routes', index], sources, names.source)),
-    ...checkSameRoutes(routes),
+    ...checkTargetNames(keysOf(section(raw, 'targets'))),
+    ...checkDatabases(written),
+    ...checkRoutes(routes, { sources, targets, names }),
     ...checkSizes(raw),
   ];
 }
 
-/** Targets of a route with the path of each name. */
-export function targetsOf(route: RouteOptions): { readonly name: string; readonly path: Path }[] {
-  if (route.target !== undefined) return [{ name: route.target, path: ['target'] }];
-  const [names, path]: [readonly string[], Path] =
-    route.shards === undefined ? [route.targets ?? [], ['targets']] : [route.shards.on, ['shards', 'on']];
-  return names.map((name, i) => ({ name, path: [...path, i] }));
+function namesOf(key: string): string[] {
+  const names = expandBraces(key);
+  return 'wrong' in names ? [] : names.map(({ name }) => name);
 }
 
-/** The target table of a route: as given, or the source table's own name. */
-export function targetTable(route: RouteOptions): string {
-  return route.to ?? route.from.slice(route.from.indexOf('.') + 1);
+/** Ranges that cannot be read, and names that two entries give. */
+function checkTargetNames(keys: readonly string[]): Problem[] {
+  const seen = new Map<string, string>();
+  return keys.flatMap((key): Problem[] => {
+    const at = (message: string): Problem[] => [{ path: ['targets', key], at: 'key', message }];
+    const names = expandBraces(key);
+    if ('wrong' in names) return at(names.wrong);
+    const again = names.find(({ name }) => seen.has(name));
+    for (const { name } of names) seen.set(name, key);
+    return again === undefined ? [] : at(`gives the name ${again.name} a second time`);
+  });
 }
 
 function checkServerIds(sources: ReadonlyMap<string, SourceOptions>): Problem[] {
@@ -54,124 +60,18 @@ function checkServerIds(sources: ReadonlyMap<string, SourceOptions>): Problem[] 
 }
 
 /** Two names for one database would share its watermarks: each would take the other's work as done. */
-function checkDatabases(targets: ReadonlyMap<string, TargetOptions>): Problem[] {
+function checkDatabases(written: ReadonlyMap<string, TargetOptions>): Problem[] {
   const seen = new Map<string, string>();
-  return [...targets].flatMap(([name, { url }]) => {
-    const database = `${serverOf(url)}/${url.database}`;
-    const other = seen.get(database);
-    seen.set(database, other ?? name);
-    if (other === undefined) return [];
-    const message = `is the same database as target ${other}; give each target a database of its own`;
-    return [{ path: ['targets', name, 'url'], at: 'value' as const, message }];
-  });
-}
-
-/** Rows written to a captured database would be captured again, for ever. */
-function checkLoops(
-  sources: ReadonlyMap<string, SourceOptions>,
-  targets: ReadonlyMap<string, TargetOptions>,
-): Problem[] {
-  return [...targets].flatMap(([name, { url }]) =>
-    [...sources]
-      .filter(([, source]) => serverOf(source.url) === serverOf(url) && mayCapture(source, url.database))
-      .map(([source]) => ({
-        path: ['targets', name, 'url'],
-        at: 'value' as const,
-        message: `is a database that source ${source} captures: rows would go round for ever; exclude it there with "!${url.database}.*"`,
-      })),
-  );
-}
-
-/** Whether any table of a schema can match: an exclude of the whole schema rules it out. */
-function mayCapture(source: SourceOptions, schema: string): boolean {
-  const patterns = source.tables.flatMap((text) => {
-    const pattern = parseTablePattern(text);
-    return 'value' in pattern
-      ? [{ ...pattern.value, schema: text.replace(/^!/, '').split('.')[0] ?? '' }]
-      : [];
-  });
-  const whole = patterns.filter((pattern) => pattern.exclude && pattern.text.endsWith('.*'));
-  if (whole.some((pattern) => pattern.matches(schema, 'x'))) return false;
-  return patterns.some((pattern) => !pattern.exclude && matchesSchema(pattern.schema, schema));
-}
-
-function matchesSchema(pattern: string, schema: string): boolean {
-  return new TableFilter([`${pattern}.*`]).matches(schema, 'x');
-}
-
-function checkTargetsOf(
-  route: RouteOptions,
-  base: Path,
-  known: readonly string[],
-  targets: ReadonlyMap<string, TargetOptions>,
-): Problem[] {
-  const seen = new Set<string>();
-  return targetsOf(route).flatMap(({ name, path }): Problem[] => {
-    const place = [...base, ...path];
-    if (!known.includes(name)) {
-      const message = `names no target${didYouMean(name, known) || `; targets are ${known.join(', ') || 'none'}`}`;
-      return [{ path: place, at: 'value', message }];
-    }
-    if (seen.has(name)) {
-      return [{ path: place, at: 'value', message: `names target ${name} twice; name each once` }];
-    }
-    seen.add(name);
-    if (targets.get(name)?.url.engine === 'mysql' && targetTable(route).includes('.')) {
-      const message = `names a schema, but target ${name} is MySQL, where the URL names the database; write the table alone`;
-      return [{ path: [...base, 'to'], at: 'value', message }];
+  return [...written].flatMap(([key, option]) => {
+    for (const [name, { url }] of expandTargets([[key, option]])) {
+      const database = `${serverOf(url)}/${url.database}`;
+      const other = seen.get(database);
+      seen.set(database, other ?? name);
+      if (other === undefined) continue;
+      const message = `is the same database as target ${other}; give each target a database of its own`;
+      return [{ path: ['targets', key, 'url'], at: 'value' as const, message }];
     }
     return [];
-  });
-}
-
-/** A route needs exactly one source: the order between two topics is not defined, so their rows must not meet. */
-function checkCaptured(
-  route: RouteOptions,
-  base: Path,
-  sources: ReadonlyMap<string, SourceOptions>,
-  names: readonly string[],
-): Problem[] {
-  const [schema = '', table = ''] = route.from.split('.');
-  const capturing = [...sources].filter(([, source]) =>
-    new TableFilter(source.tables).matches(schema, table),
-  );
-  const path = [...base, 'from'];
-  if (capturing.length > 1) {
-    const list = capturing.map(([name]) => name).join(' and ');
-    return [{ path, at: 'value', message: `is captured by sources ${list}; exclude it in all but one` }];
-  }
-  // With a source that could not be read nobody knows what it captures.
-  if (capturing.length === 1 || sources.size < names.length || names.length === 0) return [];
-  return [
-    {
-      path,
-      at: 'value',
-      message: `is captured by no source; add "${route.from}" to the \`tables\` of its source`,
-    },
-  ];
-}
-
-/** One source table twice into one table is the same work twice; two source tables into one would overwrite each other. */
-function checkSameRoutes(
-  routes: readonly { readonly index: number; readonly value: RouteOptions }[],
-): Problem[] {
-  const seen = new Map<string, { readonly from: string; readonly index: number }>();
-  return routes.flatMap(({ index, value }): Problem[] => {
-    const clashes = new Map<string, Problem>();
-    for (const { name } of targetsOf(value)) {
-      const to = targetTable(value);
-      const other = seen.get(`${name}\0${to}`);
-      if (other === undefined) {
-        seen.set(`${name}\0${to}`, { from: value.from, index });
-      } else if (other.index !== index && !clashes.has(to)) {
-        const message =
-          other.from === value.from
-            ? `goes to ${name}.${to} already by routes[${other.index}]; remove one of the two`
-            : `would write ${name}.${to}, which routes[${other.index}] fills from ${other.from}; give it another \`to\``;
-        clashes.set(to, { path: ['routes', index, 'from'], at: 'value', message });
-      }
-    }
-    return [...clashes.values()];
   });
 }
 
@@ -211,11 +111,6 @@ function fits(part: Size, whole: Size): Problem[] {
     : [whole, part, 'must not be smaller than'];
   const message = `${must} ${formatPath(other.path)}, which is ${showSize(other.bytes ?? 0)}`;
   return [{ path: own.path, at: 'value', message }];
-}
-
-function serverOf(url: DatabaseAddress): string {
-  const host = url.host.toLowerCase();
-  return `${url.engine}://${host === 'localhost' ? '127.0.0.1' : host}:${url.port}`;
 }
 
 function section(raw: unknown, name: string): unknown {

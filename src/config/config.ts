@@ -3,6 +3,8 @@
  * `options.ts`; here every value is present, checked and frozen.
  */
 import type { StartFrom } from '../model/position.ts';
+import type { ColumnSpec } from '../routing/columns.ts';
+import type { LayoutSettings } from './route-rules.ts';
 import type { Secret } from './secret.ts';
 
 /** A database server or database, taken apart from its URL; the password never prints. */
@@ -63,15 +65,24 @@ export interface TargetSettings {
 }
 
 export interface RouteSettings {
-  /** Source table `schema.table`. */
+  /** Source table `schema.table`, or a pattern (`table-filter.ts`). */
   readonly from: string;
-  /** Target table; a schema may lead it for PostgreSQL. Defaults to the source table's name. */
+  /** Sources whose rows it takes; null for all that capture the table. */
+  readonly sources: readonly string[] | null;
+  /** Target table, names in braces not yet filled in; a schema may lead it for PostgreSQL. */
   readonly to: string;
-  /** One name: every row goes there. Several without `shards`: every row goes to each of them. */
-  readonly targets: readonly string[];
-  readonly shards: { readonly by: string; readonly algorithm: 'modulo' } | null;
+  /** `targets` with one name: every row goes there. Several without `shards`: every row goes to each of them. */
+  readonly layout: LayoutSettings;
+  readonly columns: ColumnSettings | null;
+  /** Tables that meet in one target table never hold the same key: the operator's promise. */
+  readonly keysAreDisjoint: boolean;
   /** `file:line:column` of the route, for errors that only a server can reveal. */
   readonly place: string;
+}
+
+/** As `ColumnSpec`, its secret kept. */
+export interface ColumnSettings extends Omit<ColumnSpec, 'hashKey'> {
+  readonly hashKey: Secret | null;
 }
 
 export interface ApplySettings {

@@ -61,6 +61,16 @@ export function formatDatabaseUrl(url: DatabaseAddress): string {
   return `${url.engine}://${encodeURIComponent(url.user)}${password}@${host}:${url.port}${database}`;
 }
 
+/** The server of a URL, the same for two spellings of the local host. */
+export function serverOf(url: DatabaseAddress): string {
+  const host = url.host.toLowerCase();
+  return `${url.engine}://${host === 'localhost' ? '127.0.0.1' : host}:${url.port}`;
+}
+
+export function sameServer(a: DatabaseAddress, b: DatabaseAddress): boolean {
+  return serverOf(a) === serverOf(b);
+}
+
 function decode(part: string): string | undefined {
   try {
     return decodeURIComponent(part);

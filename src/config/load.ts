@@ -3,14 +3,24 @@ import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { RowferryError } from '../errors.ts';
-import { crossCheck, targetsOf, targetTable } from './check.ts';
-import type { Config, RouteSettings, SourceSettings, TargetSettings, TlsSettings } from './config.ts';
+import { crossCheck } from './check.ts';
+import type {
+  ColumnSettings,
+  Config,
+  RouteSettings,
+  SourceSettings,
+  TargetSettings,
+  TlsSettings,
+} from './config.ts';
+import { expandTargets } from './expand-targets.ts';
 import { systemCode } from './interpolate.ts';
 import type { Surroundings } from './interpolate.ts';
 import { LocatedYaml } from './locate.ts';
 import { configOptions } from './options.ts';
-import type { ConfigOptions, RouteOptions, SourceOptions, TargetOptions, TlsOptions } from './options.ts';
+import type { ConfigOptions, SourceOptions, TargetOptions, TlsOptions } from './options.ts';
 import { problemsOf } from './problems.ts';
+import type { ColumnOptions, RouteOptions } from './route-options.ts';
+import { layoutSettings, targetTable } from './route-rules.ts';
 import { Secret } from './secret.ts';
 import type { StartFrom } from '../model/position.ts';
 
@@ -60,7 +70,9 @@ function resolveConfig(options: ConfigOptions, yaml: LocatedYaml, env: Surroundi
       sasl: kafka.sasl === undefined ? null : { ...kafka.sasl, password: new Secret(kafka.sasl.password) },
     },
     sources: Object.entries(options.sources).map(([key, source]) => sourceSettings(key, source)),
-    targets: Object.entries(options.targets).map(([key, target]) => targetSettings(key, target)),
+    targets: [...expandTargets(Object.entries(options.targets))].map(([key, target]) =>
+      targetSettings(key, target),
+    ),
     routes: options.routes.map((route, i) => routeSettings(route, yaml.place(['routes', i]))),
     apply,
     capture,
@@ -87,11 +99,17 @@ function targetSettings(name: string, target: TargetOptions): TargetSettings {
 function routeSettings(route: RouteOptions, place: string): RouteSettings {
   return {
     from: route.from,
+    sources: route.sources ?? null,
     to: targetTable(route),
-    targets: targetsOf(route).map(({ name }) => name),
-    shards: route.shards === undefined ? null : { by: route.shards.by, algorithm: route.shards.algorithm },
+    layout: layoutSettings(route),
+    columns: route.columns === undefined ? null : columnSettings(route.columns),
+    keysAreDisjoint: route.keys === 'disjoint',
     place,
   };
+}
+
+function columnSettings({ hashKey, ...columns }: ColumnOptions): ColumnSettings {
+  return { ...present(columns), hashKey: hashKey === undefined ? null : new Secret(hashKey) };
 }
 
 function startOf(start: SourceOptions['startFrom']): StartFrom {
@@ -110,6 +128,13 @@ function tlsSettings(tls: TlsOptions): TlsSettings | null {
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key: new Secret(key) }),
     rejectUnauthorized,
+  };
+}
+
+/** Without the options that were left out, which zod writes as undefined. */
+function present<T extends object>(options: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]: Exclude<T[K], undefined>;
   };
 }
 

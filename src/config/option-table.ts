@@ -32,12 +32,22 @@ function rowsOf(path: string, schema: z.core.$ZodType): Row[] {
           {
             path,
             type: [...new Set(types)].join(' or '),
-            default: defaultOf(schema, branches),
+            default: path.endsWith('.<name>') ? 'none' : defaultOf(schema, branches),
             description: z.globalRegistry.get(schema)?.description ?? '',
           },
         ];
   const inner = branches.flatMap((branch) => childrenOf(path, branch));
-  return [...own, ...inner.filter((row, i) => inner.findIndex(({ path: same }) => same === row.path) === i)];
+  return [...own, ...merged(inner)];
+}
+
+/** One row a path: branches that share an option tell of it together. */
+function merged(rows: readonly Row[]): Row[] {
+  return rows
+    .filter(({ path }, i) => rows.findIndex((row) => row.path === path) === i)
+    .map((first) => {
+      const types = rows.filter(({ path }) => path === first.path).map(({ type }) => type);
+      return { ...first, type: [...new Set(types)].join(', ') };
+    });
 }
 
 /** Words for a value; undefined for a section, whose options stand for it. */

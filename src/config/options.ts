@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { parseTablePattern } from '../model/table-filter.ts';
 import { parseDatabaseUrl } from './database-url.ts';
 import { duration, option, size, text, wholeNumber, yesNo } from './option-kinds.ts';
+import { routeOptions } from './route-options.ts';
 
 const KiB = 2 ** 10;
 const MiB = 2 ** 20;
@@ -21,6 +22,8 @@ export const NAME_RULE = 'lower-case letters, digits, `-` and `_`, starting with
 
 const name = () => text({ type: 'name', pattern: NAME, what: `a name of ${NAME_RULE}` });
 const nameKey = z.string().regex(NAME);
+/** A name, or a range of names. */
+const targetKey = z.string().regex(/^[a-z](?:[a-z0-9_-]|\{\d+\.\.\d+(?:\.\.\d+)?\}){0,80}$/);
 
 const tlsFiles = z.strictObject({
   ca: text({ type: 'PEM text', what: 'PEM text' })
@@ -111,7 +114,7 @@ const kafka = z.strictObject({
 });
 
 const tablePattern = option(
-  { type: 'pattern', json: { type: 'string', pattern: '^!?[^.]+\\.[^.]+$|\\$\\{' } },
+  { type: 'pattern', json: { type: 'string', pattern: '^!?/.+/$|^!?[^.]+\\.[^.]+$|\\$\\{' } },
   (value) => {
     const pattern = typeof value === 'string' ? parseTablePattern(value) : { wrong: 'a pattern in quotes' };
     return 'wrong' in pattern ? { wrong: `must be ${pattern.wrong}` } : { value: pattern.value.text };
@@ -178,47 +181,6 @@ export const targetOptions = z.strictObject({
     .describe('Connections to hold: how many partitions can write at once.'),
 });
 
-const columnName = () => text({ type: 'column', max: 64, what: 'a column name' });
-
-const modulo = z.strictObject({
-  algorithm: z.literal('modulo').describe('The column’s value modulo the number of shards.'),
-  by: columnName().describe('Column that decides, a whole number.'),
-  on: z.array(name()).min(1).describe('Targets, in order: the remainder counts through this list.'),
-});
-
-/** One branch an algorithm; a new algorithm is a new branch. */
-const shards = z.discriminatedUnion('algorithm', [modulo]);
-
-export const routeOptions = z
-  .strictObject({
-    from: text({
-      type: '`schema.table`',
-      pattern: /^[^.*?!\s][^.*?]*\.[^.*?]+$/,
-      what: 'one source table as `schema.table`, without wildcards',
-    }).describe('Source table.'),
-    to: text({
-      type: '`table` or `schema.table`',
-      pattern: /^[^.\s]+(?:\.[^.\s]+)?$/,
-      what: 'a target table: `table`, or `schema.table` on PostgreSQL',
-    })
-      .optional()
-      .describe('Target table. Default: the source table’s name.'),
-    target: name().optional().describe('The one target that gets every row.'),
-    targets: z.array(name()).min(1).optional().describe('Targets that each get every row.'),
-    shards: shards.optional().describe('Targets that share the rows.'),
-  })
-  .superRefine((route, context) => {
-    const ways = (['target', 'targets', 'shards'] as const).filter((way) => route[way] !== undefined);
-    if (ways.length === 1) return;
-    context.addIssue({
-      code: 'custom',
-      message:
-        ways.length === 0
-          ? 'says not where rows go; add one of `target`, `targets` or `shards`'
-          : `has ${ways.join(' and ')}; keep one of them`,
-    });
-  });
-
 const apply = z.strictObject({
   batchRows: wholeNumber({ min: 1, max: 100_000 }).default(2000).describe('A batch ends at so many rows …'),
   batchBytes: size({ min: 64 * KiB, max: GiB })
@@ -270,9 +232,11 @@ export const configOptions = z.strictObject({
     .refine((sources) => Object.keys(sources).length > 0, { message: 'needs at least one source' })
     .describe('Servers to read, by name.'),
   targets: z
-    .record(nameKey, targetOptions)
+    .record(targetKey, targetOptions)
     .refine((targets) => Object.keys(targets).length > 0, { message: 'needs at least one target' })
-    .describe('Databases to write, by name.'),
+    .describe(
+      'Databases to write, by name. A name such as `db_{00..15}` stands for many; `{}` in the URL’s database is its number.',
+    ),
   routes: z.array(routeOptions).min(1).describe('Which table goes where.'),
   apply: apply.prefault({}).describe('Writing to targets.'),
   capture: capture.prefault({}).describe('Reading sources.'),
@@ -290,5 +254,4 @@ export const configOptions = z.strictObject({
 export type ConfigOptions = z.output<typeof configOptions>;
 export type SourceOptions = z.output<typeof sourceOptions>;
 export type TargetOptions = z.output<typeof targetOptions>;
-export type RouteOptions = z.output<typeof routeOptions>;
 export type TlsOptions = SourceOptions['tls'];

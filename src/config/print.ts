@@ -3,6 +3,7 @@ import { stringify } from 'yaml';
 import type { Config, DatabaseUrl, RouteSettings, TlsSettings } from './config.ts';
 import { formatDatabaseUrl } from './database-url.ts';
 import { showDuration } from './option-kinds.ts';
+import type { RuleSettings, TableSettings } from './route-rules.ts';
 import type { StartFrom } from '../model/position.ts';
 
 export function printConfig(config: Config): string {
@@ -48,7 +49,40 @@ function startTree(start: StartFrom): unknown {
   return start.kind === 'file' ? { file: start.file, position: start.position } : start.kind;
 }
 
-function routeTree({ from, to, targets, shards }: RouteSettings): object {
-  if (shards !== null) return { from, to, shards: { ...shards, on: targets } };
-  return targets.length === 1 ? { from, to, target: targets[0] } : { from, to, targets };
+function routeTree({ from, to, sources, layout, columns, keysAreDisjoint }: RouteSettings): object {
+  const { targets, shards, tables } = layout;
+  return {
+    from,
+    sources: sources ?? undefined,
+    to,
+    ...(targets.length === 1 && shards === null ? { target: targets[0] } : {}),
+    ...(targets.length > 1 && shards === null ? { targets } : {}),
+    ...(shards === null ? {} : { shards: shardTree(shards, targets) }),
+    tables: tables === null ? undefined : tableTree(tables),
+    columns: columns === null ? undefined : { ...columns, hashKey: columns.hashKey ?? undefined },
+    keys: keysAreDisjoint ? 'disjoint' : undefined,
+  };
+}
+
+function shardTree(rule: RuleSettings, on: readonly string[]): object {
+  if (rule.algorithm === 'slot-map') return rule;
+  return { ...without(rule, ['count', 'current', 'nodes']), on };
+}
+
+function tableTree({ rule, ...names }: TableSettings): object {
+  const count =
+    rule.algorithm === 'virtual-nodes'
+      ? { count: rule.current }
+      : rule.algorithm === 'ring'
+        ? { count: rule.nodes.length }
+        : {};
+  return {
+    ...without(rule, ['current', 'nodes']),
+    ...count,
+    ...names,
+  };
+}
+
+function without(rule: RuleSettings, names: readonly string[]): object {
+  return Object.fromEntries(Object.entries(rule).filter(([name]) => !names.includes(name)));
 }

@@ -24,6 +24,12 @@ export interface Table {
   readonly columns: readonly Column[];
   /** Indexes into `columns` of the primary key, in key order; empty when the table has none. */
   readonly key: readonly number[];
+  /**
+   * The column (index into `columns`) that says which source table a row came from, and what it says for this one; every row
+   * image holds that value there. Only in shapes that apply has mapped for a target table in which rows of several source
+   * tables meet: the target then changes no row that says otherwise.
+   */
+  readonly origin?: { readonly column: number; readonly value: string };
 }
 
 /** `schema.name`, the logical name of a table in messages, partitions and routes. */

@@ -1,101 +1,190 @@
 /**
- * Where rows live: source table + rules -> target and table. Pure; shared by apply, the CLI and applications.
+ * Where rows live: source table + rules -> target, table and columns. Pure; shared by apply, the CLI and applications.
  *
- * A *placement* is one route's answer for one row: exactly one target. A source table with several routes (or one route to
- * several targets without shards) has several placements, each a layout of its own in which a row has one place (I-6).
+ * A *placement* is one route's answer for one table shape: for each row exactly one place. A source table with several routes
+ * (or one route to several targets without shards) has several placements, each a layout of its own in which a row has one
+ * place (I-6).
  */
 import { RowferryError } from '../errors.ts';
 import type { Row, Table } from '../model/table.ts';
 import { tableName } from '../model/table.ts';
-import { modulo } from './algorithms.ts';
+import { parseSourceType } from '../model/values.ts';
+import type { ColumnSpec, MappedTable, Names } from './columns.ts';
+import { fillNames, mapTable, unmapped } from './columns.ts';
+import type { Decoders, LayoutSpec } from './layout.ts';
+import { Layout, STAYS } from './layout.ts';
+import type { RouteKey } from './rule.ts';
 
-/** One rule of the configuration. */
+/** One route of the configuration. */
 export interface RouteRule {
-  /** Source table `schema.table`. */
-  readonly from: string;
-  /** Table name at the targets. */
+  /** Answers the groups of its pattern for a table that it takes, undefined for others. */
+  readonly takes: (schema: string, table: string) => readonly string[] | undefined;
+  /** Sources whose rows it takes; null for all. */
+  readonly sources: readonly string[] | null;
+  /** Target table; may hold `{source}`, `{schema}`, `{table}` and groups of `takes` as `{1}`. */
   readonly to: string;
-  readonly targets: readonly string[];
-  readonly shards: { readonly by: string; readonly algorithm: 'modulo' } | null;
+  /** Several targets with `shards` null: a copy for each of them. */
+  readonly layout: Omit<LayoutSpec, 'to'>;
+  readonly columns: ColumnSpec | null;
 }
 
-/** One layout of one source table shape: `place` is pure and exact. */
-export interface Placement {
-  /** Stable name of the layout: two shapes of one table share it, so that changes to one row fold together. */
+/** What `Placement.place` answers for a row that no target holds. */
+export const NOWHERE = -1;
+
+/** A physical table of a target. */
+export interface RouterPlace {
+  /** Index into the router's targets. */
+  readonly target: number;
+  readonly table: string;
+}
+
+/** One layout of one source table shape: pure and exact. */
+export interface Placement extends MappedTable {
+  /** Stable name of layout and source table: two shapes of one table share it, so that changes to one row fold together. */
   readonly id: number;
-  readonly to: string;
-  /** Index (into the router's targets) of the target that the row belongs to. Throws ROWFERRY_ROUTE_KEY. */
+  /** Index into the router's places of the table that the row belongs to, or NOWHERE. Throws ROWFERRY_ROUTE_KEY. */
   readonly place: (row: Row) => number;
 }
 
-interface Layout {
+/** The routes as one source's rows see them. */
+export interface SourceRouter {
+  readonly places: readonly RouterPlace[];
+  /** The placements of a table shape, made once per shape. Throws ROWFERRY_ROUTE_MISSING, _KEY and _COLUMNS. */
+  placements(table: Table): readonly Placement[];
+}
+
+interface Copy {
   readonly id: number;
+  readonly layout: Layout;
   readonly rule: RouteRule;
-  readonly targets: readonly number[];
+  readonly names: Names;
+  /** Place of each cell of the layout; filled when a row is met. */
+  readonly placeOfCell: number[];
 }
 
 export class Router {
-  /** Names of all targets that any route uses, in configuration order: placements answer with an index into it. */
+  /** Names of all targets that any route uses, in configuration order: places name them by index. */
   readonly targets: readonly string[];
-  readonly #layouts = new Map<string, Layout[]>();
-  readonly #placements = new WeakMap<Table, readonly Placement[]>();
+  readonly #rules: readonly RouteRule[];
+  readonly #places: RouterPlace[] = [];
+  readonly #sources = new Map<string, SourceRouter>();
+  #copies = 0;
 
   constructor(rules: readonly RouteRule[], targets: readonly string[]) {
+    this.#rules = rules;
     this.targets = targets;
-    let id = 0;
-    for (const rule of rules) {
-      const indexes = rule.targets.map((name) => targets.indexOf(name));
-      const layouts = this.#layouts.get(rule.from) ?? [];
-      if (rule.shards === null)
-        for (const index of indexes) layouts.push({ id: id++, rule, targets: [index] });
-      else layouts.push({ id: id++, rule, targets: indexes });
-      this.#layouts.set(rule.from, layouts);
+  }
+
+  of(source: string): SourceRouter {
+    let router = this.#sources.get(source);
+    if (router === undefined) this.#sources.set(source, (router = this.#routerOf(source)));
+    return router;
+  }
+
+  #routerOf(source: string): SourceRouter {
+    const copies = new Map<string, readonly Copy[]>();
+    const placements = new WeakMap<Table, readonly Placement[]>();
+    return {
+      places: this.#places,
+      placements: (table) => {
+        let found = placements.get(table);
+        if (found !== undefined) return found;
+        const name = tableName(table);
+        let known = copies.get(name);
+        if (known === undefined) copies.set(name, (known = this.#copiesOf(source, table)));
+        found = known.map((copy) => this.#placement(copy, table));
+        placements.set(table, found);
+        return found;
+      },
+    };
+  }
+
+  #copiesOf(source: string, table: Table): Copy[] {
+    const copies = this.#rules.flatMap((rule) => {
+      const groups = rule.takes(table.schema, table.name);
+      if (groups === undefined || rule.sources?.includes(source) === false) return [];
+      const names = { source, schema: table.schema, table: table.name, groups };
+      return layoutsOf(rule, names).map((layout) => ({
+        id: this.#copies++,
+        layout,
+        rule,
+        names,
+        placeOfCell: [],
+      }));
+    });
+    if (copies.length > 0) return copies;
+    const name = tableName(table);
+    throw new RowferryError('ROWFERRY_ROUTE_MISSING', `no route says where rows of ${name} go`, {
+      where: { source, table: name },
+      hint: 'add a route for it, or exclude it in the source\'s "tables"',
+    });
+  }
+
+  #placement({ id, layout, rule, names, placeOfCell }: Copy, table: Table): Placement {
+    const where = { table: tableName(table) };
+    try {
+      const mapped = rule.columns === null ? unmapped(table) : mapTable(table, rule.columns, names);
+      const columns = table.columns.map(({ name }) => name);
+      const cellOf = layout.cellFinder(columns, decodersOf(table));
+      return {
+        ...mapped,
+        id,
+        place: (row) => {
+          try {
+            const cell = cellOf(row);
+            return (placeOfCell[cell] ??= this.#intern(layout, cell, names.source));
+          } catch (error) {
+            throw error instanceof RowferryError ? error.at(where) : error;
+          }
+        },
+      };
+    } catch (error) {
+      throw error instanceof RowferryError ? error.at(where) : error;
     }
   }
 
-  /** The placements of a table shape, made once per shape. Throws ROWFERRY_ROUTE_MISSING and ROWFERRY_ROUTE_KEY. */
-  placements(table: Table): readonly Placement[] {
-    const known = this.#placements.get(table);
-    if (known !== undefined) return known;
-    const name = tableName(table);
-    const layouts = this.#layouts.get(name);
-    if (layouts === undefined) {
-      throw new RowferryError('ROWFERRY_ROUTE_MISSING', `no route says where rows of ${name} go`, {
-        where: { table: name },
-        hint: 'add a route for it, or exclude it in the source\'s "tables"',
-      });
-    }
-    const placements = layouts.map((layout) => placementOf(table, name, layout));
-    this.#placements.set(table, placements);
-    return placements;
+  #intern(layout: Layout, cell: number, source: string): number {
+    const { target, table } = layout.place(cell);
+    if (target.startsWith(STAYS)) return staying(target.slice(STAYS.length), source);
+    return this.#places.push({ target: this.targets.indexOf(target), table }) - 1;
   }
 }
 
-function placementOf(table: Table, name: string, { id, rule, targets }: Layout): Placement {
-  const { to, shards } = rule;
-  if (shards === null) {
-    const [target] = targets;
-    return { id, to, place: () => target! };
-  }
-  const column = table.columns.findIndex(
-    (candidate) => candidate.name.toLowerCase() === shards.by.toLowerCase(),
+/** The layouts of a route for one source table: one, or a copy for each of several targets. */
+export function layoutsOf({ to, layout }: Pick<RouteRule, 'to' | 'layout'>, names: Names): Layout[] {
+  const spec = { ...layout, to: fillNames(to, names) };
+  if (spec.shards !== null) return [new Layout(spec)];
+  return spec.targets.map((target) => new Layout({ ...spec, targets: [target] }));
+}
+
+/** Bytes and bits travel as text that reads like another value; their keys are the bytes and the number themselves. */
+function decodersOf(table: Table): Decoders {
+  return new Map(
+    table.columns.flatMap(({ type }, position): [number, (value: RouteKey) => RouteKey][] => {
+      const family = parseSourceType(type)?.family;
+      if (family === 'bytes') return [[position, bytesOf]];
+      return family === 'bit' ? [[position, numberOfBits]] : [];
+    }),
   );
-  if (column < 0) {
-    throw new RowferryError('ROWFERRY_ROUTE_KEY', `${name} has no column ${shards.by} to shard by`, {
-      where: { table: name, column: shards.by },
-      hint: 'correct "shards.by" of its route; rows written before a renaming need the old name',
-    });
-  }
-  const shardOf = modulo(targets.length);
-  return {
-    id,
-    to,
-    place(row) {
-      try {
-        return targets[shardOf(row[column] ?? null)]!;
-      } catch (error) {
-        throw error instanceof RowferryError ? error.at({ table: name, column: shards.by }) : error;
-      }
+}
+
+function bytesOf(value: RouteKey): RouteKey {
+  return typeof value === 'string' ? Buffer.from(value, 'base64') : value;
+}
+
+function numberOfBits(value: RouteKey): RouteKey {
+  return typeof value === 'string' && value !== '' ? BigInt(`0b${value}`) : value;
+}
+
+/** A row of a shard that is the source's own table is not written: there it is already. */
+function staying(home: string, source: string): number {
+  if (home === source) return NOWHERE;
+  throw new RowferryError(
+    'ROWFERRY_ROUTE_KEY',
+    `a row belongs to the shard that stays in source ${home} and stands in source ${source}`,
+    {
+      where: { source },
+      hint: 'the sources were not sharded by this rule: correct the rule, or move the row at the sources',
     },
-  };
+  );
 }

@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { FoldedRow } from '../../../src/apply/fold.ts';
 import { foldChanges, workByTarget } from '../../../src/apply/fold.ts';
 import { planStages } from '../../../src/apply/stages.ts';
 import type { Change } from '../../../src/model/change.ts';
-import type { Table } from '../../../src/model/table.ts';
+import type { Row, Table } from '../../../src/model/table.ts';
 import { Router } from '../../../src/routing/router.ts';
 
 const table: Table = {
@@ -13,13 +14,24 @@ const table: Table = {
   key: [0],
 };
 const TARGETS = ['a', 'b', 'c'];
+const modulo = (count: number) => ({ algorithm: 'modulo' as const, by: 'user_id', count });
+const rule = { takes: () => [], sources: null, columns: null };
 const router = new Router(
   [
-    { from: 'shop.orders', to: 'orders', targets: TARGETS, shards: { by: 'user_id', algorithm: 'modulo' } },
-    { from: 'shop.orders', to: 'archive', targets: ['a', 'b'], shards: null },
+    {
+      ...rule,
+      to: 'orders',
+      // Two tables a target, by another half of the key, so that rows move within a target, between targets and both.
+      layout: {
+        targets: TARGETS,
+        shards: modulo(3),
+        tables: { rule: { algorithm: 'expression', expression: 'user_id / 3 % 2', count: 2 } },
+      },
+    },
+    { ...rule, to: 'archive', layout: { targets: ['a', 'b'], shards: null, tables: null } },
   ],
   TARGETS,
-);
+).of('main');
 
 type Image = readonly [string, number, number] | null;
 /** A history of a few rows: each step puts a row somewhere, changes it, moves it or removes it. */
@@ -49,8 +61,12 @@ function changesOf(steps: readonly { id: number; user: number; remove: boolean }
 function naive(state: Map<string, Image>, changes: readonly Change[]): void {
   for (const { before, after } of changes) {
     for (const { id: layout, place } of router.placements(table)) {
-      if (before !== null) state.delete(`${layout}|${place(before)}|${String(before[0])}`);
-      if (after !== null) state.set(`${layout}|${place(after)}|${String(after[0])}`, after as Image);
+      const name = (row: Row) => {
+        const { target, table } = router.places[place(row)]!;
+        return `${layout}|${TARGETS[target]}.${table}|${String(row[0])}`;
+      };
+      if (before !== null) state.delete(name(before));
+      if (after !== null) state.set(name(after), after as Image);
     }
   }
 }
@@ -64,18 +80,19 @@ function execute(
   crashAfter: number,
   between: () => void,
 ): void {
-  const work = workByTarget(foldChanges(changes, router));
+  const work = workByTarget(foldChanges(changes, router), router.places);
   const behind = [0, 1, 2].filter((target) => next[target]! < end);
   let transactions = 0;
   for (const stage of planStages(work, behind, true)) {
     for (const { target, kind } of stage) {
       if (transactions++ >= crashAfter) return;
-      for (const { upserts, deletes, moveDeletes } of work.get(target)?.tables ?? []) {
+      for (const { to, upserts, deletes, moveDeletes } of work.get(target)?.tables ?? []) {
         const removed = [...(kind === 'leave' ? [] : deletes), ...(kind === 'arrive' ? [] : moveDeletes)];
-        for (const row of removed) state.delete(`${row.placement.id}|${target}|${String(row.image[0])}`);
+        const name = (row: FoldedRow) =>
+          `${row.placement.id}|${TARGETS[target]}.${to}|${String(row.image[0])}`;
+        for (const row of removed) state.delete(name(row));
         if (kind === 'leave') continue;
-        for (const row of upserts)
-          state.set(`${row.placement.id}|${target}|${String(row.image[0])}`, row.image as unknown as Image);
+        for (const row of upserts) state.set(name(row), row.image as unknown as Image);
       }
       if (kind !== 'arrive') next[target] = end;
       between();
@@ -155,13 +172,13 @@ describe('fold and stages', () => {
       after: null,
       sequence: { file: 1, end: 9, half: 0 },
     };
-    const work = workByTarget(foldChanges([insert, remove], router));
+    const work = workByTarget(foldChanges([insert, remove], router), router.places);
     expect(work.get(0)!.tables.flatMap(({ deletes }) => deletes)).toHaveLength(2);
   });
 
   it('A -> B -> A in one batch deletes at B and keeps the row at A', () => {
     const steps = [0, 1, 0].map((user) => ({ id: 1, user, remove: false }));
-    const work = workByTarget(foldChanges(changesOf(steps), router));
+    const work = workByTarget(foldChanges(changesOf(steps), router), router.places);
     expect(work.get(0)).toMatchObject({ gains: true, loses: false });
     expect(work.get(1)).toMatchObject({ gains: false, loses: true });
     const stages = planStages(work, [0, 1], true);
@@ -175,7 +192,11 @@ describe('fold and stages', () => {
       { id: 1, user: 1, remove: false },
       { id: 2, user: 0, remove: false },
     ]);
-    const stages = planStages(workByTarget(foldChanges(changes.slice(2), router)), [0, 1, 2], false);
+    const stages = planStages(
+      workByTarget(foldChanges(changes.slice(2), router), router.places),
+      [0, 1, 2],
+      false,
+    );
     expect(stages).toEqual([
       [
         { target: 0, kind: 'arrive' },
@@ -186,5 +207,64 @@ describe('fold and stages', () => {
         { target: 1, kind: 'leave' },
       ],
     ]);
+  });
+
+  it('moves a row between two tables of one target in one transaction, also when the target loses other rows', () => {
+    const changes = changesOf([
+      { id: 1, user: 0, remove: false },
+      { id: 2, user: 0, remove: false },
+      { id: 1, user: 3, remove: false },
+      { id: 2, user: 1, remove: false },
+    ]);
+    const work = workByTarget(foldChanges(changes.slice(2), router), router.places);
+    const orders = work.get(0)!.tables.filter(({ to }) => to.startsWith('orders'));
+    const ids = (rows: readonly FoldedRow[]) => rows.map(({ image }) => image[0]);
+    expect(
+      orders.map(({ to, upserts, deletes, moveDeletes }) => [
+        to,
+        ids(upserts),
+        ids(deletes),
+        ids(moveDeletes),
+      ]),
+    ).toEqual([
+      ['orders_00', [], ['1'], ['2']],
+      ['orders_01', ['1'], [], []],
+    ]);
+    expect(work.get(0)).toMatchObject({ gains: false, loses: true });
+  });
+
+  describe('with columns (VSP-3)', () => {
+    const columns = { only: ['id', 'user_id'] };
+    const layout = { targets: ['a'], shards: null, tables: null };
+    const cold = new Router([{ ...rule, to: 'core', layout, columns }], ['a']).of('main');
+    const steps = (notes: readonly number[], user = 1): Change[] =>
+      notes.slice(1).map((note, i) => ({
+        table,
+        before: ['1', user, notes[i]!],
+        after: ['1', user, note],
+        timeMs: 0,
+        sequence: { file: 1, end: i, half: 0 },
+      }));
+
+    it('leaves a row alone when no change touches a column that is written', () => {
+      expect(foldChanges(steps([1, 2, 3]), cold)).toEqual([]);
+    });
+
+    it('writes a value that went and came back: a target may stand between the two', () => {
+      const [there] = steps([1, 2], 1);
+      const changes: Change[] = [
+        { ...there!, after: ['1', 2, 2] },
+        { ...there!, before: ['1', 2, 2], after: ['1', 1, 1] },
+        ...steps([1, 9]),
+      ];
+      expect(foldChanges(changes, cold).map(({ image }) => image)).toEqual([['1', 1]]);
+    });
+
+    it('writes inserts and deletes whatever they hold', () => {
+      const [update] = steps([1, 2]);
+      expect(foldChanges([{ ...update!, before: null }], cold)).toHaveLength(1);
+      const [gone] = foldChanges([{ ...update!, after: null }], cold);
+      expect(gone).toMatchObject({ place: -1, touched: [0], image: ['1', 1] });
+    });
   });
 });

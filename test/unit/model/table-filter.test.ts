@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
-import { expect, test } from 'vitest';
-import { parseTablePattern, TableFilter } from '../../../src/model/table-filter.ts';
+import { describe, expect, it, test } from 'vitest';
+import { mayOverlap, parseTablePattern, TableFilter } from '../../../src/model/table-filter.ts';
 
 const names = fc.string({ unit: fc.constantFrom('a', 'b', '_', '$', 'ä'), minLength: 1, maxLength: 5 });
 const patterns = fc.string({
@@ -108,3 +108,54 @@ test.each(['', 'shop', 'shop.', '.orders', '!', '!.x', 'a.b.c', '!!a.b', 'a b'])
     expect(parseTablePattern(text)).toHaveProperty('wrong');
   },
 );
+
+describe('regular expressions', () => {
+  it('match the whole name, include and exclude', () => {
+    const filter = new TableFilter(['/shop\\.orders_\\d+/', '!/.*_99/']);
+    expect(
+      ['orders_1', 'orders_99', 'orders_1_old', 'old_orders_1'].map((t) => filter.matches('shop', t)),
+    ).toEqual([true, false, false, false]);
+    expect(filter.mayMatchIn('shop')).toBe(true);
+    expect(filter.matches('mysql', 'orders_1')).toBe(false);
+  });
+
+  it('answer their groups, wildcards what they stand for', () => {
+    const groups = (text: string, schema: string, table: string) => {
+      const pattern = parseTablePattern(text);
+      return 'value' in pattern ? pattern.value.groups(schema, table) : pattern.wrong;
+    };
+    expect(groups('/(.+)\\.orders_(\\d+)/', 'shop', 'orders_07')).toEqual(['shop', '07']);
+    expect(groups('shop_*.orders_??', 'shop_eu', 'orders_07')).toEqual(['eu', '0', '7']);
+    expect(groups('shop.orders', 'shop', 'orders')).toEqual([]);
+    expect(groups('shop.orders', 'shop', 'users')).toBeUndefined();
+    expect(groups('/(/', 'a', 'b')).toMatch(/regular expression/);
+  });
+});
+
+describe('mayOverlap', () => {
+  it('is true whenever a table matches both patterns', () => {
+    const name = fc.string({ unit: fc.constantFrom('a', 'b', '*', '?'), minLength: 1, maxLength: 5 });
+    const table = fc.string({ unit: fc.constantFrom('a', 'b'), minLength: 1, maxLength: 5 });
+    fc.assert(
+      fc.property(name, name, table, (one, other, found) => {
+        const both = [one, other].every((text) => new TableFilter([`s.${text}`]).matches('s', found));
+        if (both) expect(mayOverlap(`s.${one}`, `s.${other}`)).toBe(true);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it.each([
+    ['shop.orders', 'shop.orders', true],
+    ['shop.orders', 'shop.ord*', true],
+    ['shop.a*c', 'shop.ab*', true],
+    ['shop.a?', 'shop.*b', true],
+    ['shop.a?', 'shop.abc', false],
+    ['shop.orders_*', 'shop.users_*', false],
+    ['shop.*', 'log.*', false],
+    ['/x/', 'log.*', true],
+  ])('%s and %s: %s', (one, other, expected) => {
+    expect(mayOverlap(one, other)).toBe(expected);
+    expect(mayOverlap(other, one)).toBe(expected);
+  });
+});

@@ -1,39 +1,73 @@
 import { describe, expect, it } from 'vitest';
-import type { RouteSettings } from '../../../src/config/config.ts';
+import { loadRoutes } from '../../../src/config/routes.ts';
 import { layoutConflicts, layoutOf } from '../../../src/wiring/layout.ts';
+import { parse } from '../config/config-text.ts';
 
-const route = (part: Partial<RouteSettings>): RouteSettings => ({
-  from: 'shop.orders',
-  to: 'orders',
-  targets: ['a', 'b'],
-  shards: { by: 'user_id', algorithm: 'modulo' },
-  place: 'x.yaml:1:1',
-  ...part,
-});
+/** The layout of a configuration with these routes. */
+async function layout(...routes: readonly string[]) {
+  const text = `name: shop
+kafka: { brokers: ["127.0.0.1:9092"], replicationFactor: 1 }
+sources: { main: { url: "mysql://rowferry:x@127.0.0.1:3306", serverId: 4711, tables: ["*.*"] } }
+targets:
+  a: { url: "mysql://writer:pw@db-a/shop" }
+  b: { url: "postgres://writer:pw@db-b/shop" }
+  c: { url: "postgres://writer:pw@db-c/shop" }
+routes:
+${routes.map((route) => `  - { ${route} }`).join('\n')}`;
+  return layoutOf(await loadRoutes(parse(text)));
+}
+
+const ORDERS = 'from: shop.orders, shards: { by: user_id, algorithm: modulo, on: [a, b] }';
+const USERS = 'from: shop.users, target: a';
 
 describe('layout', () => {
-  const stored = layoutOf([route({}), route({ from: 'shop.users', shards: null, targets: ['a'] })]);
-
-  it('takes tables that are new or gone', () => {
-    expect(layoutConflicts(stored, layoutOf([route({}), route({ from: 'shop.new' })]))).toEqual([]);
+  it('takes tables that are new or gone', async () => {
+    const stored = await layout(ORDERS, USERS);
+    expect(layoutConflicts(stored, await layout(ORDERS, 'from: shop.new, target: b'))).toEqual([]);
   });
 
   it.each([
-    ['another shard key', route({ shards: { by: 'id', algorithm: 'modulo' } })],
-    ['another number of shards', route({ targets: ['a', 'b', 'c'] })],
-    ['another order of shards', route({ targets: ['b', 'a'] })],
-    ['another table', route({ to: 'orders_2' })],
-    ['no shards any more', route({ shards: null })],
-  ])('refuses %s for a table that has flowed, and tells both rules', (_, changed) => {
-    const [conflict] = layoutConflicts(stored, layoutOf([changed]));
+    ['another shard key', 'from: shop.orders, shards: { by: id, algorithm: modulo, on: [a, b] }'],
+    [
+      'another number of shards',
+      'from: shop.orders, shards: { by: user_id, algorithm: modulo, on: [a, b, c] }',
+    ],
+    ['another order of shards', 'from: shop.orders, shards: { by: user_id, algorithm: modulo, on: [b, a] }'],
+    ['another rule', 'from: shop.orders, shards: { by: user_id, algorithm: hash, on: [a, b] }'],
+    ['another table', `${ORDERS}, to: orders_2`],
+    [
+      'tables within the targets',
+      `${ORDERS}, tables: { algorithm: segments, half: high, by: user_id, count: 2 }`,
+    ],
+    ['other columns', `${ORDERS}, columns: { drop: [note] }`],
+    ['no shards any more', 'from: shop.orders, target: a'],
+  ])('refuses %s for a table that has flowed, and tells both rules', async (_, changed) => {
+    const [conflict] = layoutConflicts(await layout(ORDERS, USERS), await layout(changed));
     expect(conflict).toMatch(/^shop\.orders: was orders at a, b by modulo of user_id, now /);
   });
 
-  it('does not mind how the column is spelled or in which order routes stand', () => {
-    const again = layoutOf([
-      route({ from: 'shop.users', shards: null, targets: ['a'] }),
-      route({ shards: { by: 'USER_ID', algorithm: 'modulo' } }),
-    ]);
+  it('does not mind how the column is spelled or in which order routes and options stand', async () => {
+    const columns = (text: string) => `${USERS}, columns: { ${text} }`;
+    const stored = await layout(ORDERS, columns('drop: [x], rename: { a: b, c: d }'));
+    const again = await layout(
+      columns('rename: { c: d, a: b }, drop: [x]'),
+      ORDERS.replace('user_id', 'USER_ID'),
+    );
     expect(layoutConflicts(stored, again)).toEqual([]);
+  });
+
+  it('refuses another key of the hashes without telling either', async () => {
+    const hashed = (key: string) => layout(`${USERS}, columns: { hash: [phone], hashKey: ${key} }`);
+    const conflicts = layoutConflicts(await hashed('first-secret-0123'), await hashed('other-secret-0123'));
+    expect(conflicts).toHaveLength(1);
+    expect(conflicts.join()).not.toContain('secret-0123');
+  });
+
+  it('refuses a new pattern that takes tables of a known route, and takes one that cannot', async () => {
+    const stored = await layout(ORDERS, 'from: "log.day_*", target: a');
+    const withPattern = (from: string) => layout(ORDERS, `from: "${from}", target: b, to: "{table}"`);
+    expect(layoutConflicts(stored, await withPattern('shop.ord*'))).toHaveLength(1);
+    expect(layoutConflicts(stored, await withPattern('log.*_2026'))).toHaveLength(1);
+    expect(layoutConflicts(stored, await withPattern('shop.item_*'))).toEqual([]);
   });
 });
