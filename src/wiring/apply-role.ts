@@ -3,27 +3,37 @@ import { Applier } from '../apply/applier.ts';
 import type { PartitionStatus } from '../apply/partition-progress.ts';
 import type { Config } from '../config/config.ts';
 import { GroupConsumer } from '../drivers/kafka-consumer.ts';
-import { RowferryError, toRowferryError } from '../errors.ts';
+import type { LoadedRoute } from '../config/routes.ts';
+import { loadRoutes } from '../config/routes.ts';
+import { toRowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';
+import type { Table } from '../model/table.ts';
 import { Router } from '../routing/router.ts';
-import { Backoff } from '../runtime/backoff.ts';
+import { Backoff, sleep } from '../runtime/backoff.ts';
 import { openTarget } from '../targets/open-target.ts';
 import type { Target } from '../targets/target.ts';
 import { connectKafka, prepareTopics } from './kafka-parts.ts';
 import { agreeOnLayout } from './layout.ts';
 import { removeDeadMembers } from './member-id.ts';
 import { applyGroup, sourceTopics } from './names.ts';
+import { sourceTables } from './source-facts.ts';
+import { checkSourceTables, checkTables } from './target-tables.ts';
 
 const MiB = 1024 * 1024;
+/** How often the tables of coming periods are looked for. */
+const PERIOD_CHECK_MS = 10 * 60_000;
 
 export class ApplyRole {
   readonly #config: Config;
   readonly #log: Log;
+  readonly #seesSources: boolean;
   #applier: Applier | undefined;
 
-  constructor(config: Config, log: Log) {
+  /** `seesSources`: the sources can be asked for their tables, since their captures run here too. */
+  constructor(config: Config, log: Log, seesSources: boolean) {
     this.#config = config;
     this.#log = log;
+    this.#seesSources = seesSources;
   }
 
   status(): PartitionStatus[] {
@@ -33,15 +43,17 @@ export class ApplyRole {
   async run(signal: AbortSignal): Promise<void> {
     const config = this.#config;
     const link = connectKafka(config, 'apply', this.#log);
+    const routes = await loadRoutes(config);
     const targets = makeTargets(config, this.#log);
     try {
       await prepareTopics(link, config, signal, this.#log);
       await Promise.all(targets.map(async (target) => await this.#open(target, signal)));
       if (signal.aborted) return;
-      await agreeOnLayout(link, config, signal);
-      await checkTables(config, targets);
+      await agreeOnLayout(link, config, routes, signal);
+      await checkTables(routes, targets);
+      if (this.#seesSources) await this.#checkColumns(routes, targets);
       await removeDeadMembers(link, applyGroup(config), this.#log);
-      await this.#apply(link, targets, signal);
+      await this.#apply(link, targets, routes, signal);
     } finally {
       await Promise.all(targets.map(async (target) => await target.close()));
     }
@@ -50,18 +62,20 @@ export class ApplyRole {
   async #apply(
     link: ReturnType<typeof connectKafka>,
     targets: readonly Target[],
+    routes: readonly LoadedRoute[],
     signal: AbortSignal,
   ): Promise<void> {
     const config = this.#config;
     const { batchRows, batchBytes, queueBytes, badRows } = config.apply;
-    const topics = config.sources.map(({ name }) => sourceTopics(config, name).changes);
+    const sourceOf = new Map(config.sources.map(({ name }) => [sourceTopics(config, name).changes, name]));
+    const router = new Router(
+      routes.map(({ rule }) => rule),
+      targets.map(({ name }) => name),
+    );
     this.#applier = new Applier(
       {
         targets,
-        router: new Router(
-          config.routes,
-          targets.map(({ name }) => name),
-        ),
+        routerOf: (topic) => router.of(sourceOf.get(topic) ?? ''),
         limits: { rows: batchRows, bytes: batchBytes },
         queueBytes,
         onBadRow: badRows,
@@ -71,7 +85,7 @@ export class ApplyRole {
       (handlers) =>
         new GroupConsumer(link, {
           groupId: applyGroup(config),
-          topics,
+          topics: [...sourceOf.keys()],
           sessionTimeoutMs: config.kafka.sessionTimeoutMs,
           // A record that waits keeps its whole fetch in memory: small fetches bound what a few slow partitions hold.
           maxBytes: 4 * MiB,
@@ -80,7 +94,56 @@ export class ApplyRole {
           ...handlers,
         }),
     );
-    await this.#applier.run(signal);
+    const ended = new AbortController();
+    const watching = this.#watchPeriods(routes, targets, AbortSignal.any([signal, ended.signal]));
+    try {
+      await this.#applier.run(signal);
+    } finally {
+      ended.abort();
+      await watching;
+    }
+  }
+
+  /** Finds columns that the targets lack before rows need them; a source that does not answer is no reason to wait. */
+  async #checkColumns(routes: readonly LoadedRoute[], targets: readonly Target[]): Promise<void> {
+    for (const source of this.#config.sources) {
+      let tables: readonly Table[];
+      try {
+        tables = await sourceTables(source);
+      } catch (thrown) {
+        const error = toRowferryError(thrown, 'reading the tables of a source').at({ source: source.name });
+        this.#log.info(
+          { source: source.name, code: error.code },
+          `columns are checked when rows come: ${error.message}`,
+        );
+        continue;
+      }
+      await checkSourceTables(source.name, tables, routes, targets);
+    }
+  }
+
+  /** Tables of coming periods must be there before their rows are; tells when one is missing, each time that changes. */
+  async #watchPeriods(
+    routes: readonly LoadedRoute[],
+    targets: readonly Target[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const dated = routes.filter(({ rule }) => rule.layout.tables?.rule.algorithm === 'date');
+    let told = '';
+    while (dated.length > 0) {
+      await sleep(PERIOD_CHECK_MS, signal);
+      if (signal.aborted) return;
+      try {
+        await checkTables(dated, targets);
+        told = '';
+      } catch (thrown) {
+        const error = toRowferryError(thrown, 'looking for the tables of coming periods');
+        // A target that does not answer is told of by those who write to it.
+        if (error.action === 'retry' || error.message === told) continue;
+        told = error.message;
+        this.#log.warn({ code: error.code }, `a table of a coming period is missing: ${error.describe()}`);
+      }
+    }
   }
 
   /** A target that cannot be reached at start is waited for, like one that goes away later. */
@@ -104,30 +167,10 @@ export class ApplyRole {
 
 /** The targets that routes use, in configuration order; not open yet. */
 export function makeTargets(config: Config, log: Log): Target[] {
-  const used = new Set(config.routes.flatMap((route) => route.targets));
+  const used = new Set(config.routes.flatMap(({ layout }) => layout.targets));
   return config.targets
     .filter(({ name }) => used.has(name))
     .map(({ name, url, connections }) =>
       openTarget({ name, pipeline: config.name, url, connections, zeroDates: config.apply.zeroDates, log }),
     );
-}
-
-/** Every table that a route names must be there; all that are missing are told together, each with its route's place. */
-export async function checkTables(config: Config, targets: readonly Target[]): Promise<void> {
-  const problems: string[] = [];
-  for (const target of targets) {
-    const routes = config.routes.filter((route) => route.targets.includes(target.name));
-    const found = await target.describe([...new Set(routes.map(({ to }) => to))]);
-    for (const { place, from, to } of routes) {
-      const table = found.get(to);
-      if (table === undefined)
-        problems.push(`${place}: target ${target.name} has no table ${to} for ${from}`);
-      else if (table.primaryKey.length === 0)
-        problems.push(`${place}: table ${to} at ${target.name} has no primary key`);
-    }
-  }
-  if (problems.length === 0) return;
-  throw new RowferryError('ROWFERRY_CONFIG_INVALID', problems.join('\n'), {
-    hint: 'create the tables, or correct the routes',
-  });
 }

@@ -2,10 +2,13 @@
 import type { Config } from '../config/config.ts';
 import { waitForKafka } from '../drivers/kafka-admin.ts';
 import { toRowferryError } from '../errors.ts';
-import { checkTables, makeTargets } from './apply-role.ts';
+import { loadRoutes } from '../config/routes.ts';
+import { makeTargets } from './apply-role.ts';
 import { connectKafka } from './kafka-parts.ts';
+import type { Table } from '../model/table.ts';
 import { silentLog } from './silent-log.ts';
-import { inspectSource } from './source-facts.ts';
+import { inspectSource, sourceTables } from './source-facts.ts';
+import { checkSourceTables, checkTables } from './target-tables.ts';
 
 /** Runs every check, also after a failed one; answers how many failed. Each prints one paragraph. */
 export async function checkPipeline(
@@ -22,11 +25,14 @@ export async function checkPipeline(
       print(`FAILED  ${name}: ${toRowferryError(thrown, name).describe()}`);
     }
   };
+  const routes = await loadRoutes(config);
+  const captured = new Map<string, readonly Table[]>();
   for (const source of config.sources) {
     await check(`source ${source.name}`, async () => {
       const warnings: string[] = [];
       const log = { ...silentLog, warn: (_: unknown, message: string) => void warnings.push(message) };
       const { flavour, version, current } = await inspectSource(source, log);
+      captured.set(source.name, await sourceTables(source));
       for (const warning of warnings) print(`warning source ${source.name}: ${warning}`);
       return `${flavour} ${version}, binlog at ${current.file}:${current.offset}`;
     });
@@ -46,7 +52,8 @@ export async function checkPipeline(
     await check(`target ${target.name}`, async () => {
       try {
         await target.open(signal);
-        await checkTables(config, [target]);
+        await checkTables(routes, [target]);
+        for (const [source, tables] of captured) await checkSourceTables(source, tables, routes, [target]);
         return `${target.kind}, every routed table is there`;
       } finally {
         await target.close();

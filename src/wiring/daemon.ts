@@ -74,11 +74,11 @@ function revive({ code, message, where, hint }: SentError): RowferryError {
 /** Runs until the signal aborts or a role fails; then every thread gets `drainMs` to finish what it holds. */
 export async function runDaemon(config: Config, role: Role, log: Log, signal: AbortSignal): Promise<void> {
   const threads: RoleThread[] = [];
-  const configFile = config.file;
-  if (role !== 'capture') threads.push(new RoleThread('apply', { configFile, source: null }));
+  const common = { configFile: config.file, seesSources: role === 'all' };
+  if (role !== 'capture') threads.push(new RoleThread('apply', { ...common, source: null }));
   if (role !== 'apply') {
     for (const { name } of config.sources)
-      threads.push(new RoleThread(`capture ${name}`, { configFile, source: name }));
+      threads.push(new RoleThread(`capture ${name}`, { ...common, source: name }));
   }
   const statusFile = new StatusFile(config, role);
   const writing = setInterval(

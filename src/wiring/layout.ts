@@ -2,44 +2,99 @@
  * What must not change under a running pipeline (the routes of tables that already flowed) is kept in a
  * compacted topic. A changed shard rule would leave rows where no rule looks for them, so it is refused, not guessed.
  */
-import type { Config, RouteSettings } from '../config/config.ts';
+import { createHmac } from 'node:crypto';
+import type { ColumnSettings, Config, RouteSettings } from '../config/config.ts';
+import type { LoadedRoute } from '../config/routes.ts';
 import type { KafkaLink } from '../drivers/kafka-client.ts';
 import { PartitionProducer } from '../drivers/kafka-producer.ts';
 import { RowferryError } from '../errors.ts';
+import { mayOverlap } from '../model/table-filter.ts';
+import type { RouteRule } from '../routing/router.ts';
+import type { RuleSpec } from '../routing/rule.ts';
 import { readTopic, TopicStore } from './kafka-parts.ts';
 import { layoutTopic } from './names.ts';
 
-/** Layouts by source table, each as canonical text. */
+/** Layouts by `from` of their routes, each as canonical text. */
 export type Layout = Readonly<Record<string, readonly string[]>>;
 
-export function layoutOf(routes: readonly RouteSettings[]): Layout {
+/** By the pattern of each route: what decides which rows stand where, and in which form. */
+export function layoutOf(routes: readonly LoadedRoute[]): Layout {
   const layout: Record<string, string[]> = {};
-  for (const { from, to, targets, shards } of routes) {
-    const rule = shards === null ? 'every row' : `${shards.algorithm} of ${shards.by.toLowerCase()}`;
-    (layout[from] ??= []).push(`${to} at ${targets.join(', ')} by ${rule}`);
-  }
+  for (const { route, rule } of routes) (layout[route.from] ??= []).push(textOf(route, rule));
   for (const rules of Object.values(layout)) rules.sort();
   return layout;
 }
 
-/** What differs for tables that both know; tables that are new or gone do not hurt. Pure. */
+function textOf(route: RouteSettings, { layout }: RouteRule): string {
+  const { targets, shards, tables } = layout;
+  const parts = [
+    `${route.to} at ${targets.join(', ')} by ${shards === null ? 'every row' : ruleText(shards)}`,
+  ];
+  if (tables !== null) {
+    parts.push(`in tables ${tables.separator ?? '_'}${tables.digits ?? 2} by ${ruleText(tables.rule)}`);
+  }
+  if (route.sources !== null) parts.push(`of sources ${route.sources.join(', ')}`);
+  if (route.columns !== null) parts.push(`columns ${columnsText(route.columns)}`);
+  return parts.join('; ');
+}
+
+/** One text a rule, whatever the order in which its options were written. */
+function ruleText(rule: RuleSpec): string {
+  if (rule.algorithm === 'modulo') return `modulo of ${rule.by.toLowerCase()}`;
+  return canonical(rule);
+}
+
+/** The key of hashes counts too, without being told: what was hashed with another one would not be found again. */
+function columnsText({ hashKey, ...columns }: ColumnSettings): string {
+  const secret = hashKey === null ? {} : { hashKey: fingerprint(hashKey.reveal()) };
+  return canonical({ ...columns, ...secret });
+}
+
+function fingerprint(secret: string): string {
+  return createHmac('sha256', secret).update('rowferry layout').digest('hex').slice(0, 16);
+}
+
+function canonical(value: object): string {
+  return JSON.stringify(value, (_, part: unknown) =>
+    typeof part === 'object' && part !== null && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      : part,
+  );
+}
+
+/**
+ * What differs for tables that both know; tables that are new or gone do not hurt. A new pattern that may take a table of a
+ * known one is a change of that table's rules. Pure.
+ */
 export function layoutConflicts(stored: Layout, wanted: Layout): string[] {
   return Object.entries(wanted).flatMap(([from, rules]) => {
     const before = stored[from];
-    if (before === undefined || before.join('; ') === rules.join('; ')) return [];
-    return [`${from}: was ${before.join('; ')}, now ${rules.join('; ')}`];
+    const now = rules.join('; ');
+    if (before !== undefined) {
+      return before.join('; ') === now ? [] : [`${from}: was ${before.join('; ')}, now ${now}`];
+    }
+    return Object.entries(stored)
+      .filter(([known]) => mayOverlap(known, from))
+      .map(
+        ([known, old]) => `${from}: takes tables that ${known} takes: was ${old.join('; ')}, now also ${now}`,
+      );
   });
 }
 
 const KEY = 'layout';
 
 /** Compares with the stored layout and stores what is new. Throws ROWFERRY_CONFIG_STATE_MISMATCH with every difference. */
-export async function agreeOnLayout(link: KafkaLink, config: Config, signal: AbortSignal): Promise<void> {
+export async function agreeOnLayout(
+  link: KafkaLink,
+  config: Config,
+  routes: readonly LoadedRoute[],
+  signal: AbortSignal,
+): Promise<void> {
   const topic = layoutTopic(config);
   const entries = await readTopic(link, topic, signal);
   const last = entries.filter(({ key }) => key === KEY).at(-1);
   const stored = last === undefined ? {} : (JSON.parse(last.value) as { readonly layout: Layout }).layout;
-  const wanted = layoutOf(config.routes);
+  const wanted = layoutOf(routes);
   const conflicts = layoutConflicts(stored, wanted);
   if (conflicts.length > 0) {
     throw new RowferryError(

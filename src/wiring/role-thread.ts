@@ -16,6 +16,8 @@ export interface RoleThreadData {
   readonly configFile: string;
   /** Name of the source to capture, or null for the apply role. */
   readonly source: string | null;
+  /** The captures run in this process too. */
+  readonly seesSources: boolean;
 }
 
 export interface RoleStatus {
@@ -39,7 +41,7 @@ const STATUS_MS = 250;
 
 async function runRole(
   port: NonNullable<typeof parentPort>,
-  { configFile, source }: RoleThreadData,
+  { configFile, source, seesSources }: RoleThreadData,
 ): Promise<void> {
   const config = loadConfig(configFile, process.env);
   const fields = { pipeline: config.name, role: source === null ? 'apply' : 'capture' };
@@ -68,7 +70,7 @@ async function runRole(
       const capture = new CaptureRole(config, settings, log);
       return { role: capture, status: () => ({ capture: capture.status(), partitions: [] }) };
     }
-    const apply = new ApplyRole(config, log);
+    const apply = new ApplyRole(config, log, seesSources);
     return { role: apply, status: () => ({ capture: null, partitions: apply.status() }) };
   }
 }

@@ -1,35 +1,56 @@
 /** Asks a source whether it can be captured and where it stands. */
 import { preflightSource, formatFindings } from '../capture/preflight.ts';
+import type { Preflight } from '../capture/preflight.ts';
 import type { SourceFacts } from '../capture/start-position.ts';
 import type { SourceSettings } from '../config/config.ts';
 import { MysqlConnection } from '../drivers/mysql.ts';
 import { RowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';
+import type { Table } from '../model/table.ts';
 
 /** Runs the preflight. Throws ROWFERRY_SOURCE_PREFLIGHT with every error found; warnings are logged. */
 export async function inspectSource(source: SourceSettings, log: Log): Promise<SourceFacts> {
+  const { findings, facts } = await preflight(source);
+  const errors = findings.filter(({ level }) => level === 'error');
+  const warnings = findings.filter(({ level }) => level === 'warning');
+  if (errors.length > 0) {
+    throw new RowferryError(
+      'ROWFERRY_SOURCE_PREFLIGHT',
+      `the source cannot be captured:\n${formatFindings(errors)}`,
+      { where: { source: source.name }, hint: 'make the changes above, then start again' },
+    );
+  }
+  for (const finding of warnings) log.warn({ finding: finding.code }, formatFindings([finding]));
+  return facts;
+}
+
+/**
+ * The captured tables by today's catalog, generated columns left out. Good for checks only: names, types and key are the
+ * catalog's, and rows are always read by the shape that the binlog gives them.
+ */
+export async function sourceTables(source: SourceSettings): Promise<Table[]> {
+  const { tables } = await preflight(source);
+  return tables.map(({ schema, name, columns, primaryKey }) => {
+    const stored = columns.filter(({ generated }) => !generated);
+    const key = (primaryKey?.columns ?? []).map((column) => stored.findIndex(({ name }) => name === column));
+    return {
+      schema,
+      name,
+      columns: stored.map(({ name, columnType }) => ({ name, type: columnType })),
+      key: key.filter((index) => index >= 0),
+    };
+  });
+}
+
+async function preflight(source: SourceSettings): Promise<Preflight> {
   const where = { source: source.name };
   const connection = await MysqlConnection.connect({ url: source.url, side: 'source', where, session: [] });
   try {
-    const preflight = await preflightSource(async (sql) => (await connection.query(sql)).rows, {
+    return await preflightSource(async (sql) => (await connection.query(sql)).rows, {
       name: source.name,
       tables: source.tables,
       serverId: source.serverId,
     });
-    const errors = preflight.findings.filter(({ level }) => level === 'error');
-    const warnings = preflight.findings.filter(({ level }) => level === 'warning');
-    if (errors.length > 0) {
-      throw new RowferryError(
-        'ROWFERRY_SOURCE_PREFLIGHT',
-        `the source cannot be captured:\n${formatFindings(errors)}`,
-        {
-          where,
-          hint: 'make the changes above, then start again',
-        },
-      );
-    }
-    for (const finding of warnings) log.warn({ finding: finding.code }, formatFindings([finding]));
-    return preflight.facts;
   } finally {
     connection.destroy();
   }

@@ -1,0 +1,119 @@
+/** Whether every physical table of the routes is there and has the columns that will be written, before the first row comes. */
+import type { LoadedRoute } from '../config/routes.ts';
+import { RowferryError } from '../errors.ts';
+import type { Table } from '../model/table.ts';
+import { mapTable, NAME_IN_BRACES } from '../routing/columns.ts';
+import type { ColumnSpec, Names } from '../routing/columns.ts';
+import { currentIndex } from '../routing/date-rule.ts';
+import type { Layout, Place } from '../routing/layout.ts';
+import { layoutsOf } from '../routing/router.ts';
+import type { Target, TargetTable } from '../targets/target.ts';
+
+/** Problems are told one by one up to here; after it only their number. */
+const MOST_PROBLEMS = 20;
+
+/** A physical table and the columns that rows of one route need there. */
+interface Wanted extends Place {
+  readonly columns: readonly string[];
+  /** Names the rows in problems: `shop.orders`. */
+  readonly from: string;
+  /** `file:line:column` of the route. */
+  readonly route: string;
+}
+
+/**
+ * Every table that a route names must be there, of date rules those of the periods up to `ahead` after the present one. All
+ * problems are told together, each with its route's place. What depends on the source's tables is left to `checkSourceTables`
+ * or the first row.
+ */
+export async function checkTables(
+  routes: readonly LoadedRoute[],
+  targets: readonly Target[],
+  nowMs = Date.now(),
+): Promise<void> {
+  const wanted = routes.flatMap(({ route, rule }): Wanted[] => {
+    if (rule.to.search(NAME_IN_BRACES) >= 0) return [];
+    const names = { source: '', schema: '', table: '', groups: [] };
+    const columns = namedColumns(rule.columns);
+    return placesNow(rule, names, nowMs).map((place) => ({
+      ...place,
+      columns,
+      from: route.from,
+      route: route.place,
+    }));
+  });
+  await check(wanted, targets);
+}
+
+/** The same for the tables that a source has today, with all columns that their rows will bring. */
+export async function checkSourceTables(
+  source: string,
+  tables: readonly Table[],
+  routes: readonly LoadedRoute[],
+  targets: readonly Target[],
+  nowMs = Date.now(),
+): Promise<void> {
+  const wanted = tables.flatMap((table) =>
+    routes.flatMap(({ route, rule }): Wanted[] => {
+      const groups = rule.takes(table.schema, table.name);
+      if (groups === undefined || rule.sources?.includes(source) === false) return [];
+      const names = { source, schema: table.schema, table: table.name, groups };
+      const mapped = rule.columns === null ? table : mapTable(table, rule.columns, names).table;
+      const columns = mapped.columns.map(({ name }) => name);
+      const from = `${table.schema}.${table.name}`;
+      return placesNow(rule, names, nowMs).map((place) => ({ ...place, columns, from, route: route.place }));
+    }),
+  );
+  await check(wanted, targets);
+}
+
+/** The physical tables that must be there now. */
+export function placesNow(rule: LoadedRoute['rule'], names: Names, nowMs: number): readonly Place[] {
+  return layoutsOf(rule, names).flatMap((layout) => layout.places(tablesNow(layout, nowMs)));
+}
+
+function tablesNow(layout: Layout, nowMs: number): number | undefined {
+  if (layout.tables === null || layout.tables.count !== null) return undefined;
+  return currentIndex(layout.tables, nowMs) + 1 + (layout.spec.tables?.ahead ?? 0);
+}
+
+async function check(wanted: readonly Wanted[], targets: readonly Target[]): Promise<void> {
+  const problems: string[] = [];
+  for (const target of targets) {
+    const mine = wanted.filter((place) => place.target === target.name);
+    const found = await target.describe([...new Set(mine.map(({ table }) => table))]);
+    for (const place of mine) problems.push(...problemsOf(place, found.get(place.table)));
+  }
+  if (problems.length === 0) return;
+  const more = problems.length - MOST_PROBLEMS;
+  const told = problems.slice(0, MOST_PROBLEMS).join('\n');
+  throw new RowferryError('ROWFERRY_CONFIG_INVALID', more > 0 ? `${told}\nand ${more} more` : told, {
+    hint: 'create the tables or columns, or correct the routes',
+  });
+}
+
+function problemsOf(
+  { route, target, table, from, columns }: Wanted,
+  found: TargetTable | undefined,
+): string[] {
+  if (found === undefined) return [`${route}: target ${target} has no table ${table} for ${from}`];
+  if (found.primaryKey.length === 0) return [`${route}: table ${table} at ${target} has no primary key`];
+  const missing = columns.filter(
+    (name) => !found.columns.some((column) => column.name.toLowerCase() === name.toLowerCase()),
+  );
+  if (missing.length === 0) return [];
+  return [`${route}: table ${table} at ${target} lacks ${missing.join(', ')} of ${from}`];
+}
+
+/** Target columns that a mapping names, whatever the source table has. */
+function namedColumns(columns: ColumnSpec | null): string[] {
+  if (columns === null) return [];
+  const { only = [], rename = {}, add = {}, origin } = columns;
+  const renamed = new Map(Object.entries(rename).map(([from, to]) => [from.toLowerCase(), to]));
+  return [
+    ...only.map((name) => renamed.get(name.toLowerCase()) ?? name),
+    ...(only.length === 0 ? renamed.values() : []),
+    ...Object.keys(add),
+    ...(origin === undefined ? [] : [origin]),
+  ];
+}
