@@ -5,7 +5,7 @@
  * again; a phase one that committed is idempotent.
  */
 import { RowferryError } from '../errors.ts';
-import { exactKeyText, keyOf } from '../model/row-key.ts';
+import { keyOf } from '../model/row-key.ts';
 import type { Table } from '../model/table.ts';
 import { tableName } from '../model/table.ts';
 import { killPoint } from '../runtime/kill-points.ts';
@@ -25,6 +25,7 @@ import { workByTarget } from './fold.ts';
 import type { RouterPlace } from '../routing/router.ts';
 import { NOWHERE } from '../routing/router.ts';
 import type { ParkedKeys } from './parked-keys.ts';
+import { parkedName } from './parked-keys.ts';
 import type { StageStep } from './stages.ts';
 import { planStages } from './stages.ts';
 import type { TableLocks } from './table-locks.ts';
@@ -122,7 +123,7 @@ export class BatchWriter {
   #noteParked(target: number, tables: readonly TableBatch[], entries: readonly ParkedEntry[]): void {
     const { parked } = this.#options;
     for (const { writer, unpark } of tables) {
-      for (const key of unpark) parked.delete(target, writer.table.name, exactKeyText(key));
+      for (const key of unpark) parked.delete(target, parkedName(writer, key));
     }
     for (const entry of entries) parked.add(target, entry);
   }
@@ -146,8 +147,8 @@ export class BatchWriter {
     const unpark: KeyValues[] = [];
     const { parked } = this.#options;
     if (parked.hasAny(target, work.to)) {
-      for (const key of deleted) if (parked.has(target, work.to, exactKeyText(key))) unpark.push(key);
-      for (const { key } of upserts) if (parked.has(target, work.to, exactKeyText(key))) unpark.push(key);
+      for (const key of deleted) if (parked.has(target, parkedName(writer, key))) unpark.push(key);
+      for (const { key } of upserts) if (parked.has(target, parkedName(writer, key))) unpark.push(key);
     }
     return { writer, deletes: deleted, upserts, unpark };
   }

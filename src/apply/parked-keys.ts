@@ -1,9 +1,14 @@
 /**
  * Which keys of one partition have a parked entry at which target. Only the partition's owner parks and heals its keys, so a
  * list read when it took over and kept since is never too short; an entry that an operator removed only costs a look.
+ *
+ * Where tables of several origins are merged, two entries of one key may wait for one table: the origin is part of the name.
  */
 import { exactKeyText } from '../model/row-key.ts';
-import type { ParkedEntry } from '../targets/target.ts';
+import type { KeyValues, ParkedEntry } from '../targets/target.ts';
+
+/** What names an entry beside its target. */
+export type ParkedName = Pick<ParkedEntry, 'table' | 'key' | 'origin'>;
 
 export class ParkedKeys {
   readonly #entries = new Map<string, { readonly target: number; readonly entry: ParkedEntry }>();
@@ -14,17 +19,17 @@ export class ParkedKeys {
   }
 
   add(target: number, entry: ParkedEntry): void {
-    const name = entryName(target, entry.table, exactKeyText(entry.key));
+    const name = entryName(target, entry);
     if (!this.#entries.has(name)) this.#count(target, entry.table, 1);
     this.#entries.set(name, { target, entry });
   }
 
-  delete(target: number, table: string, keyText: string): void {
-    if (this.#entries.delete(entryName(target, table, keyText))) this.#count(target, table, -1);
+  delete(target: number, entry: ParkedName): void {
+    if (this.#entries.delete(entryName(target, entry))) this.#count(target, entry.table, -1);
   }
 
-  has(target: number, table: string, keyText: string): boolean {
-    return this.#entries.has(entryName(target, table, keyText));
+  has(target: number, entry: ParkedName): boolean {
+    return this.#entries.has(entryName(target, entry));
   }
 
   hasAny(target: number, table: string): boolean {
@@ -42,6 +47,15 @@ export class ParkedKeys {
   }
 }
 
-function entryName(target: number, table: string, keyText: string): string {
-  return `${target}/${table}/${keyText}`;
+/** The entry that a row of a writer would have. */
+export function parkedName(
+  writer: { readonly table: { readonly name: string }; readonly origin?: { readonly value: string } },
+  key: KeyValues,
+): ParkedName {
+  const { origin } = writer;
+  return { table: writer.table.name, key, ...(origin === undefined ? {} : { origin: origin.value }) };
+}
+
+function entryName(target: number, { table, key, origin = '' }: ParkedName): string {
+  return `${target}/${table}/${origin.length}:${origin}/${exactKeyText(key)}`;
 }

@@ -4,7 +4,6 @@
  */
 import { toRowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';
-import { exactKeyText } from '../model/row-key.ts';
 import { Backoff } from '../runtime/backoff.ts';
 import type { Target } from '../targets/target.ts';
 import type { ParkedKeys } from './parked-keys.ts';
@@ -55,7 +54,7 @@ export class ParkedRetry {
         });
         if (outcome === 'stale') return 'stale';
         if (outcome === 'waits') continue;
-        parked.delete(index, entry.table, exactKeyText(entry.key));
+        parked.delete(index, entry);
         if (outcome === 'healed') {
           log.info(
             { target: target.name, table: entry.table, reason: entry.reason },

@@ -1,8 +1,8 @@
 /** The control tables' part of a session, the same for both engines. */
 import type { ControlSql } from './control-sql.ts';
 import { readKey, readParkedEntry, readParkedRecord, readTime, readWatermark } from './control-sql.ts';
-import type { ParkedRecord, ParkedRef, StoredWatermark } from './session.ts';
-import type { KeyValues, ParkedEntry, PartitionId, WriteBatch } from './target.ts';
+import type { ParkedKey, ParkedRecord, ParkedRef, StoredWatermark } from './session.ts';
+import type { ParkedEntry, PartitionId, WriteBatch } from './target.ts';
 
 export interface ControlResult {
   readonly rows: readonly Readonly<Record<string, string | null>>[];
@@ -40,7 +40,7 @@ export abstract class ControlSession {
     return (await this.run(this.control.listParked(id))).rows.map(readParkedEntry);
   }
 
-  async parkedKeys(table: string): Promise<readonly { readonly ref: ParkedRef; readonly key: KeyValues }[]> {
+  async parkedKeys(table: string): Promise<readonly ParkedKey[]> {
     const { rows } = await this.run(this.control.parkedKeys(table));
     return rows.map((row) => ({
       ref: {
@@ -49,7 +49,7 @@ export abstract class ControlSession {
         table,
         keyHash: row['key_hash'] ?? '',
       },
-      key: readKey(row),
+      ...readKey(row),
     }));
   }
 

@@ -4,9 +4,9 @@
  */
 import { RowferryError } from '../errors.ts';
 import type { Table, WireValue } from '../model/table.ts';
-import { keyHash } from './parked-record.ts';
+import { keyHash, rowKeyText } from './parked-record.ts';
 import type { ParkedRecord, ParkedRef, StoredWatermark } from './session.ts';
-import type { KeyValues, ParkedEntry, ParkReason, PartitionId, WriteBatch } from './target.ts';
+import type { ParkedEntry, ParkReason, PartitionId, WriteBatch } from './target.ts';
 
 /** Version of the control tables, kept in their comments. */
 export const CONTROL_VERSION = 1;
@@ -104,14 +104,14 @@ export class ControlSql {
   }
 
   insertParked(record: ParkedRecord): string {
-    const { topic, partition, sequence, key } = record;
+    const { topic, partition, sequence, key, origin } = record;
     const values = {
       pipeline: this.#pipeline,
       topic,
       partition,
       target_table: record.table,
-      key_hash: keyHash(key),
-      row_key: JSON.stringify(key),
+      key_hash: keyHash(key, origin),
+      row_key: rowKeyText(key, origin),
       source_table: record.sourceTable,
       source_shape: JSON.stringify(record.shape),
       image: JSON.stringify(record.image),
@@ -241,7 +241,7 @@ export function readParkedEntry(row: Row): ParkedEntry {
     partition: Number(row['partition']),
     sourceTable: row['source_table'] ?? '',
     table: row['target_table'] ?? '',
-    key: readKey(row),
+    ...readKey(row),
     reason: row['reason'] as ParkReason,
     detail: row['detail'] ?? '',
     sequence: readSequence(row),
@@ -258,8 +258,11 @@ export function readParkedRecord(row: Row): ParkedRecord {
   };
 }
 
-export function readKey(row: Row): KeyValues {
-  return JSON.parse(row['row_key'] ?? '') as WireValue[];
+/** What `rowKeyText` wrote. */
+export function readKey(row: Row): Pick<ParkedEntry, 'key' | 'origin'> {
+  const stored = JSON.parse(row['row_key'] ?? '') as
+    WireValue[] | { readonly key: WireValue[]; readonly origin: string };
+  return Array.isArray(stored) ? { key: stored } : stored;
 }
 
 /** `parked_at` in milliseconds; it is kept in UTC. */

@@ -101,7 +101,7 @@ export class DatabaseTarget implements Target {
   }
 
   async retryParked(entry: ParkedEntry, owner: number | null, signal: AbortSignal): Promise<RetryResult> {
-    const ref = parkedRef(entry, entry.table, entry.key);
+    const ref = parkedRef(entry, entry.table, entry.key, entry.origin);
     return this.#transactions.run<RetryResult>(
       {
         run: async ({ session, unanswered }) => {
@@ -128,7 +128,7 @@ export class DatabaseTarget implements Target {
       {
         run: async ({ session, unanswered }) => {
           await session.begin();
-          const count = await session.deleteParked([parkedRef(entry, entry.table, entry.key)]);
+          const count = await session.deleteParked([parkedRef(entry, entry.table, entry.key, entry.origin)]);
           await session.commit();
           return count > 0 || unanswered.size > 0;
         },
@@ -148,7 +148,7 @@ export class DatabaseTarget implements Target {
       const watermark = await session.findWatermark(entry, 'lock');
       if (watermark?.owner !== owner) return 'stale';
     }
-    const ref = parkedRef(entry, entry.table, entry.key);
+    const ref = parkedRef(entry, entry.table, entry.key, entry.origin);
     const record = await session.lockParked(ref);
     if (record === undefined) return 'gone';
     const writer = await this.#parkedWriter(session, record);
@@ -156,7 +156,10 @@ export class DatabaseTarget implements Target {
     const row = { key: record.key, row: record.image, sequence: record.sequence };
     const refusal = await placeRow(session, new OutdatedRows(session), writer, row);
     if (refusal !== undefined) {
-      await session.countParkedAttempt(ref);
+      const { detail } = refusal;
+      // What it waits for may have become a row of another source, which an operator has to know.
+      if (writer.origin === undefined || detail === record.detail) await session.countParkedAttempt(ref);
+      else await session.insertParked({ ...record, detail, attempts: record.attempts + 1 });
       return 'waits';
     }
     await session.deleteParked([ref]);

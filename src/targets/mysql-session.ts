@@ -8,7 +8,8 @@ import { describeMysql } from './mysql-catalog.ts';
 import { prepareMysqlTables } from './mysql-control-tables.ts';
 import { MysqlTableSql, refuseOversize } from './mysql-sql.ts';
 import type { StatementLimits, UpsertForm } from './mysql-sql.ts';
-import { parkedRef } from './parked-record.ts';
+import { unparkedRefs } from './parked-record.ts';
+import { isRowRefusal, otherOrigin } from './row-refusal.ts';
 import type { Session } from './session.ts';
 import type { KeyValues, RowWrite, TableWriter, TargetTable, WriteBatch } from './target.ts';
 
@@ -40,7 +41,10 @@ const REQUIRE_NO_WARNING = 'SELECT IF(@@warning_count = 0, 1, (SELECT 1 UNION SE
 /** Errors that a COMMIT may answer: ER_ERROR_DURING_COMMIT and group replication's refusal. */
 const COMMIT_ERRORS = new Set(['1180', '3101']);
 
-/** An upsert met a row of another key (see `MysqlTableSql`): by a unique key that the table did not have when described. */
+/**
+ * An upsert met a row of another origin or of another key (see `MysqlTableSql`), that by a unique key which the table did not
+ * have when described.
+ */
 const SUBQUERY_ROWS = '1242';
 
 const DATA_TRUNCATED = '1265';
@@ -100,9 +104,8 @@ export class MysqlSession extends ControlSession implements Session {
       await work();
     } catch (error) {
       // After a deadlock the whole transaction is gone, the savepoint with it.
-      const answered =
-        error instanceof RowferryError && (error.action === 'isolate' || error.action === 'data');
-      if (answered && this.isUsable) await this.#connection.query('ROLLBACK TO SAVEPOINT rowferry');
+      if (isRowRefusal(error) && this.isUsable)
+        await this.#connection.query('ROLLBACK TO SAVEPOINT rowferry');
       throw error;
     }
   }
@@ -132,11 +135,9 @@ export class MysqlSession extends ControlSession implements Session {
   /** The transaction as one text, which stops at what would keep it from being exact; undefined when it must go in pieces. */
   #script(batch: WriteBatch, writeId: string): string[] | undefined {
     const { limits } = this.#traits;
-    const { id, tables } = batch;
+    const { tables } = batch;
     const statements = [this.control.saveWatermark(batch, writeId), REQUIRE_ONE_ROW];
-    const refs = tables.flatMap(({ writer, unpark }) =>
-      unpark.map((key) => parkedRef(id, writer.table.name, key)),
-    );
+    const refs = unparkedRefs(batch);
     if (refs.length > 0) statements.push(this.control.deleteParked(refs));
     let units = 0;
     const add = (sql: string, ...after: readonly string[]): void => {
@@ -167,10 +168,8 @@ export class MysqlSession extends ControlSession implements Session {
 
   async #writeInOrder(batch: WriteBatch, writeId: string): Promise<'committed' | 'stale'> {
     if (!(await this.saveWatermark(batch, writeId))) return 'stale';
-    const { tables, id } = batch;
-    await this.deleteParked(
-      tables.flatMap(({ writer, unpark }) => unpark.map((key) => parkedRef(id, writer.table.name, key))),
-    );
+    const { tables } = batch;
+    await this.deleteParked(unparkedRefs(batch));
     for (const { writer, deletes } of tables) await this.deleteRows(writer, deletes);
     for (const { writer, upserts } of tables) {
       if (writer.hasUniqueKeys) {
@@ -196,7 +195,7 @@ export class MysqlSession extends ControlSession implements Session {
   async upsertRows(writer: TableWriter, rows: readonly RowWrite[]): Promise<void> {
     await this.#blaming(writer, async (plan) => {
       const { usual, empty } = splitEmptyEnums(plan, rows);
-      for (const sql of plan.upserts(usual, this.#traits.limits)) await this.#upsert(sql);
+      for (const sql of plan.upserts(usual, this.#traits.limits)) await this.#upsert(sql, writer, usual);
       if (empty.length === 0) return;
       const keys = empty.map(({ key }) => key);
       for (const sql of plan.deletes(keys, this.#traits.limits)) await this.#connection.query(sql);
@@ -210,6 +209,16 @@ export class MysqlSession extends ControlSession implements Session {
       for (const sql of plan.inserts(usual, this.#traits.limits)) await this.#write(sql);
       if (empty.length > 0) await this.#insertEmptyEnums(plan, empty);
     });
+  }
+
+  async holdsOtherOrigin(writer: TableWriter, keys: readonly KeyValues[]): Promise<boolean> {
+    let isHeld = false;
+    await this.#blaming(writer, async (plan) => {
+      for (const sql of plan.otherOrigins(keys, this.#traits.limits)) {
+        isHeld ||= (await this.#connection.query(sql)).rows.length > 0;
+      }
+    });
+    return isHeld;
   }
 
   async rowsInTheWay(
@@ -259,11 +268,15 @@ export class MysqlSession extends ControlSession implements Session {
     if (lossy !== undefined) throw changedValue(lossy['Code'] ?? '');
   }
 
-  async #upsert(sql: string): Promise<void> {
+  async #upsert(sql: string, writer: TableWriter, rows: readonly RowWrite[]): Promise<void> {
     try {
       await this.#write(sql);
     } catch (error) {
-      throw serverErrorOf(error)?.code === SUBQUERY_ROWS ? changedKeys() : error;
+      if (serverErrorOf(error)?.code !== SUBQUERY_ROWS) throw error;
+      // The statement has locked the row that it met: what it met is still there.
+      const keys = rows.map(({ key }) => key);
+      const isOther = writer.origin !== undefined && (await this.holdsOtherOrigin(writer, keys));
+      throw isOther ? otherOrigin(writer) : changedKeys();
     }
   }
 

@@ -55,6 +55,8 @@ export class MysqlTableSql {
   readonly #upsertAlias: string;
   /** Of the key's columns, those by which the server takes different texts for equal. */
   readonly #looseKeys: readonly boolean[];
+  /** True for rows of the writer's origin, or undefined; NULL for rows without any. */
+  readonly #ownOrigin: string | undefined;
   /** Columns whose '' means ENUM index 0, which strict mode refuses. */
   readonly #emptyEnums: readonly number[];
 
@@ -75,7 +77,8 @@ export class MysqlTableSql {
     // The key first: when a unique key that we do not know of leads to another row, nothing of that row may change.
     const sets = writer.columns.map(({ target }, position) => {
       const value = fresh(names[position]!);
-      if (!writer.key.includes(position)) return `${names[position]!}=${value}`;
+      const isGuard = writer.key.includes(position) || position === writer.origin?.position;
+      if (!isGuard) return `${names[position]!}=${value}`;
       const bytes = isTextColumn(target) ? exactBytes : (text: string): string => text;
       const same = `${bytes(`${this.#table}.${names[position]!}`)} <=> ${bytes(value)}`;
       // The inner IF only gives the subquery the column's type.
@@ -90,6 +93,10 @@ export class MysqlTableSql {
       const { target } = writer.columns[position]!;
       return isTextColumn(target) && target.compares === 'loose';
     });
+    if (writer.origin !== undefined) {
+      const { position, value } = writer.origin;
+      this.#ownOrigin = `${exactBytes(names[position]!)}=${exactBytes(quote(value))}`;
+    }
     this.#emptyEnums = this.#columns.flatMap(({ mayBeEmptyEnum, index }) => (mayBeEmptyEnum ? [index] : []));
   }
 
@@ -127,9 +134,22 @@ export class MysqlTableSql {
   deletes(keys: readonly KeyValues[], limits: StatementLimits): string[] {
     const single = this.#isPlainKey;
     const conditions = keys.flatMap((key) => this.#keyCondition(key) ?? []);
-    return single
-      ? this.#cut(conditions, `DELETE FROM ${this.#table} WHERE ${this.#keyNames[0]!} IN (`, ')', limits)
-      : this.#cut(conditions, `DELETE FROM ${this.#table} WHERE `, '', limits, ' OR ');
+    const own = this.#ownOrigin;
+    const head = `DELETE FROM ${this.#table} WHERE ${own === undefined ? '' : `${own} AND `}`;
+    if (single) return this.#cut(conditions, `${head}${this.#keyNames[0]!} IN (`, ')', limits);
+    return own === undefined
+      ? this.#cut(conditions, head, '', limits, ' OR ')
+      : this.#cut(conditions, `${head}(`, ')', limits, ' OR ');
+  }
+
+  /** Find a row of another origin that has one of these keys as the server compares them. */
+  otherOrigins(keys: readonly KeyValues[], limits: StatementLimits): string[] {
+    const conditions = keys.map(
+      (key) =>
+        `(${this.#keyNames.map((column, i) => `${column}=${this.#keyLiteral(key, i)}`).join(' AND ')})`,
+    );
+    const head = `SELECT 1 FROM ${this.#table} WHERE (${this.#ownOrigin}) IS NOT TRUE AND (`;
+    return this.#cut(conditions, head, ') LIMIT 1', limits, ' OR ');
   }
 
   /** Finds who holds a unique value of the row: one query for each unique key that can be compared. */
@@ -138,7 +158,8 @@ export class MysqlTableSql {
     const selected = key.map(
       (position, i) => `${keyText(columns[position]!.target.type, this.#keyNames[i]!)} AS k${i}`,
     );
-    const also = only === undefined ? '' : ` AND ${this.#keyEquals(only)}`;
+    const own = this.#ownOrigin === undefined ? '' : ` AND ${this.#ownOrigin}`;
+    const also = only === undefined ? '' : ` AND ${this.#keyEquals(only)}${own}`;
     return [...table.uniqueKeys, table.primaryKey].flatMap((unique) => {
       const equal = this.#uniqueEquals(unique, row);
       if (equal === undefined) return [];

@@ -1,15 +1,11 @@
 /**
  * P3: a row whose key has a parked entry is outdated, since the entry holds its newer image. When such a row holds a unique
- * value that another row needs, it is deleted; its own image comes back when the entry heals.
+ * value that another row needs, it is deleted; its own image comes back when the entry heals. An entry of another origin says
+ * nothing: its key may be that of a row which is not outdated at all.
  */
 import { coarseKey } from './parked-record.ts';
-import type { ParkedRef, Session } from './session.ts';
-import type { KeyValues, RowWrite, TableWriter } from './target.ts';
-
-interface ParkedKey {
-  readonly ref: ParkedRef;
-  readonly key: KeyValues;
-}
+import type { ParkedKey, Session } from './session.ts';
+import type { RowWrite, TableWriter } from './target.ts';
 
 export class OutdatedRows {
   readonly #session: Session;
@@ -28,7 +24,8 @@ export class OutdatedRows {
   ): Promise<boolean> {
     const parked = await this.#keysOf(writer.table.name);
     for (const holder of holders) {
-      for (const { ref, key } of parked.get(coarseKey(holder)) ?? []) {
+      for (const { ref, key, origin } of parked.get(coarseKey(holder)) ?? []) {
+        if (origin !== writer.origin?.value) continue;
         if (!(await this.#session.isInTheWay(writer, row, key))) continue;
         // Whoever heals or replaces the entry holds its lock: with the lock in hand and the entry there, the row is outdated.
         if ((await this.#session.lockParked(ref)) === undefined) continue;

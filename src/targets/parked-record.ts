@@ -4,15 +4,27 @@ import type { RowferryError } from '../errors.ts';
 import { looseText } from '../model/row-key.ts';
 import { tableName } from '../model/table.ts';
 import type { ParkedRecord, ParkedRef } from './session.ts';
-import type { KeyValues, ParkReason, PartitionId, RowWrite, TableWriter } from './target.ts';
+import type { KeyValues, ParkReason, PartitionId, RowWrite, TableWriter, WriteBatch } from './target.ts';
 
-/** A key of any length in 64 characters, so that it can be part of a primary key. */
-export function keyHash(key: KeyValues): string {
-  return createHash('sha256').update(JSON.stringify(key)).digest('hex');
+/** The column `row_key`: what tells a parked row of a table from all others there. */
+export function rowKeyText(key: KeyValues, origin: string | undefined): string {
+  return JSON.stringify(origin === undefined ? key : { key, origin });
 }
 
-export function parkedRef(id: PartitionId, table: string, key: KeyValues): ParkedRef {
-  return { topic: id.topic, partition: id.partition, table, keyHash: keyHash(key) };
+/** A key of any length in 64 characters, so that it can be part of a primary key. */
+export function keyHash(key: KeyValues, origin?: string): string {
+  return createHash('sha256').update(rowKeyText(key, origin)).digest('hex');
+}
+
+export function parkedRef(id: PartitionId, table: string, key: KeyValues, origin?: string): ParkedRef {
+  return { topic: id.topic, partition: id.partition, table, keyHash: keyHash(key, origin) };
+}
+
+/** The entries that a batch takes away (P2). */
+export function unparkedRefs({ id, tables }: WriteBatch): ParkedRef[] {
+  return tables.flatMap(({ writer, unpark }) =>
+    unpark.map((key) => parkedRef(id, writer.table.name, key, writer.origin?.value)),
+  );
 }
 
 export function parkedRecord(
@@ -27,6 +39,7 @@ export function parkedRecord(
     sourceTable: tableName(writer.source),
     table: writer.table.name,
     key: row.key,
+    ...(writer.origin === undefined ? {} : { origin: writer.origin.value }),
     reason: why.reason,
     detail: why.detail,
     sequence: row.sequence,

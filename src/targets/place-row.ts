@@ -2,6 +2,7 @@
 import { RowferryError } from '../errors.ts';
 import type { OutdatedRows } from './outdated-rows.ts';
 import { parkDetail } from './parked-record.ts';
+import { isOtherOrigin, isRowRefusal, OTHER_ORIGIN, otherOrigin } from './row-refusal.ts';
 import type { Session } from './session.ts';
 import type { ParkReason, RowWrite, TableWriter } from './target.ts';
 
@@ -27,13 +28,12 @@ export async function tryRows(
     );
     return undefined;
   } catch (thrown) {
-    if (thrown instanceof RowferryError && (thrown.action === 'isolate' || thrown.action === 'data'))
-      return thrown;
+    if (isRowRefusal(thrown)) return thrown;
     throw thrown;
   }
 }
 
-/** Writes one row whose key is absent, over outdated rows in its way (P3); undefined when it stands. */
+/** Writes one row whose old version is gone, over outdated rows in its way (P3); undefined when it stands. */
 export async function placeRow(
   session: Session,
   outdated: OutdatedRows,
@@ -45,6 +45,10 @@ export async function placeRow(
     error = await tryRows(session, writer, [row]);
     if (error === undefined) return undefined;
     if (error.action === 'data') return { reason: 'data', detail: parkDetail(error), error };
+    if (isOtherOrigin(error)) return { reason: 'conflict', detail: OTHER_ORIGIN, error };
+    if (writer.origin !== undefined && (await session.holdsOtherOrigin(writer, [row.key]))) {
+      return { reason: 'conflict', detail: OTHER_ORIGIN, error: otherOrigin(writer) };
+    }
     const holders = await session.rowsInTheWay(writer, row);
     const blocked = holders[0];
     if (blocked === undefined) continue;

@@ -5,10 +5,11 @@ import { RowferryError } from '../errors.ts';
 import type { ValueOptions } from '../model/value-types.ts';
 import { ControlSession } from './control-session.ts';
 import type { ControlSql } from './control-sql.ts';
-import { parkedRef } from './parked-record.ts';
+import { unparkedRefs } from './parked-record.ts';
 import { describePostgres } from './postgres-catalog.ts';
 import { preparePostgresTables } from './postgres-control-tables.ts';
-import { PostgresTableSql } from './postgres-sql.ts';
+import { MISSED_ROWS, PostgresTableSql } from './postgres-sql.ts';
+import { otherOrigin } from './row-refusal.ts';
 import type { Session } from './session.ts';
 import type { KeyValues, RowWrite, TableWriter, TargetTable, WriteBatch } from './target.ts';
 
@@ -141,6 +142,14 @@ export class PostgresSession extends ControlSession implements Session {
     await this.#sendAll(writer, (plan) => plan.inserts(rows));
   }
 
+  async holdsOtherOrigin(writer: TableWriter, keys: readonly KeyValues[]): Promise<boolean> {
+    for (const key of keys) {
+      const statement = this.#plan(writer).otherOrigin(key);
+      if (statement !== undefined && (await this.#send({ statement, writer })).rows.length > 0) return true;
+    }
+    return false;
+  }
+
   async rowsInTheWay(
     writer: TableWriter,
     row: RowWrite,
@@ -172,11 +181,10 @@ export class PostgresSession extends ControlSession implements Session {
     return this.#connection.query({ text });
   }
 
-  #batchStatements({ id, tables }: WriteBatch): Sent[] {
+  #batchStatements(batch: WriteBatch): Sent[] {
+    const { tables } = batch;
     const sent: Sent[] = [];
-    const refs = tables.flatMap(({ writer, unpark }) =>
-      unpark.map((key) => parkedRef(id, writer.table.name, key)),
-    );
+    const refs = unparkedRefs(batch);
     if (refs.length > 0) sent.push({ statement: { text: this.control.deleteParked(refs) } });
     for (const { writer, deletes } of tables) {
       for (const statement of this.#made(writer, (plan) => plan.deletes(deletes)))
@@ -207,7 +215,9 @@ export class PostgresSession extends ControlSession implements Session {
     try {
       return await this.#connection.query(statement);
     } catch (error) {
-      throw writer === undefined ? error : blaming(error, writer);
+      if (writer === undefined) throw error;
+      const isOther = writer.origin !== undefined && serverErrorOf(error)?.code === MISSED_ROWS;
+      throw isOther ? otherOrigin(writer) : blaming(error, writer);
     }
   }
 

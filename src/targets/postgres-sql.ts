@@ -71,9 +71,14 @@ export class PostgresTableSql {
         return `${this.#names[position]!} = EXCLUDED.${this.#names[position]!}`;
       });
     const action = sets.length === 0 ? 'DO NOTHING' : `DO UPDATE SET ${sets.join(', ')}`;
-    this.#upsert = `${this.#insert} ON CONFLICT (${keyNames.join(', ')}) ${action}`;
+    const upsert = `${this.#insert} ON CONFLICT (${keyNames.join(', ')}) ${action}`;
+    this.#upsert = writer.origin === undefined ? upsert : this.#guarded(upsert, writer.origin.position);
     const equal = writer.key.map((position, i) => `t.${keyNames[i]!} = ${this.#element(position, i)}`);
     this.#delete = `DELETE FROM ${this.#table} t USING ${this.#unnest(writer.key)} WHERE ${equal.join(' AND ')}`;
+    if (writer.origin !== undefined) {
+      const stored = exactText(`t.${this.#names[writer.origin.position]!}`);
+      this.#delete += ` AND ${stored} = $${writer.key.length + 1}::text`;
+    }
   }
 
   inserts(rows: readonly RowWrite[]): PostgresStatement[] {
@@ -98,9 +103,21 @@ export class PostgresTableSql {
       const values = columns.map(
         ({ plain }, i) => `{${part.map((key) => (plain ? key[i]! : arrayElement(key[i]!))).join(',')}}`,
       );
+      if (this.#writer.origin !== undefined) values.push(this.#writer.origin.value);
       statements.push(named(this.#delete, values));
     }
     return statements;
+  }
+
+  /** Finds a row of another origin that has this key; undefined for a key that no row can have. */
+  otherOrigin(key: KeyValues): PostgresStatement | undefined {
+    const values: string[] = [];
+    const conditions = this.#keyEquals(key, values);
+    if (conditions === undefined) return undefined;
+    const { position, value } = this.#writer.origin!;
+    values.push(value);
+    conditions.push(`${exactText(this.#names[position]!)} IS DISTINCT FROM $${values.length}::text`);
+    return { text: `SELECT 1 FROM ${this.#table} WHERE ${conditions.join(' AND ')} LIMIT 1`, values };
   }
 
   /** Finds who holds a unique value of the row: one query for each unique key that can be compared. */
@@ -108,7 +125,7 @@ export class PostgresTableSql {
     row: RowWrite,
     only?: KeyValues,
   ): { readonly statement: PostgresStatement; readonly columns: readonly string[] }[] {
-    const { table, columns, key } = this.#writer;
+    const { table, columns, key, origin } = this.#writer;
     const selected = key.map(
       (position, i) => `${keyText(columns[position]!.target.type, this.#names[position]!)} AS k${i}`,
     );
@@ -124,10 +141,14 @@ export class PostgresTableSql {
         conditions.push(this.#equals(position, values, text));
       }
       if (conditions.length === 0) return [];
-      for (const [i, position] of only === undefined ? [] : key.entries()) {
-        const text = this.#columns[position]!.text(only?.[i] ?? null);
-        if (text === null) return [];
-        conditions.push(this.#equals(position, values, text));
+      if (only !== undefined) {
+        const isKey = this.#keyEquals(only, values);
+        if (isKey === undefined) return [];
+        conditions.push(...isKey);
+        if (origin !== undefined) {
+          values.push(origin.value);
+          conditions.push(`${exactText(this.#names[origin.position]!)} = $${values.length}::text`);
+        }
       }
       const text = `SELECT ${selected.join(', ')} FROM ${this.#table} WHERE ${conditions.join(' AND ')} LIMIT 2`;
       return [{ statement: { text, values }, columns: unique }];
@@ -138,6 +159,28 @@ export class PostgresTableSql {
     values.push(text);
     const { parameterType, cast } = this.#columns[position]!;
     return `${this.#names[position]!} = $${values.length}::${parameterType.slice(0, -2)}${cast}`;
+  }
+
+  /** Undefined when part of the key is NULL at the target, and so equal to nothing. */
+  #keyEquals(key: KeyValues, values: string[]): string[] | undefined {
+    const conditions: string[] = [];
+    for (const [i, position] of this.#writer.key.entries()) {
+      const text = this.#columns[position]!.text(key[i] ?? null);
+      if (text === null) return undefined;
+      conditions.push(this.#equals(position, values, text));
+    }
+    return conditions;
+  }
+
+  /**
+   * Updates rows of the same origin only, and fails with 2201W (a negative LIMIT, which nothing else here can cause) when that
+   * has left a row out. The check is part of the statement, since COMMIT follows it unseen.
+   */
+  #guarded(upsert: string, position: number): string {
+    const column = this.#names[position]!;
+    const same = `${exactText(`${this.#table}.${column}`)} = ${exactText(`EXCLUDED.${column}`)}`;
+    const given = `cardinality($1::${this.#columns[0]!.parameterType})`;
+    return `WITH written AS (${upsert} WHERE ${same} RETURNING 1) SELECT 1 LIMIT (SELECT count(*) FROM written) - ${given}`;
   }
 
   #statements(text: string, rows: readonly RowWrite[]): PostgresStatement[] {
@@ -172,6 +215,14 @@ export class PostgresTableSql {
     const type = this.#writer.columns[position]!.target.type;
     return this.#writer.key.includes(position) && PLAIN_KEYS.has(parsePostgresType(type).kind);
   }
+}
+
+/** What the guarded upsert answers when a row of another origin has the key of one of its rows. */
+export const MISSED_ROWS = '2201W';
+
+/** Text by its bytes, whatever the column's collation. */
+function exactText(column: string): string {
+  return `${column}::text COLLATE "C"`;
 }
 
 /** One name for one text, for ever and in every process. */

@@ -5,9 +5,10 @@
  * in nobody's way, and two rows that swap a unique value do not wait for each other.
  */
 import { OutdatedRows } from './outdated-rows.ts';
-import { keyHash, parkedRecord, parkedRef } from './parked-record.ts';
+import { parkedRecord, parkedRef, unparkedRefs } from './parked-record.ts';
 import { placeRow, tryRows } from './place-row.ts';
 import type { Refusal } from './place-row.ts';
+import { isOtherOrigin } from './row-refusal.ts';
 import type { Session } from './session.ts';
 import type { ParkedEntry, RowWrite, TableWriter, WriteBatch } from './target.ts';
 
@@ -28,10 +29,8 @@ export class RowIsolation {
 
   /** Writes everything of the batch but the watermark; answers what was parked. */
   async write(): Promise<readonly ParkedEntry[]> {
-    const { tables, id } = this.#batch;
-    const refs = tables.flatMap(({ writer, unpark }) =>
-      unpark.map((key) => parkedRef(id, writer.table.name, key)),
-    );
+    const { tables } = this.#batch;
+    const refs = unparkedRefs(this.#batch);
     // Before any row is written: a row of this batch must never be taken for an outdated one (P2, P3).
     this.#since = await this.#session.parkedSince(refs);
     await this.#session.deleteParked(refs);
@@ -64,13 +63,17 @@ export class RowIsolation {
 
   async #park(writer: TableWriter, row: RowWrite, refusal: Refusal): Promise<void> {
     const { id, onBadRow } = this.#batch;
+    // Parked, it would wait for a row that only the other source can take away, and nobody would hear of it.
+    if (isOtherOrigin(refusal.error)) throw refusal.error;
     if (refusal.reason === 'data' && onBadRow === 'stop') throw refusal.error;
     if (!writer.hasUniqueKeys) await this.#session.deleteRows(writer, [row.key]);
-    const sinceMs = this.#since.get(keyHash(row.key)) ?? this.#nowMs;
+    const origin = writer.origin?.value;
+    const ref = parkedRef(id, writer.table.name, row.key, origin);
+    const sinceMs = this.#since.get(ref.keyHash) ?? this.#nowMs;
     const record = parkedRecord(id, writer, row, { ...refusal, sinceMs });
     await this.#session.insertParked(record);
     const { shape: _, image: __, ...entry } = record;
     this.#parked.push(entry);
-    this.#outdated.add(entry.table, { ref: parkedRef(id, entry.table, row.key), key: row.key });
+    this.#outdated.add(entry.table, { ref, key: row.key, ...(origin === undefined ? {} : { origin }) });
   }
 }

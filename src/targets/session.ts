@@ -27,6 +27,13 @@ export interface ParkedRef extends PartitionId {
   readonly keyHash: string;
 }
 
+/** Whose row it is that waits. */
+export interface ParkedKey {
+  readonly ref: ParkedRef;
+  readonly key: KeyValues;
+  readonly origin?: string;
+}
+
 /** A parked entry with all that is needed to write its row (P1). */
 export interface ParkedRecord extends ParkedEntry {
   readonly shape: Table;
@@ -55,23 +62,27 @@ export interface Session extends PooledConnection {
   /** Creates the row when absent, then `owner = mine where owner < mine`. */
   claimWatermark(id: PartitionId, owner: number, writeId: string): Promise<void>;
 
-  /** Keys that the target cannot hold at all name no row there and are passed over. */
+  /**
+   * Keys that the target cannot hold at all name no row there and are passed over, as are rows of another origin.
+   */
   deleteRows(writer: TableWriter, keys: readonly KeyValues[]): Promise<void>;
-  /** Replaces rows by key. A conflict with another row is an error. */
+  /** Replaces rows by key. A conflict with another row is an error, and so is a row of another origin with the key. */
   upsertRows(writer: TableWriter, rows: readonly RowWrite[]): Promise<void>;
   /** Plain inserts of rows whose keys are absent. */
   insertRows(writer: TableWriter, rows: readonly RowWrite[]): Promise<void>;
+  /** True when the target holds one of these keys, as it compares them, with another origin than the writer's. */
+  holdsOtherOrigin(writer: TableWriter, keys: readonly KeyValues[]): Promise<boolean>;
   /** Keys, as text of the target, of the rows that hold a unique value of this row, with the unique key's columns. */
   rowsInTheWay(
     writer: TableWriter,
     row: RowWrite,
   ): Promise<readonly { readonly key: readonly string[]; readonly columns: readonly string[] }[]>;
-  /** True when the row with this very key holds a unique value of `row`. */
+  /** True when the row with this very key, and the writer's origin if it has one, holds a unique value of `row`. */
   isInTheWay(writer: TableWriter, row: RowWrite, key: KeyValues): Promise<boolean>;
 
   listParked(id: PartitionId | undefined): Promise<readonly ParkedEntry[]>;
   /** Every parked key that waits for this table, whatever its partition. */
-  parkedKeys(table: string): Promise<readonly { readonly ref: ParkedRef; readonly key: KeyValues }[]>;
+  parkedKeys(table: string): Promise<readonly ParkedKey[]>;
   /** Locks an entry and reads it; undefined when it is gone. */
   lockParked(ref: ParkedRef): Promise<ParkedRecord | undefined>;
   /** Since when these keys are parked; the entries are locked. */

@@ -1,6 +1,7 @@
 /** Matches a source table's shape with a target table. */
 import { RowferryError } from '../errors.ts';
 import { parseMysqlType } from '../model/mysql-literals.ts';
+import { parsePostgresType } from '../model/postgres-texts.ts';
 import { parseSourceType } from '../model/values.ts';
 import type { Column, Table } from '../model/table.ts';
 import { tableName } from '../model/table.ts';
@@ -44,11 +45,21 @@ export function tableWriter(
     const column = columns[position];
     if (column !== undefined) problems.push(...keyProblems(source.columns[column.index]!, column.target));
   }
+  const { origin } = source;
+  const originAt = columns.findIndex(({ index }) => index === origin?.column);
+  if (origin !== undefined) problems.push(...originProblems(engine, origin, columns[originAt]?.target));
   if (problems.length > 0) throw schemaError(targetName, source, target, problems);
   const hasUniqueKeys =
     hasOtherUniqueKeys(target, keyNames) ||
     key.some((position) => isLooseKey(engine, columns[position]!.type, columns[position]!.target));
-  return { source, table: target, columns, key, hasUniqueKeys };
+  return {
+    source,
+    table: target,
+    columns,
+    key,
+    hasUniqueKeys,
+    ...(origin === undefined ? {} : { origin: { position: originAt, value: origin.value } }),
+  };
 }
 
 /**
@@ -68,6 +79,23 @@ function keyProblems(source: Column, target: TargetColumn): string[] {
   return [
     `key column ${target.name} compares more loosely than at the source (case, accents or trailing spaces): give it a binary collation without padding`,
   ];
+}
+
+/** The column must give back what was written to it; it may compare loosely, since rowferry compares it by bytes. */
+function originProblems(
+  engine: Engine,
+  { value }: NonNullable<Table['origin']>,
+  target: TargetColumn | undefined,
+): string[] {
+  if (target === undefined) return ['the column that tells where rows come from cannot be written'];
+  const { kind } = engine.kind === 'mysql' ? parseMysqlType(target.type) : parsePostgresType(target.type);
+  if (kind !== 'text') {
+    return [
+      `column ${target.name} (${target.type}) tells where rows come from and must be a varchar or text`,
+    ];
+  }
+  // A CHAR column would lose it.
+  return value.endsWith(' ') ? [`what column ${target.name} would hold ends with a space`] : [];
 }
 
 function hasOtherUniqueKeys(target: TargetTable, keyNames: readonly string[]): boolean {

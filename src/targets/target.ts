@@ -17,6 +17,11 @@
  * - **Secondary unique keys.** A row that collides with *another* primary key is never overwritten and never dropped: it is
  *   parked in the same transaction (P1), unless the row in the way has a parked entry itself; then that outdated row is
  *   deleted and the write goes on (P3). `write` reports what it parked.
+ * - **Origin.** Where rows of several source tables meet in one target table, a writer has an `origin`: it changes only rows
+ *   whose origin column holds its own value, byte for byte. An upsert of a key that the target holds with another origin (or
+ *   none) fails the whole batch with ROWFERRY_TARGET_ORIGIN, whatever `onBadRow` says, and is never parked; a delete passes
+ *   over such a row. The statement that writes decides this itself, so that no other process can come in between. A parked
+ *   entry belongs to a key of one origin: it says nothing of, and is not replaced by, the same key of another one.
  * - **Errors** are `RowferryError`s classified by errno or SQLSTATE. Deadlock, lock wait, serialisation failure and a lost
  *   connection are retried inside with jittered backoff until `signal` aborts or the retry budget ends; then the
  *   `retry`-class error is thrown. A row that can never be written throws a `data`-class error which names table and column,
@@ -92,6 +97,8 @@ export interface TableWriter {
    * more loosely than by bytes. Upserts are then delete by the exact key plus insert, and conflicts park.
    */
   readonly hasUniqueKeys: boolean;
+  /** Position within `columns` of the column that guards rows of other source tables, and what it holds in ours. */
+  readonly origin?: { readonly position: number; readonly value: string };
 }
 
 /** A key is the wire values of the primary key columns in key order. */
@@ -137,6 +144,8 @@ export interface ParkedEntry extends PartitionId {
   readonly sourceTable: string;
   readonly table: string;
   readonly key: KeyValues;
+  /** The writer's origin; two entries of one key with different origins are two entries. */
+  readonly origin?: string;
   readonly reason: ParkReason;
   /** Code and text without values: which unique key, which column. */
   readonly detail: string;
@@ -179,7 +188,8 @@ export interface Target {
   parked(id?: PartitionId): Promise<readonly ParkedEntry[]>;
   /**
    * P4: one transaction that checks the owner, locks the entry, reads the image there, writes the row and deletes the entry.
-   * `gone` when the entry is not there any more, `waits` when the row still cannot be written (attempts is counted up).
+   * `gone` when the entry is not there any more, `waits` when the row still cannot be written (attempts is counted up), be it
+   * that its key now belongs to a row of another origin.
    */
   retryParked(
     entry: ParkedEntry,

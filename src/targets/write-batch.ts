@@ -1,6 +1,7 @@
 /** `Target.write`: one batch, one transaction. */
 import { RowferryError, toRowferryError } from '../errors.ts';
 import { RowIsolation } from './row-isolation.ts';
+import { refuseMixedOrigins } from './row-refusal.ts';
 import type { StoredWatermark } from './session.ts';
 import type { ParkedEntry, Watermark, WriteBatch, WriteResult } from './target.ts';
 import type { Attempt, Transactions } from './transactions.ts';
@@ -15,6 +16,7 @@ export async function writeBatch(
   signal: AbortSignal,
 ): Promise<WriteResult> {
   refuseSteppingBack(batch);
+  refuseMixedOrigins(batch);
   let isolates = false;
   const parkedBy = new Map<string, readonly ParkedEntry[]>();
 

@@ -1,6 +1,7 @@
 import { describe } from 'vitest';
 import { faultContract } from './fault-contract.ts';
 import { foreignRowsContract } from './foreign-rows-contract.ts';
+import { originContract } from './origin-contract.ts';
 import { parkingContract } from './parking-contract.ts';
 import { stateContract } from './state-contract.ts';
 import { targetContract } from './target-contract.ts';
@@ -11,4 +12,5 @@ describe('PostgreSQL target', () => {
   faultContract('postgres');
   stateContract('postgres');
   foreignRowsContract('postgres');
+  originContract('postgres');
 });
