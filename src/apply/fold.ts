@@ -5,7 +5,8 @@
  * after image: a table that held the row at some time inside the batch gets a delete unless it is the final place. An insert
  * and a delete in one batch are not cancelled, nor is only the first old place kept: a target may already stand inside the
  * batch, so both shortcuts leave rows behind. For the same reason a row is left alone only when *no* change of the batch
- * touched a column that the layout writes; a value that went and came back is written.
+ * touched a column that the layout writes; a value that went and came back is written, and so is an update that a row of a
+ * snapshot gave way to.
  */
 import type { Change } from '../model/change.ts';
 import { exactRowKey } from '../model/row-key.ts';
@@ -42,14 +43,15 @@ interface OpenRow {
 export function foldChanges(changes: readonly Change[], router: SourceRouter): FoldedRow[] {
   const rows = new Map<string, OpenRow>();
   for (const change of changes) {
-    const { table, before, after } = change;
+    const { table, before, after, snapshot } = change;
+    const isCounted = before === null || after === null || snapshot !== undefined;
     const image = (after ?? before)!;
     const key = exactRowKey(table, image);
     for (const placement of router.placements(table)) {
       const name = `${placement.id}|${key}`;
       const from = before === null ? NOWHERE : placement.place(before);
       const to = after === null ? NOWHERE : after === before ? from : placement.place(after);
-      const differs = before === null || after === null || from !== to || placement.differ(before, after);
+      const differs = isCounted || from !== to || placement.differ(before, after);
       let row = rows.get(name);
       if (row === undefined) {
         row = { placement, image, place: to, touched: [], last: change, differs };

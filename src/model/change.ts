@@ -13,4 +13,9 @@ export interface Change {
   readonly timeMs: number;
   readonly before: Row | null;
   readonly after: Row | null;
+  /**
+   * Set while a snapshot copies the table: `row` was read from the table and stands for an insert; `window` is an update that a
+   * copied row gave way to, so that targets write it even when none of their columns changed.
+   */
+  readonly snapshot?: 'row' | 'window';
 }

@@ -6,8 +6,9 @@
  *     e  epoch                                  i  incarnation of the capture that wrote it
  *     f  binlog file number                     b  base time, milliseconds since 1970
  *     t  tables: [schema, name, [[column, type] or [column, type, 1 when compared loosely], …], [key column index, …]]
- *     r  rows:   [table index, operation, end position, half, time minus b, image]            insert (0) and delete (2)
+ *     r  rows:   [table index, operation, end position, half, time minus b, image]      insert (0), delete (2), snapshot (3)
  *                [table index, 1, end position, half, time minus b, after, [index, old, …]]    update: changed columns only
+ *                [table index, 4, …]     the same, which a row of a snapshot gave way to
  *
  * Rows of one table are never gathered past rows of another: that would step back in sequence (I-3).
  */
@@ -100,11 +101,17 @@ export function wireTableOf(table: Table): WireTable {
 
 function encodeRow(change: Change, table: number, baseMs: number): string {
   const { before, after, sequence } = change;
-  const operation = before === null ? 0 : after === null ? 2 : 1;
+  const operation = operationOf(change);
   const head = `[${table},${operation},${sequence.end},${sequence.half},${change.timeMs - baseMs},`;
   if (before === null) return `${head}${JSON.stringify(after)}]`;
   if (after === null) return `${head}${JSON.stringify(before)}]`;
   return `${head}${JSON.stringify(after)},${JSON.stringify(oldValues(before, after))}]`;
+}
+
+function operationOf({ before, after, snapshot }: Change): WireRow[1] {
+  if (before === null) return snapshot === undefined ? INSERT : SNAPSHOT_ROW;
+  if (after === null) return DELETE;
+  return snapshot === undefined ? UPDATE : WINDOW_UPDATE;
 }
 
 function oldValues(before: Row, after: Row): WireValue[] {
@@ -122,7 +129,13 @@ export type WireTable = readonly [
   readonly (readonly [string, string, 1?])[],
   readonly number[],
 ];
-type WireRow = readonly [number, 0 | 1 | 2, number, number, number, WireValue[], WireValue[]?];
+type WireRow = readonly [number, 0 | 1 | 2 | 3 | 4, number, number, number, WireValue[], WireValue[]?];
+
+const INSERT = 0;
+const UPDATE = 1;
+const DELETE = 2;
+const SNAPSHOT_ROW = 3;
+const WINDOW_UPDATE = 4;
 
 interface WireChunk {
   readonly v: number;
@@ -173,10 +186,13 @@ export function decodeChunk(parsed: unknown, shapes: TableShapes): Chunk {
     if (table === undefined || image.length !== table.columns.length)
       throw corrupt('a row does not match its table');
     const change = { table, sequence: { file: parsed.f, end, half }, timeMs: parsed.b + offsetMs };
-    if (operation === 0) return { ...change, before: null, after: image };
-    if (operation === 2) return { ...change, before: image, after: null };
+    if (operation === INSERT) return { ...change, before: null, after: image };
+    if (operation === DELETE) return { ...change, before: image, after: null };
+    if (operation === SNAPSHOT_ROW) return { ...change, before: null, after: image, snapshot: 'row' };
+    if (operation !== UPDATE && operation !== WINDOW_UPDATE) throw corrupt('a row has an unknown operation');
     if (old === undefined) throw corrupt('an update has no old values');
-    return { ...change, before: restore(image, old), after: image };
+    const update = { ...change, before: restore(image, old), after: image };
+    return operation === UPDATE ? update : { ...update, snapshot: 'window' };
   });
   return { epoch: parsed.e, incarnation: parsed.i, changes };
 }

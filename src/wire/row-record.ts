@@ -3,7 +3,9 @@
  *
  * - Key: JSON object of the primary key columns. Value: `before`, `after`, `source`, `op` (`c`, `u`, `d`), `ts_ms`.
  * - Values are in rowferry's wire form (`model/table.ts`): 64-bit integers, decimals and temporals are exact strings.
- * - The header `rowferry` carries what the envelope has no place for: epoch, incarnation, sequence and the table's shape.
+ * - A row of a snapshot has the operation `r`.
+ * - The header `rowferry` carries what the envelope has no place for: epoch, incarnation, sequence, whether an update made a
+ *   row of a snapshot give way (`w`), and the table's shape.
  */
 import { RowferryError } from '../errors.ts';
 import type { Change } from '../model/change.ts';
@@ -26,6 +28,7 @@ interface Header {
   readonly f: number;
   readonly p: number;
   readonly h: number;
+  readonly w?: 1;
   readonly t: unknown;
 }
 
@@ -41,7 +44,7 @@ export class RowRecordEncoder {
   }
 
   encode(change: Change, nowMs: number): RowRecord {
-    const { table, before, after, sequence, timeMs } = change;
+    const { table, before, after, sequence, timeMs, snapshot } = change;
     const image = (after ?? before)!;
     const key: Record<string, WireValue> = {};
     for (const index of table.key) key[table.columns[index]!.name] = image[index] ?? null;
@@ -52,18 +55,18 @@ export class RowRecordEncoder {
         connector: 'rowferry',
         name: this.#source,
         ts_ms: timeMs,
-        snapshot: 'false',
+        snapshot: String(snapshot === 'row'),
         db: table.schema,
         table: table.name,
         pos: sequence.end,
         row: sequence.half >> 1,
       },
       transaction: null,
-      op: before === null ? 'c' : after === null ? 'd' : 'u',
+      op: operationOf(change),
       ts_ms: nowMs,
     };
     const { epoch, incarnation } = this.#writer;
-    const head = `{"e":${epoch},"i":${incarnation},"f":${sequence.file},"p":${sequence.end},"h":${sequence.half},"t":`;
+    const head = `{"e":${epoch},"i":${incarnation},"f":${sequence.file},"p":${sequence.end},"h":${sequence.half},${snapshot === 'window' ? '"w":1,' : ''}"t":`;
     return {
       key: Buffer.from(JSON.stringify(key)),
       value: Buffer.from(JSON.stringify(value)),
@@ -86,7 +89,12 @@ export function isRowRecord(record: RawRecord): boolean {
 export function decodeRowRecord(record: RawRecord, parsed: unknown, shapes: TableShapes): Chunk {
   const header = readHeader(record.headers[HEADER]!);
   const table = shapes.parse(header.t);
-  const envelope = parsed as { before?: unknown; after?: unknown; source?: { ts_ms?: unknown } } | null;
+  const envelope = parsed as {
+    before?: unknown;
+    after?: unknown;
+    op?: unknown;
+    source?: { ts_ms?: unknown };
+  } | null;
   const timeMs = envelope?.source?.ts_ms;
   if (envelope === null || typeof timeMs !== 'number') throw corrupt();
   const before = fromObject(table, envelope.before);
@@ -98,8 +106,15 @@ export function decodeRowRecord(record: RawRecord, parsed: unknown, shapes: Tabl
     timeMs,
     before,
     after,
+    ...(envelope.op === 'r' ? { snapshot: 'row' as const } : {}),
+    ...(header.w === 1 ? { snapshot: 'window' as const } : {}),
   };
   return { epoch: header.e, incarnation: header.i, changes: [change] };
+}
+
+function operationOf({ before, after, snapshot }: Change): 'c' | 'r' | 'u' | 'd' {
+  if (before === null) return snapshot === 'row' ? 'r' : 'c';
+  return after === null ? 'd' : 'u';
 }
 
 function readHeader(bytes: Buffer): Header {

@@ -260,6 +260,11 @@ describe('fold and stages', () => {
       expect(foldChanges(changes, cold).map(({ image }) => image)).toEqual([['1', 1]]);
     });
 
+    it('writes an update that a row of a snapshot gave way to, whatever it changed', () => {
+      const [update] = steps([1, 2]);
+      expect(foldChanges([{ ...update!, snapshot: 'window' }], cold)).toHaveLength(1);
+    });
+
     it('writes inserts and deletes whatever they hold', () => {
       const [update] = steps([1, 2]);
       expect(foldChanges([{ ...update!, before: null }], cold)).toHaveLength(1);

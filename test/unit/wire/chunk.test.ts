@@ -39,15 +39,14 @@ const changes: fc.Arbitrary<Change[]> = fc.array(
         timeMs: fc.integer({ min: 0, max: 2 ** 42 }),
         end: fc.nat(),
         half: fc.nat(),
+        ofSnapshot: fc.boolean(),
       })
       .filter(({ before, after }) => before !== null || after !== null)
-      .map(({ before, after, timeMs, end, half }): Change => ({
-        table,
-        before,
-        after,
-        timeMs,
-        sequence: { file: 7, end, half },
-      }));
+      .map(({ before, after, timeMs, end, half, ofSnapshot }): Change => {
+        const change = { table, before, after, timeMs, sequence: { file: 7, end, half } };
+        if (!ofSnapshot || after === null) return change;
+        return { ...change, snapshot: before === null ? 'row' : 'window' };
+      });
   }),
   { minLength: 1, maxLength: 20 },
 );
