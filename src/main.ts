@@ -1,13 +1,18 @@
 #!/usr/bin/env node
 /** The command line's entry: signals, output and the only process.exit. */
 import { Command, CommanderError } from 'commander';
+import { capacityCommand } from './cli/capacity.ts';
 import { configCommand } from './cli/config.ts';
 import { checkCommand } from './cli/check.ts';
+import { terminalOf } from './cli/context.ts';
 import { ddlCommand } from './cli/ddl.ts';
 import { EXIT, exitCodeOf } from './cli/exit-codes.ts';
+import { forecastCommand } from './cli/forecast.ts';
 import type { Output } from './cli/output.ts';
 import { parkedCommand } from './cli/parked.ts';
+import { planCommand } from './cli/plan.ts';
 import { positionsCommand, replayCommand } from './cli/positions.ts';
+import { routeCommand } from './cli/route.ts';
 import { runCommand } from './cli/run.ts';
 import { statusCommand } from './cli/status.ts';
 import { toRowferryError } from './errors.ts';
@@ -38,7 +43,8 @@ function program(): Command {
     .version(VERSION)
     .showSuggestionAfterError()
     .exitOverride();
-  const context = { output, env: process.env, signal: stopSignal() };
+  const terminal = terminalOf(process.stdout, process.env);
+  const context = { output, env: process.env, signal: stopSignal(), terminal };
   root.addCommand(runCommand(context));
   root.addCommand(checkCommand(context));
   root.addCommand(statusCommand(context));
@@ -46,6 +52,10 @@ function program(): Command {
   root.addCommand(replayCommand(context));
   root.addCommand(parkedCommand(context));
   root.addCommand(ddlCommand(context));
+  root.addCommand(routeCommand(context));
+  root.addCommand(forecastCommand(context));
+  root.addCommand(planCommand(context));
+  root.addCommand(capacityCommand(context));
   root.addCommand(configCommand(output, process.env));
   for (const command of root.commands) command.exitOverride();
   root.addHelpText(

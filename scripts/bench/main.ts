@@ -7,25 +7,41 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { median } from '../lib/percentile.ts';
-import { textTable } from '../lib/text-table.ts';
+import { textTable } from '../../src/cli/text-table.ts';
 import type { SandboxServer } from '../sandbox/server.ts';
 import { startSandbox, type Sandbox } from '../sandbox/start-sandbox.ts';
 import { writeBacklog, type BacklogKind } from './backlog.ts';
 import { BenchPipeline, prepareSource } from './bench-pipeline.ts';
+import { measureDistribution } from './distribution.ts';
 import { measureBacklog, measureLatency, type BacklogFigures, type LatencyFigures } from './measure.ts';
 import { profileReport } from './profile-report.ts';
+import { measureRouting } from './routing.ts';
 
 const USAGE = `usage: npm run bench -- [--only mixed|inserts|latency] [--rows 300000] [--rounds 1] [--seconds 20]
-                        [--format chunk|row] [--profile]
+                        [--format chunk|row] [--profile] [--shards 4]
+       npm run bench -- --distribution | --routing
 
   --only      one workload
   --rows      row changes of a backlog
   --rounds    so many rounds of all workloads in turn; medians are reported
   --seconds   how long latency is measured
   --format    record format in Kafka
-  --profile   profile the daemon and print where its time goes (slows it down)`;
+  --shards    the mixed backlog alone: in turn to one database and sharded over so many of the same server; prints the ratio
+  --profile   profile the daemon and print where its time goes (slows it down)
+
+  --distribution   spread of 100 million ids over 64 databases with 64 tables; no servers
+  --routing        time of one call of each sharding algorithm; no servers`;
+
+/** Measurements of pure parts, which need no servers. */
+const PURE = new Map([
+  ['--distribution', measureDistribution],
+  ['--routing', measureRouting],
+]);
 
 type Workload = BacklogKind | 'latency';
+
+/** The mixed backlog over several databases. */
+const SHARDED = 'sharded';
 
 const WORKLOADS: readonly Workload[] = ['mixed', 'inserts', 'latency'];
 
@@ -36,6 +52,8 @@ interface Options {
   readonly seconds: number;
   readonly format: 'chunk' | 'row';
   readonly profile: boolean;
+  /** 1: nothing is sharded. */
+  readonly shards: number;
 }
 
 function readOptions(args: readonly string[]): Options | string {
@@ -46,16 +64,21 @@ function readOptions(args: readonly string[]): Options | string {
     seconds: { type: 'string', default: '20' },
     format: { type: 'string', default: 'chunk' },
     profile: { type: 'boolean', default: false },
+    shards: { type: 'string', default: '1' },
   } as const;
   try {
-    const { only, format, profile, ...numbers } = parseArgs({ args: [...args], options }).values;
+    const { format, profile, ...given } = parseArgs({ args: [...args], options }).values;
+    const shards = Number(given.shards);
+    if (!(Number.isInteger(shards) && shards >= 1 && shards <= 16)) return '--shards is a number of 1 to 16';
+    const only = given.only ?? (shards > 1 ? 'mixed' : undefined);
+    if (shards > 1 && only !== 'mixed') return '--shards goes with the mixed backlog alone';
     const workloads = WORKLOADS.filter((name) => only === undefined || name === only);
     if (workloads.length === 0) return `--only is one of ${WORKLOADS.join(', ')}`;
     if (format !== 'chunk' && format !== 'row') return '--format is chunk or row';
-    const [rows, rounds, seconds] = [Number(numbers.rows), Number(numbers.rounds), Number(numbers.seconds)];
+    const [rows, rounds, seconds] = [Number(given.rows), Number(given.rounds), Number(given.seconds)];
     if (!(rows >= 1_000) || !(rounds >= 1) || !(seconds >= 1))
       return 'rows (1,000 or more), rounds and seconds are numbers';
-    return { workloads, rows, rounds, seconds, format, profile };
+    return { workloads, rows, rounds, seconds, format, profile, shards };
   } catch (error) {
     return (error as Error).message;
   }
@@ -69,7 +92,8 @@ interface Source {
 }
 
 interface Results {
-  readonly backlogs: Map<BacklogKind, BacklogFigures[]>;
+  /** By workload; sharded runs have a name of their own. */
+  readonly backlogs: Map<string, BacklogFigures[]>;
   readonly latencies: LatencyFigures[];
 }
 
@@ -87,7 +111,8 @@ async function bench(options: Options): Promise<void> {
     const results: Results = { backlogs: new Map(), latencies: [] };
     for (let round = 1; round <= rounds; round++) {
       for (const workload of workloads) {
-        await measure(sandbox, workload, sources, round, folder, options, results);
+        for (const shards of options.shards > 1 ? [1, options.shards] : [1])
+          await measure(sandbox, { workload, shards, round }, sources, folder, options, results);
       }
     }
     for (const line of report(results)) console.log(line);
@@ -121,11 +146,16 @@ async function writeSources(sandbox: Sandbox, { workloads, rows }: Options): Pro
   return sources;
 }
 
+interface Run {
+  readonly workload: Workload;
+  readonly shards: number;
+  readonly round: number;
+}
+
 async function measure(
   sandbox: Sandbox,
-  workload: Workload,
+  { workload, shards, round }: Run,
   sources: ReadonlyMap<Workload, Source>,
-  round: number,
   parent: string,
   { format, profile, seconds: latencySeconds }: Options,
   { backlogs, latencies }: Results,
@@ -135,9 +165,10 @@ async function measure(
   if (source === undefined || target === undefined)
     throw new Error('the sandbox lacks a server that it was asked for');
   const pipeline = await BenchPipeline.create({
-    name: `${workload}_${round}`,
+    name: shards === 1 ? `${workload}_${round}` : `sharded_${round}`,
     source: source.server,
     target,
+    shards,
     brokers: sandbox.brokers,
     gtid: source.gtid,
     format,
@@ -150,9 +181,10 @@ async function measure(
     say(`round ${round} latency: p50 ${figures.p50Ms.toFixed(1)} ms, p99 ${figures.p99Ms.toFixed(1)} ms`);
   } else {
     const figures = await measureBacklog(pipeline, source.changes);
-    backlogs.set(workload, [...(backlogs.get(workload) ?? []), figures]);
+    const name = shards === 1 ? workload : SHARDED;
+    backlogs.set(name, [...(backlogs.get(name) ?? []), figures]);
     say(
-      `round ${round} ${workload}: ${Math.round(figures.rowsPerSecond).toLocaleString('en-US')} rows/s, ` +
+      `round ${round} ${name}: ${Math.round(figures.rowsPerSecond).toLocaleString('en-US')} rows/s, ` +
         `${figures.cpuSeconds.toFixed(1)} s of CPU, every row compared`,
     );
   }
@@ -176,6 +208,8 @@ function report({ backlogs, latencies }: Results): string[] {
       ];
     });
     lines.push('', ...textTable(header, rows));
+    const ratio = shardedRatio(backlogs);
+    if (ratio !== null) lines.push('', `sharded goes at ${ratio.toFixed(2)} times the rows/s of unsharded`);
   }
   if (latencies.length > 0) {
     const { p50Ms, p99Ms, samples, peakRssMb } = medians(latencies);
@@ -185,8 +219,16 @@ function report({ backlogs, latencies }: Results): string[] {
   return [...lines, ''];
 }
 
+/** Rows a second of the sharded runs over those of the others, medians both. */
+function shardedRatio(backlogs: Results['backlogs']): number | null {
+  const [whole, sharded] = [backlogs.get('mixed'), backlogs.get(SHARDED)];
+  if (whole === undefined || sharded === undefined) return null;
+  return medians(sharded).rowsPerSecond / medians(whole).rowsPerSecond;
+}
+
 function summary({ backlogs, latencies }: Results): Record<string, unknown> {
   const all = [...[...backlogs.values()].flat(), ...latencies];
+  const ratio = shardedRatio(backlogs);
   return {
     ...Object.fromEntries(
       [...backlogs].map(([name, figures]) => {
@@ -204,6 +246,7 @@ function summary({ backlogs, latencies }: Results): Record<string, unknown> {
     ...(latencies.length === 0
       ? {}
       : { latency: { p50Ms: round1(medians(latencies).p50Ms), p99Ms: round1(medians(latencies).p99Ms) } }),
+    ...(ratio === null ? {} : { shardedRatio: Math.round(ratio * 100) / 100 }),
     peakRssMb: Math.round(Math.max(...all.map(({ peakRssMb }) => peakRssMb))),
   };
 }
@@ -231,7 +274,9 @@ function say(text: string): void {
   console.log(text);
 }
 
-const options = process.argv.includes('--help') ? '' : readOptions(process.argv.slice(2));
+const args = process.argv.slice(2);
+const pure = args.length === 1 ? PURE.get(args[0]!) : undefined;
+const options = args.includes('--help') ? '' : pure === undefined ? readOptions(args) : undefined;
 if (typeof options === 'string') {
   console.error(options === '' ? USAGE : `${options}\n${USAGE}`);
   process.exitCode = options === '' ? 0 : 2;
@@ -239,7 +284,8 @@ if (typeof options === 'string') {
   // Servers and daemon end with this process; an interrupted benchmark has nothing to save.
   process.once('SIGINT', () => process.exit(130));
   try {
-    await bench(options);
+    if (options !== undefined) await bench(options);
+    else pure?.(say);
   } catch (error) {
     console.error((error as Error).message);
     process.exitCode = 1;

@@ -35,8 +35,8 @@ export async function measureBacklog(pipeline: BenchPipeline, changes: number): 
   const daemon = pipeline.start();
   try {
     const [firstMs, lastMs] = await withConnection(pipeline.targetUrl, async (connection) => [
-      await seen(connection, daemon, 'SELECT EXISTS (SELECT 1 FROM bench)', 1, START_TIMEOUT_MS),
-      await seen(connection, daemon, 'SELECT COUNT(*) FROM done', DONE_ROWS, BACKLOG_TIMEOUT_MS),
+      await seen(connection, daemon, pipeline.startedQuery, 1, START_TIMEOUT_MS),
+      await seen(connection, daemon, pipeline.doneQuery, DONE_ROWS, BACKLOG_TIMEOUT_MS),
     ]);
     const { cpuSeconds, peakRssMb } = usageOf(daemon);
     await refuseDifferences(pipeline);

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { textTable } from '../lib/text-table.ts';
+import { textTable } from '../../src/cli/text-table.ts';
 
 interface Profile {
   readonly nodes: readonly {

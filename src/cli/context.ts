@@ -6,4 +6,27 @@ export interface CliContext {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Aborts at SIGTERM or SIGINT. */
   readonly signal: AbortSignal;
+  readonly terminal: Terminal;
+}
+
+/** The screen that results are drawn on. */
+export interface Terminal {
+  readonly columns: number;
+  /** Shows more than ASCII. */
+  readonly unicode: boolean;
+}
+
+const DEFAULT_COLUMNS = 100;
+
+/** What is known of the screen: a pipe or a file gets ASCII, a terminal what its locale says. */
+export function terminalOf(
+  stdout: { readonly isTTY?: boolean; readonly columns?: number },
+  env: CliContext['env'],
+): Terminal {
+  // Of these the first that is set counts, empty ones do not.
+  const locale = env['LC_ALL'] || env['LC_CTYPE'] || env['LANG'] || '';
+  return {
+    columns: stdout.columns ?? DEFAULT_COLUMNS,
+    unicode: stdout.isTTY === true && /utf-?8/i.test(locale),
+  };
 }

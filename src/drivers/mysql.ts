@@ -107,6 +107,26 @@ export class MysqlConnection implements PooledConnection {
     await this.#send(statements.join(';'));
   }
 
+  /**
+   * Runs one query and hands its rows out as they arrive: the server waits when the reader does, and however long it takes.
+   * Whoever leaves before the last row, also by the signal, cuts the connection: what the server still sends is of no use.
+   */
+  async *stream(sql: string, signal: AbortSignal): AsyncGenerator<MysqlRow, void, undefined> {
+    const rows = this.#raw.query({ sql }).stream();
+    const stop = (): void => void rows.destroy();
+    signal.addEventListener('abort', stop, { once: true });
+    let isComplete = false;
+    try {
+      for await (const row of rows) yield row as MysqlRow;
+      isComplete = rows.readableEnded;
+    } catch (error) {
+      if (!signal.aborted) throw this.#classify(error as QueryError);
+    } finally {
+      signal.removeEventListener('abort', stop);
+      if (!isComplete) this.destroy();
+    }
+  }
+
   #send(sql: string): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {

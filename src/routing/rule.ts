@@ -6,7 +6,7 @@ import type { WireValue } from '../model/table.ts';
 
 /**
  * A key as the worker has it (wire form, `model/table.ts`) or as an application has it at hand. A `bigint` and a number are
- * the same key as their decimal text, bytes the same as the column that holds them.
+ * the same key as their decimal text, bytes as their base64, which is how the worker has the column that holds them.
  */
 export type RouteKey = WireValue | bigint | Uint8Array;
 
@@ -57,7 +57,7 @@ export type RuleSpec =
     }
   /** SHR-9: `length` digits of the value's text from position `at` (0 is the first, -1 the last character). */
   | { readonly algorithm: 'substring'; readonly by: string; readonly at: number; readonly length: number }
-  /** xxHash64 of the key's bytes with `seed` (default 0), modulo `count`. */
+  /** xxHash64 of the UTF-8 of the key's text (of bytes their base64) with `seed` (default 0), modulo `count`. */
   | { readonly algorithm: 'hash'; readonly by: string; readonly count: number; readonly seed?: number }
   /** A consistent-hash ring of named nodes with `points` points each (default 160). */
   | {

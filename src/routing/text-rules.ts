@@ -49,7 +49,7 @@ export function substringRule(spec: Spec<'substring'>): ShardRule {
   };
 }
 
-/** xxHash64 of the key's bytes as an unsigned number, modulo `count`. */
+/** xxHash64 of the key's text as an unsigned number, modulo `count`. */
 export function hashRule(spec: Spec<'hash'>): ShardRule {
   const { algorithm, count, seed = 0 } = spec;
   checkWhole(algorithm, 'count', count, 1, MOST_SHARDS);
@@ -114,18 +114,25 @@ function successor(points: Float64Array, point: number): number {
   return low === points.length ? 0 : low;
 }
 
-function pointOf(input: string | Uint8Array, seed: bigint): number {
+function pointOf(input: string, seed: bigint): number {
   return Number(xxHash64(input, seed) >> DROPPED_BITS);
 }
 
-/** Numbers and bigints are hashed as their decimal text, so that a key has one place in whatever form it comes. */
-function hashInput(key: RouteKey, spec: Spec<'hash' | 'ring'>): string | Uint8Array {
+/**
+ * A key has one place in whatever form it comes: numbers and bigints are hashed as their decimal text, bytes as the base64 by
+ * which the daemon knows the column that holds them.
+ */
+function hashInput(key: RouteKey, spec: Spec<'hash' | 'ring'>): string {
   if (typeof key === 'string' || key instanceof Uint8Array) {
-    if (key.length > 0) return key;
+    if (key.length > 0) return typeof key === 'string' ? key : base64(key);
   } else if (typeof key === 'bigint' || (typeof key === 'number' && Number.isFinite(key))) {
     return String(key);
   }
   throw routeKeyError(key, spec, 'a value', 'not a finite number');
+}
+
+function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64');
 }
 
 function checkedSeed(algorithm: string, seed: number): bigint {
