@@ -92,8 +92,12 @@ export function layoutSpec(
   layout: LayoutSettings,
   functionOf: (module: string) => CustomFunction,
 ): Omit<LayoutSpec, 'to'> {
-  const ruleOf = (rule: RuleSettings): RuleSpec =>
-    rule.algorithm === 'custom' ? { ...rule, ...functionOf(rule.module) } : rule;
+  const ruleOf = (rule: RuleSettings): RuleSpec => {
+    if (rule.algorithm !== 'custom') return rule;
+    // The function counts, not where its module stands.
+    const { module, ...rest } = rule;
+    return { ...rest, ...functionOf(module) };
+  };
   const { targets, shards, tables } = layout;
   return {
     targets,

@@ -58,7 +58,7 @@ export function dateRule(spec: DateSpec): ShardRule {
       const index = periodOf(key, spec, form) - first;
       if (index < 0) {
         throw refusedKey(spec, `the sharding key is a date before the first ${period}, ${spec.since}`, {
-          hint: 'start "since" earlier, or correct the row at the source',
+          hint: 'start "since" earlier, in a pipeline with another "name"',
         });
       }
       if (count !== null && index >= count) {
@@ -66,7 +66,7 @@ export function dateRule(spec: DateSpec): ShardRule {
           spec,
           `the sharding key is a date after the last of ${count} ${period}s from ${spec.since}`,
           {
-            hint: 'raise "count" when the tables are there, or correct the row at the source',
+            hint: 'raise "count", in a pipeline with another "name"',
           },
         );
       }

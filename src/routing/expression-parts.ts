@@ -325,7 +325,7 @@ function kindOf({ integer, text }: Part): string {
 
 function divisionByZero({ at, column }: Part): RowferryError {
   return refusedKey(reader(column), `the divisor at character ${at} of the expression is 0`, {
-    hint: 'write the expression so that it never divides by 0, or correct the row at the source',
+    hint: 'write the expression so that it never divides by 0, in a pipeline with another "name"',
   });
 }
 

@@ -20,7 +20,7 @@ export function routeKeyError(
     reader,
     `the sharding key is ${kindOf(key, otherwise)}, ${reader.algorithm} needs ${need}`,
     {
-      hint: `shard by a NOT NULL column that always holds ${need}, or correct the row at the source`,
+      hint: `choose a rule that takes every key of the table (a NOT NULL column that always holds ${need}, or an expression): a pipeline with another "name", since what is in the log cannot be mended`,
     },
   );
 }

@@ -49,9 +49,10 @@ export class ApplyRole {
       await prepareTopics(link, config, signal, this.#log);
       await Promise.all(targets.map(async (target) => await this.#open(target, signal)));
       if (signal.aborted) return;
-      await agreeOnLayout(link, config, routes, signal);
       await checkTables(routes, targets);
       if (this.#seesSources) await this.#checkColumns(routes, targets);
+      // What is stored cannot be taken back: only routes that can work get so far.
+      await agreeOnLayout(link, config, routes, signal);
       await removeDeadMembers(link, applyGroup(config), this.#log);
       await this.#apply(link, targets, routes, signal);
     } finally {

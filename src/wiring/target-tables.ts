@@ -5,7 +5,7 @@ import type { Table } from '../model/table.ts';
 import { mapTable, NAME_IN_BRACES } from '../routing/columns.ts';
 import type { ColumnSpec, Names } from '../routing/columns.ts';
 import { currentIndex } from '../routing/date-rule.ts';
-import type { Layout, Place } from '../routing/layout.ts';
+import type { Place } from '../routing/layout.ts';
 import { layoutsOf } from '../routing/router.ts';
 import type { Target, TargetTable } from '../targets/target.ts';
 
@@ -22,7 +22,7 @@ interface Wanted extends Place {
 }
 
 /**
- * Every table that a route names must be there, of date rules those of the periods up to `ahead` after the present one. All
+ * Every table that a route names must be there, of date rules those of the present period and `ahead` coming ones. All
  * problems are told together, each with its route's place. What depends on the source's tables is left to `checkSourceTables`
  * or the first row.
  */
@@ -67,14 +67,15 @@ export async function checkSourceTables(
   await check(wanted, targets);
 }
 
-/** The physical tables that must be there now. */
+/** The physical tables that must be there now: of past periods none, since they may be dropped when no row needs them. */
 export function placesNow(rule: LoadedRoute['rule'], names: Names, nowMs: number): readonly Place[] {
-  return layoutsOf(rule, names).flatMap((layout) => layout.places(tablesNow(layout, nowMs)));
-}
-
-function tablesNow(layout: Layout, nowMs: number): number | undefined {
-  if (layout.tables === null || layout.tables.count !== null) return undefined;
-  return currentIndex(layout.tables, nowMs) + 1 + (layout.spec.tables?.ahead ?? 0);
+  return layoutsOf(rule, names).flatMap((layout) => {
+    const { tables, spec } = layout;
+    if (tables === null || tables.count !== null) return layout.places();
+    const current = currentIndex(tables, nowMs);
+    const places = layout.places(current + 1 + (spec.tables?.ahead ?? 0));
+    return places.slice(Math.max(0, current) * spec.targets.length);
+  });
 }
 
 async function check(wanted: readonly Wanted[], targets: readonly Target[]): Promise<void> {
