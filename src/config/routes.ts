@@ -52,16 +52,19 @@ async function loadFunction(file: string, place: string): Promise<CustomFunction
       hint: 'it must be an ES module with `export function shardOf(keys, count)` that answers 0 to count-1',
       cause,
     });
-  let version: string;
+  let text: string;
   let module: unknown;
   try {
-    version = createHash('sha256').update(readFileSync(file)).digest('hex').slice(0, 16);
+    text = readFileSync(file, 'utf8');
     module = await import(pathToFileURL(file).href);
   } catch (error) {
     throw refuse(`cannot be loaded (${error instanceof Error ? error.name : 'unknown error'})`, error);
   }
   if (!isRuleModule(module)) throw refuse('exports no function `shardOf`');
-  return { shardOf: module.shardOf, version };
+  // What it imports could change without the text by which the rule is known.
+  if (/\bimport\b|\brequire\b|\bfrom\s*['"]/.test(text))
+    throw refuse('imports other modules: it must be complete in itself');
+  return { shardOf: module.shardOf, version: createHash('sha256').update(text).digest('hex').slice(0, 16) };
 }
 
 function isRuleModule(module: unknown): module is { readonly shardOf: CustomFunction['shardOf'] } {

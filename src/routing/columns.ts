@@ -67,7 +67,7 @@ export function unmapped(table: Table): MappedTable {
 
 /** Throws ROWFERRY_ROUTE_COLUMNS, naming everything that does not fit this shape. */
 export function mapTable(table: Table, spec: ColumnSpec, names: Names): MappedTable {
-  const problems: string[] = [];
+  const problems: string[] = table.key.length === 0 ? ['it has no primary key'] : [];
   checkNamed(table, spec, problems);
   const cells: { readonly column: Column; readonly index: number; readonly value: Cell }[] = [];
   for (const [index, column] of table.columns.entries()) {
@@ -80,8 +80,9 @@ export function mapTable(table: Table, spec: ColumnSpec, names: Names): MappedTa
   for (const { name } of columns.filter(({ name }, i) => indexOfName(columns, name) !== i)) {
     problems.push(`two columns would be written to ${name}`);
   }
-  const key =
-    spec.key === undefined ? inheritedKey(table, cells, problems) : namedKey(spec.key, columns, problems);
+  const inherited = inheritedKey(table, cells, problems);
+  const key = spec.key === undefined ? inherited : namedKey(spec.key, columns, problems);
+  if (spec.key !== undefined) checkKey(key, inherited, cells.length, columns, problems);
   if (problems.length > 0) throw doesNotFit(table, problems);
   const values = [
     ...cells.map(({ value }) => value),
@@ -183,6 +184,29 @@ function inheritedKey(
     if (position < 0) problems.push(`the key column ${table.columns[index]?.name ?? ''} is not written`);
     return position;
   });
+}
+
+/**
+ * Rows are told apart by the source's key, so that the target's key must be that key and no more than constants beside it:
+ * with less two rows fall together, with a column that may change the row under its old key would stay behind.
+ */
+function checkKey(
+  key: readonly number[],
+  inherited: readonly number[],
+  constantsFrom: number,
+  columns: readonly Column[],
+  problems: string[],
+): void {
+  for (const position of inherited) {
+    if (position >= 0 && !key.includes(position))
+      problems.push(
+        `the key must hold ${columns[position]?.name ?? ''}, which tells the source's rows apart`,
+      );
+  }
+  for (const position of key) {
+    if (position < 0 || position >= constantsFrom || inherited.includes(position)) continue;
+    problems.push(`${columns[position]?.name ?? ''} may change and is no part of the source's key`);
+  }
 }
 
 function namedKey(names: readonly string[], columns: readonly Column[], problems: string[]): number[] {

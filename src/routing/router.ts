@@ -54,7 +54,10 @@ export interface SourceRouter {
 }
 
 interface Copy {
-  readonly id: number;
+  /** By the names of the key's columns: rows of one table that are told apart by other columns are other rows. */
+  readonly ids: Map<string, number>;
+  /** What each column that decides about places or keys held when it was first met. */
+  readonly forms: Map<string, string>;
   readonly layout: Layout;
   readonly rule: RouteRule;
   readonly names: Names;
@@ -105,7 +108,8 @@ export class Router {
       if (groups === undefined || rule.sources?.includes(source) === false) return [];
       const names = { source, schema: table.schema, table: table.name, groups };
       return layoutsOf(rule, names).map((layout) => ({
-        id: this.#copies++,
+        ids: new Map(),
+        forms: new Map(),
         layout,
         rule,
         names,
@@ -120,9 +124,12 @@ export class Router {
     });
   }
 
-  #placement({ id, layout, rule, names, placeOfCell }: Copy, table: Table): Placement {
+  #placement(copy: Copy, table: Table): Placement {
+    const { layout, rule, names, placeOfCell } = copy;
     const where = { table: tableName(table) };
     try {
+      checkForms(copy, table);
+      const id = this.#idOf(copy, table);
       const mapped = rule.columns === null ? unmapped(table) : mapTable(table, rule.columns, names);
       const columns = table.columns.map(({ name }) => name);
       const cellOf = layout.cellFinder(columns, decodersOf(table));
@@ -143,6 +150,13 @@ export class Router {
     }
   }
 
+  #idOf({ ids }: Copy, table: Table): number {
+    const key = table.key.map((index) => table.columns[index]!.name.toLowerCase()).join('\0');
+    const id = ids.get(key) ?? this.#copies++;
+    ids.set(key, id);
+    return id;
+  }
+
   #intern(layout: Layout, cell: number, source: string): number {
     const { target, table } = layout.place(cell);
     if (target.startsWith(STAYS)) return staying(target.slice(STAYS.length), source);
@@ -155,6 +169,42 @@ export function layoutsOf({ to, layout }: Pick<RouteRule, 'to' | 'layout'>, name
   const spec = { ...layout, to: fillNames(to, names) };
   if (spec.shards !== null) return [new Layout(spec)];
   return spec.targets.map((target) => new Layout({ ...spec, targets: [target] }));
+}
+
+/**
+ * A changed type may write the same value in another way (`01` becomes 1): rules and hashes would then look for a row where it
+ * does not stand. Rows themselves tell nothing of such a change.
+ */
+function checkForms({ forms, layout, rule }: Copy, table: Table): void {
+  const hashed = Object.keys(rule.columns?.prefix ?? {}).concat(rule.columns?.hash ?? []);
+  const key = new Set(table.key.map((index) => table.columns[index]!.name.toLowerCase()));
+  const deciding = new Set([
+    ...layout.by.map((name) => name.toLowerCase()),
+    ...hashed.map((name) => name.toLowerCase()).filter((name) => key.has(name)),
+  ]);
+  for (const { name, type } of table.columns) {
+    const lower = name.toLowerCase();
+    if (!deciding.has(lower)) continue;
+    const form = formOf(type);
+    const before = forms.get(lower) ?? form;
+    forms.set(lower, before);
+    if (before === form) continue;
+    throw new RowferryError(
+      'ROWFERRY_ROUTE_KEY',
+      `column ${name}, by which rows are placed, changed from ${before} to ${form}`,
+      {
+        where: { column: name },
+        hint: 'its rows stand where the old values put them: change it back, or fill emptied targets by a pipeline with a new "name"',
+      },
+    );
+  }
+}
+
+/** Types whose values are written alike are one form. */
+function formOf(type: string): string {
+  const family = parseSourceType(type)?.family;
+  if (family === 'integer' || family === 'bigint') return 'integer';
+  return family === 'text' ? 'text' : type;
 }
 
 /** Bytes and bits travel as text that reads like another value; their keys are the bytes and the number themselves. */

@@ -49,7 +49,7 @@ export class ApplyRole {
       await prepareTopics(link, config, signal, this.#log);
       await Promise.all(targets.map(async (target) => await this.#open(target, signal)));
       if (signal.aborted) return;
-      await checkTables(routes, targets);
+      await checkTables(routes, targets, 'present');
       if (this.#seesSources) await this.#checkColumns(routes, targets);
       // What is stored cannot be taken back: only routes that can work get so far.
       await agreeOnLayout(link, config, routes, signal);
@@ -119,7 +119,7 @@ export class ApplyRole {
         );
         continue;
       }
-      await checkSourceTables(source.name, tables, routes, targets);
+      await checkSourceTables(source.name, tables, routes, targets, 'present');
     }
   }
 
@@ -131,19 +131,12 @@ export class ApplyRole {
   ): Promise<void> {
     const dated = routes.filter(({ rule }) => rule.layout.tables?.rule.algorithm === 'date');
     let told = '';
-    while (dated.length > 0) {
+    while (dated.length > 0 && !signal.aborted) {
+      const missing = await missingPeriods(dated, targets);
+      if (missing !== '' && missing !== told)
+        this.#log.warn({}, `a table of a coming period is missing: ${missing}`);
+      told = missing;
       await sleep(PERIOD_CHECK_MS, signal);
-      if (signal.aborted) return;
-      try {
-        await checkTables(dated, targets);
-        told = '';
-      } catch (thrown) {
-        const error = toRowferryError(thrown, 'looking for the tables of coming periods');
-        // A target that does not answer is told of by those who write to it.
-        if (error.action === 'retry' || error.message === told) continue;
-        told = error.message;
-        this.#log.warn({ code: error.code }, `a table of a coming period is missing: ${error.describe()}`);
-      }
     }
   }
 
@@ -163,6 +156,17 @@ export class ApplyRole {
         if (signal.aborted) return;
       }
     }
+  }
+}
+
+/** What is missing of coming periods, in words; empty when nothing is, or when a target does not answer: others tell of that. */
+async function missingPeriods(dated: readonly LoadedRoute[], targets: readonly Target[]): Promise<string> {
+  try {
+    await checkTables(dated, targets, 'coming');
+    return '';
+  } catch (thrown) {
+    const error = toRowferryError(thrown, 'looking for the tables of coming periods');
+    return error.action === 'retry' ? '' : error.describe();
   }
 }
 

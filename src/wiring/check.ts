@@ -52,8 +52,9 @@ export async function checkPipeline(
     await check(`target ${target.name}`, async () => {
       try {
         await target.open(signal);
-        await checkTables(routes, [target]);
-        for (const [source, tables] of captured) await checkSourceTables(source, tables, routes, [target]);
+        await checkTables(routes, [target], 'coming');
+        for (const [source, tables] of captured)
+          await checkSourceTables(source, tables, routes, [target], 'coming');
         return `${target.kind}, every routed table is there`;
       } finally {
         await target.close();

@@ -28,20 +28,19 @@ export function layoutOf(routes: readonly LoadedRoute[]): Layout {
 function textOf(route: RouteSettings, { layout }: RouteRule): string {
   const { targets, shards, tables } = layout;
   const parts = [
-    `${route.to} at ${targets.join(', ')} by ${shards === null ? 'every row' : ruleText(shards)}`,
+    `${route.to} at ${targets.join(', ')} by ${shards === null ? 'every row' : shardsText(shards)}`,
   ];
   if (tables !== null) {
-    parts.push(`in tables ${tables.separator ?? '_'}${tables.digits ?? 2} by ${ruleText(tables.rule)}`);
+    parts.push(`in tables ${tables.separator ?? '_'}${tables.digits ?? 2} by ${canonical(tables.rule)}`);
   }
   if (route.sources !== null) parts.push(`of sources ${route.sources.join(', ')}`);
   if (route.columns !== null) parts.push(`columns ${columnsText(route.columns)}`);
   return parts.join('; ');
 }
 
-/** One text a rule, whatever the order in which its options were written. */
-function ruleText(rule: RuleSpec): string {
-  if (rule.algorithm === 'modulo') return `modulo of ${rule.by.toLowerCase()}`;
-  return canonical(rule);
+/** One text a rule, whatever the order in which its options were written. How many shards there are its targets tell. */
+function shardsText(rule: RuleSpec): string {
+  return rule.algorithm === 'modulo' ? `modulo of ${rule.by.toLowerCase()}` : canonical(rule);
 }
 
 /** The key of hashes counts too, without being told: what was hashed with another one would not be found again. */
@@ -62,14 +61,26 @@ function canonical(value: object): string {
   );
 }
 
+/** What a pipeline has stored of its layout. */
+export interface StoredLayout {
+  readonly layout: Layout;
+  /** Routes that were taken away while the pipeline ran on. */
+  readonly retired: Layout;
+}
+
 /**
  * What differs for tables that both know; tables that are new or gone do not hurt. A new pattern that may take a table of a
- * known one is a change of that table's rules. Pure.
+ * known one is a change of that table's rules, and a route that comes back lacks what changed meanwhile. Pure.
  */
-export function layoutConflicts(stored: Layout, wanted: Layout): string[] {
+export function layoutConflicts({ layout: stored, retired }: StoredLayout, wanted: Layout): string[] {
   return Object.entries(wanted).flatMap(([from, rules]) => {
     const before = stored[from];
     const now = rules.join('; ');
+    if (retired[from] !== undefined) {
+      return [
+        `${from}: its route was taken away while the pipeline ran on: its tables lack what changed meanwhile`,
+      ];
+    }
     if (before !== undefined) {
       return before.join('; ') === now ? [] : [`${from}: was ${before.join('; ')}, now ${now}`];
     }
@@ -79,6 +90,12 @@ export function layoutConflicts(stored: Layout, wanted: Layout): string[] {
         ([known, old]) => `${from}: takes tables that ${known} takes: was ${old.join('; ')}, now also ${now}`,
       );
   });
+}
+
+/** What is to be stored when the wanted routes are agreed on. Pure. */
+export function nextLayout({ layout: stored, retired }: StoredLayout, wanted: Layout): StoredLayout {
+  const gone = Object.entries(stored).filter(([from]) => wanted[from] === undefined);
+  return { layout: wanted, retired: { ...retired, ...Object.fromEntries(gone) } };
 }
 
 const KEY = 'layout';
@@ -93,7 +110,11 @@ export async function agreeOnLayout(
   const topic = layoutTopic(config);
   const entries = await readTopic(link, topic, signal);
   const last = entries.filter(({ key }) => key === KEY).at(-1);
-  const stored = last === undefined ? {} : (JSON.parse(last.value) as { readonly layout: Layout }).layout;
+  const stored: StoredLayout = {
+    layout: {},
+    retired: {},
+    ...(last === undefined ? {} : (JSON.parse(last.value) as Partial<StoredLayout>)),
+  };
   const wanted = layoutOf(routes);
   const conflicts = layoutConflicts(stored, wanted);
   if (conflicts.length > 0) {
@@ -108,15 +129,16 @@ export async function agreeOnLayout(
       },
     );
   }
-  const merged = { ...stored, ...wanted };
-  if (JSON.stringify(merged) === JSON.stringify(stored)) return;
+  const { layout, retired } = nextLayout(stored, wanted);
+  if (canonical({ layout, retired }) === canonical({ layout: stored.layout, retired: stored.retired }))
+    return;
   const producer = new PartitionProducer(link, {
     maxMessageBytes: config.kafka.maxMessageBytes,
     compression: 'none',
     signal,
   });
   try {
-    await new TopicStore(link, producer, topic).append(KEY, JSON.stringify({ v: 1, layout: merged }));
+    await new TopicStore(link, producer, topic).append(KEY, JSON.stringify({ v: 1, layout, retired }));
   } finally {
     await producer.close();
   }

@@ -12,6 +12,12 @@ import type { Target, TargetTable } from '../targets/target.ts';
 /** Problems are told one by one up to here; after it only their number. */
 const MOST_PROBLEMS = 20;
 
+/**
+ * Which tables of open-ended date rules are looked for: that of the `present` period, without which rows stop, or those of
+ * `coming` periods as well, which are missed in time that way.
+ */
+export type Periods = 'present' | 'coming';
+
 /** A physical table and the columns that rows of one route need there. */
 interface Wanted extends Place {
   readonly columns: readonly string[];
@@ -22,20 +28,21 @@ interface Wanted extends Place {
 }
 
 /**
- * Every table that a route names must be there, of date rules those of the present period and `ahead` coming ones. All
+ * Every table that a route names must be there, of date rules those of `periods`. All
  * problems are told together, each with its route's place. What depends on the source's tables is left to `checkSourceTables`
  * or the first row.
  */
 export async function checkTables(
   routes: readonly LoadedRoute[],
   targets: readonly Target[],
+  periods: Periods,
   nowMs = Date.now(),
 ): Promise<void> {
   const wanted = routes.flatMap(({ route, rule }): Wanted[] => {
     if (rule.to.search(NAME_IN_BRACES) >= 0) return [];
     const names = { source: '', schema: '', table: '', groups: [] };
     const columns = namedColumns(rule.columns);
-    return placesNow(rule, names, nowMs).map((place) => ({
+    return placesNow(rule, names, periods, nowMs).map((place) => ({
       ...place,
       columns,
       from: route.from,
@@ -51,6 +58,7 @@ export async function checkSourceTables(
   tables: readonly Table[],
   routes: readonly LoadedRoute[],
   targets: readonly Target[],
+  periods: Periods,
   nowMs = Date.now(),
 ): Promise<void> {
   const wanted = tables.flatMap((table) =>
@@ -61,19 +69,29 @@ export async function checkSourceTables(
       const mapped = rule.columns === null ? table : mapTable(table, rule.columns, names).table;
       const columns = mapped.columns.map(({ name }) => name);
       const from = `${table.schema}.${table.name}`;
-      return placesNow(rule, names, nowMs).map((place) => ({ ...place, columns, from, route: route.place }));
+      return placesNow(rule, names, periods, nowMs).map((place) => ({
+        ...place,
+        columns,
+        from,
+        route: route.place,
+      }));
     }),
   );
   await check(wanted, targets);
 }
 
 /** The physical tables that must be there now: of past periods none, since they may be dropped when no row needs them. */
-export function placesNow(rule: LoadedRoute['rule'], names: Names, nowMs: number): readonly Place[] {
+export function placesNow(
+  rule: LoadedRoute['rule'],
+  names: Names,
+  periods: Periods,
+  nowMs: number,
+): readonly Place[] {
   return layoutsOf(rule, names).flatMap((layout) => {
     const { tables, spec } = layout;
     if (tables === null || tables.count !== null) return layout.places();
     const current = currentIndex(tables, nowMs);
-    const places = layout.places(current + 1 + (spec.tables?.ahead ?? 0));
+    const places = layout.places(current + 1 + (periods === 'coming' ? (spec.tables?.ahead ?? 0) : 0));
     return places.slice(Math.max(0, current) * spec.targets.length);
   });
 }

@@ -139,6 +139,9 @@ describe('routes', () => {
     writeFileSync(join(folder, 'empty.mjs'), 'export const other = 1;\n');
     const empty = parse(withRoutes(`${ORDERS}, shards: ${custom.replace('rule.mjs', 'empty.mjs')}`));
     await expect(loadRoutes(empty)).rejects.toThrow('exports no function `shardOf`');
+    writeFileSync(join(folder, 'two.mjs'), "export { shardOf } from './rule.mjs';\nimport './rule.mjs';\n");
+    const two = parse(withRoutes(`${ORDERS}, shards: ${custom.replace('rule.mjs', 'two.mjs')}`));
+    await expect(loadRoutes(two)).rejects.toThrow('imports other modules');
   });
 
   it('keep the key of hashes a secret, in print and in JSON', () => {

@@ -95,11 +95,23 @@ describe('mapTable', () => {
     ['a dropped column that is not there', { drop: ['secret'] }, /no column secret/],
     ['a masked number', { mask: { points: 1 } }, /points \(int\) is no text/],
     ['a key that is not written', { drop: ['id'] }, /key column id is not written/],
+    ['a key that does not tell the rows apart', { key: ['email'] }, /the key must hold id/],
+    ['a key of constants', { add: { src: 'x' }, key: ['src'] }, /the key must hold id/],
+    ['a key column that may change', { key: ['id', 'email'] }, /[Ee]mail may change/],
+    [
+      'a renamed column in the place of the key',
+      { rename: { id: 'points', points: 'id' }, key: ['id'] },
+      /the key must hold points/,
+    ],
     ['a key column that nobody writes', { key: ['nr'] }, /key's column nr is not among/],
     ['two columns of one name', { rename: { email: 'phone' } }, /two columns would be written to phone/],
     ['a constant over a column', { add: { EMAIL: 'x' } }, /two columns would be written to EMAIL/],
   ])('refuses %s', (_, spec, message) => {
     expect(() => mapTable(users, spec, names)).toThrow(message);
+  });
+
+  it('refuses a table without a primary key, whose rows nothing tells apart', () => {
+    expect(() => mapTable({ ...users, key: [] }, { key: ['id'] }, names)).toThrow('it has no primary key');
   });
 
   it('refuses a masked key, where two rows could fall together', () => {

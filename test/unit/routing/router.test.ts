@@ -117,14 +117,38 @@ describe('Router', () => {
     expect(target).toBe(createRule(hash).indexOf(bytes));
 
     const four = ['s0', 's1', 's2', 's3'];
-    const byFour = new Router(
-      [rule({ layout: { targets: four, shards: modulo(4), tables: null } })],
-      four,
-    ).of('main');
+    const byModulo = () =>
+      new Router([rule({ layout: { targets: four, shards: modulo(4), tables: null } })], four).of('main');
+    const byFour = byModulo();
     const [bits] = byFour.placements(typed('bit(4)'));
     expect(byFour.places[bits!.place(['1', '0110'])]).toEqual({ target: 2, table: 'orders' });
     // `MTIz` is base64 and `1234` could be, too: a number it is not.
-    const [text] = byFour.placements(typed('varbinary'));
+    const [text] = byModulo().placements(typed('varbinary'));
     expect(() => text!.place(['1', '1234'])).toThrow('not an integer');
+  });
+
+  it('stops when a column that places rows changes to a type that writes its values in another way', () => {
+    const shape = (type: string): Table => ({
+      ...table,
+      columns: [table.columns[0]!, { name: 'user_id', type }],
+    });
+    const router = () => new Router([rule()], ['a', 'b']).of('main');
+    const wider = router();
+    wider.placements(shape('int'));
+    expect(wider.placements(shape('bigint unsigned'))).toHaveLength(1);
+    const other = router();
+    other.placements(shape('varchar'));
+    expect(() => other.placements(shape('int'))).toThrow('changed from text to integer');
+    const scaled = router();
+    scaled.placements(shape('decimal(10,2)'));
+    expect(() => scaled.placements(shape('decimal(10,3)'))).toThrow(
+      'changed from decimal(10,2) to decimal(10,3)',
+    );
+  });
+
+  it('parts rows that are told apart by other columns after a change of the primary key', () => {
+    const router = new Router([rule()], ['a', 'b']).of('main');
+    const byUser = { ...table, key: [1] };
+    expect(router.placements(byUser)[0]!.id).not.toBe(router.placements(table)[0]!.id);
   });
 });

@@ -1,7 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { loadRoutes } from '../../../src/config/routes.ts';
-import { layoutConflicts, layoutOf } from '../../../src/wiring/layout.ts';
+import { layoutConflicts as conflictsOf, layoutOf, nextLayout } from '../../../src/wiring/layout.ts';
+import type { Layout, StoredLayout } from '../../../src/wiring/layout.ts';
 import { parse } from '../config/config-text.ts';
+
+const NOTHING: StoredLayout = { layout: {}, retired: {} };
+const layoutConflicts = (stored: Layout, wanted: Layout) => conflictsOf(nextLayout(NOTHING, stored), wanted);
 
 /** The layout of a configuration with these routes. */
 async function layout(...routes: readonly string[]) {
@@ -69,5 +73,37 @@ describe('layout', () => {
     expect(layoutConflicts(stored, await withPattern('shop.ord*'))).toHaveLength(1);
     expect(layoutConflicts(stored, await withPattern('log.*_2026'))).toHaveLength(1);
     expect(layoutConflicts(stored, await withPattern('shop.item_*'))).toEqual([]);
+  });
+
+  it('refuses a route that comes back after the pipeline ran without it', async () => {
+    const both = await layout(ORDERS, USERS);
+    const without = nextLayout(nextLayout(NOTHING, both), await layout(USERS));
+    expect(conflictsOf(without, await layout(USERS))).toEqual([]);
+    expect(conflictsOf(without, both)).toEqual([
+      'shop.orders: its route was taken away while the pipeline ran on: its tables lack what changed meanwhile',
+    ]);
+  });
+
+  describe('tables within the targets', () => {
+    const RULES: readonly (readonly [string, string, string])[] = [
+      ['modulo', 'by: id, count: 4', 'by: id, count: 8'],
+      ['segments', 'by: id, count: 4', 'by: id, count: 8'],
+      ['segments', 'by: id, count: 4', 'by: id, count: 4, half: high'],
+      ['virtual-nodes', 'by: id, max: 16, count: 4', 'by: id, max: 32, count: 4'],
+      ['slot-map', 'by: id, slots: 4, map: { a: 0-1, b: 2-3 }', 'by: id, slots: 4, map: { a: 0-2, b: "3" }'],
+      ['date', 'by: at, period: month, since: 2026-01', 'by: at, period: year, since: "2026"'],
+      ['substring', 'by: id, at: -1, length: 1', 'by: id, at: 0, length: 1'],
+      ['hash', 'by: id, count: 4', 'by: id, count: 4, seed: 1'],
+      ['ring', 'by: id, count: 4', 'by: id, count: 4, points: 80'],
+      ['expression', 'expression: id % 4, count: 4', 'expression: id / 2 % 4, count: 4'],
+      ['modulo', 'by: id, count: 4', 'by: id, count: 4, digits: 3'],
+      ['modulo', 'by: id, count: 4', 'by: id, count: 4, separator: "$"'],
+    ];
+
+    it.each(RULES)('by %s: %s is another layout than %s', async (algorithm, one, other) => {
+      const tables = (options: string) => layout(`${USERS}, tables: { algorithm: ${algorithm}, ${options} }`);
+      expect(layoutConflicts(await tables(one), await tables(one))).toEqual([]);
+      expect(layoutConflicts(await tables(one), await tables(other))).toHaveLength(1);
+    });
   });
 });

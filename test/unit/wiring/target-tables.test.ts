@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { loadRoutes } from '../../../src/config/routes.ts';
+import type { Periods } from '../../../src/wiring/target-tables.ts';
 import { placesNow } from '../../../src/wiring/target-tables.ts';
 import { but, parse } from '../config/config-text.ts';
 
 const NAMES = { source: 'main', schema: 'shop', table: 'users', groups: [] };
 
-async function placesAt(time: string, tables: string): Promise<string[]> {
+async function placesAt(time: string, tables: string, periods: Periods = 'coming'): Promise<string[]> {
   const [, users] = await loadRoutes(parse(but('target: a', `target: a, tables: { ${tables} }`)));
-  return placesNow(users!.rule, NAMES, Date.parse(time)).map(({ table }) => table);
+  return placesNow(users!.rule, NAMES, periods, Date.parse(time)).map(({ table }) => table);
 }
 
 describe('placesNow', () => {
@@ -20,6 +21,10 @@ describe('placesNow', () => {
       'users_2026_05',
       'users_2026_06',
     ]);
+  });
+
+  it('needs the present period alone to start: a table that is missing for tomorrow stops nothing today', async () => {
+    expect(await placesAt('2026-03-31T23:59:59Z', MONTHS, 'present')).toEqual(['users_2026_03']);
   });
 
   it('wants the first periods only when the first one is yet to come', async () => {
