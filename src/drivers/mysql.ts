@@ -2,6 +2,7 @@
  * MySQL and MariaDB for targets and preflight: text queries over connections with a known session. The only
  * importer of mysql2; errors leave as `RowferryError`s without statement or values.
  */
+import type { Socket } from 'node:net';
 import { createConnection } from 'mysql2';
 import type { Connection, QueryError, ResultSetHeader } from 'mysql2';
 import type { DatabaseUrl, TlsSettings } from '../config/config.ts';
@@ -33,6 +34,13 @@ export interface MysqlResult {
   /** Rows that the statement matched, changed or not. */
   readonly affectedRows: number;
   readonly warnings: number;
+}
+
+/** One value of a row as the server sent it; null for SQL NULL. Read by one of the two, once. */
+export interface SentValue {
+  string(encoding: 'utf8' | 'latin1'): string | null;
+  /** A view that is good only until the reader returns. */
+  buffer(): Buffer | null;
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -114,6 +122,9 @@ export class MysqlConnection implements PooledConnection {
   async *stream(sql: string, signal: AbortSignal): AsyncGenerator<MysqlRow, void, undefined> {
     const rows = this.#raw.query({ sql }).stream();
     const stop = (): void => void rows.destroy();
+    // A query without callback is not told that the link broke: only the connection is.
+    const lose = (error: Error): void => void rows.destroy(error);
+    this.#raw.on('error', lose);
     signal.addEventListener('abort', stop, { once: true });
     let isComplete = false;
     try {
@@ -123,8 +134,69 @@ export class MysqlConnection implements PooledConnection {
       if (!signal.aborted) throw this.#classify(error as QueryError);
     } finally {
       signal.removeEventListener('abort', stop);
-      if (!isComplete) this.destroy();
+      this.#raw.off('error', lose);
+      if (!isComplete) this.#cut();
     }
+  }
+
+  /**
+   * Runs one query and hands each row to `take` as it arrives, its values made by the `readers` of their columns, which read
+   * every value once. When `take` answers false this resolves to false and the connection is cut, so that the server does not
+   * send the rest; otherwise it resolves to true after the last row. What a reader or `take` throws rejects, with the
+   * connection cut, and so does the signal.
+   */
+  readRows<T>(
+    sql: string,
+    readers: readonly ((sent: SentValue) => T)[],
+    take: (row: T[]) => boolean,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    if (signal.aborted) return Promise.reject(signal.reason as Error);
+    return new Promise((resolve, reject) => {
+      let isOver = false;
+      let column = 0;
+      const end = (settle: () => void): void => {
+        if (isOver) return;
+        isOver = true;
+        clearTimeout(timer);
+        signal.removeEventListener('abort', abort);
+        this.#raw.off('error', lose);
+        settle();
+      };
+      const cut = (settle: () => void): void =>
+        end(() => {
+          this.#cut();
+          settle();
+        });
+      const abort = (): void => cut(() => reject(signal.reason as Error));
+      // A query without callback is not told that the link broke: only the connection is.
+      const lose = (error: QueryError): void => end(() => reject(this.#classify(error)));
+      const timer = setTimeout(() => cut(() => reject(this.#timedOut())), this.#queryTimeoutMs);
+      signal.addEventListener('abort', abort, { once: true });
+      this.#raw.on('error', lose);
+      const read = (field: SentValue): T | null => {
+        const reader = readers[column]!;
+        column = column + 1 === readers.length ? 0 : column + 1;
+        try {
+          return reader(field);
+        } catch (error) {
+          cut(() => reject(error));
+          return null;
+        }
+      };
+      const query = this.#raw.query({ sql, rowsAsArray: true, typeCast: read });
+      query.on('result', (row: unknown) => {
+        if (isOver) return;
+        timer.refresh();
+        try {
+          if (!take(row as T[])) cut(() => resolve(false));
+        } catch (error) {
+          cut(() => reject(error));
+        }
+      });
+      query.on('error', lose);
+      query.on('end', () => end(() => resolve(true)));
+    });
   }
 
   #send(sql: string): Promise<unknown> {
@@ -159,6 +231,12 @@ export class MysqlConnection implements PooledConnection {
   destroy(): void {
     this.#isUsable = false;
     this.#raw.destroy();
+  }
+
+  /** Ends the socket at once: after mysql2's own goodbye the server would send a running result to its end. */
+  #cut(): void {
+    this.destroy();
+    (this.#raw as Connection & { readonly stream: Socket }).stream.destroy();
   }
 
   #classify(error: QueryError): RowferryError {
