@@ -1,4 +1,5 @@
 /** The demo's stage: servers, the shop at the source, empty tables at the targets, and the configuration of the daemon. */
+import { randomBytes } from 'node:crypto';
 import { copyFileSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,9 +9,10 @@ import { Client } from 'pg';
 import type { TableComparison } from '../lib/compare.ts';
 import type { Random } from '../lib/random.ts';
 import type { Place, ShopSize } from '../lib/shop.ts';
-import { MYSQL_SHOP, POSTGRES_SHOP, seedShop, shopComparisons } from '../lib/shop.ts';
+import { MYSQL_SHOP, seedShop } from '../lib/shop.ts';
 import type { SandboxServer } from '../sandbox/server.ts';
 import { startSandbox, type Sandbox } from '../sandbox/start-sandbox.ts';
+import { EAST_TABLES, shopComparisons, WEST_TABLES } from './target-shop.ts';
 
 export interface Stage {
   readonly sandbox: Sandbox;
@@ -37,14 +39,16 @@ export async function buildStage(): Promise<Stage> {
       throw new Error('the sandbox lacks a server that it was asked for');
     }
     await Promise.all([
-      createMysqlShop(sourceServer),
-      createMysqlShop(eastServer),
-      createPostgresShop(westServer),
+      createMysqlShop(sourceServer, Object.values(MYSQL_SHOP)),
+      createMysqlShop(eastServer, EAST_TABLES),
+      createPostgresShop(westServer, WEST_TABLES),
     ]);
     const folder = mkdtempSync(join(tmpdir(), 'rowferry-demo-'));
     const configFile = join(folder, 'shop.yaml');
     copyFileSync(CONFIG, configFile);
+    const hashKey = randomBytes(16).toString('hex');
     const env = {
+      HASH_KEY: hashKey,
       KAFKA_BROKERS: sandbox.brokers.join(','),
       ...variables('SOURCE', sourceServer),
       ...variables('EAST', eastServer),
@@ -56,7 +60,7 @@ export async function buildStage(): Promise<Stage> {
     const source = { name: 'source', url: shopUrl(sourceServer) };
     const east = { name: 'east', url: shopUrl(eastServer) };
     const west = { name: 'west', url: shopUrl(westServer) };
-    const comparisons = shopComparisons(source, [east, west]);
+    const comparisons = shopComparisons(source, [east, west], hashKey);
     return { sandbox, source, east, west, comparisons, folder, configFile, envFile, env };
   } catch (error) {
     await sandbox.stop();
@@ -74,21 +78,21 @@ export async function fillShop({ source }: Stage, size: ShopSize, random: Random
   }
 }
 
-async function createMysqlShop(server: SandboxServer): Promise<void> {
+async function createMysqlShop(server: SandboxServer, tables: readonly string[]): Promise<void> {
   const connection = await createConnection({ uri: server.url });
   try {
     // Only a server that somebody else runs can have one already: then it is not ours to touch.
     await connection.query(`CREATE DATABASE ${DATABASE}`);
     await connection.query(`USE ${DATABASE}`);
-    for (const statement of Object.values(MYSQL_SHOP)) await connection.query(statement);
+    for (const statement of tables) await connection.query(statement);
   } finally {
     await connection.end();
   }
 }
 
-async function createPostgresShop(server: SandboxServer): Promise<void> {
+async function createPostgresShop(server: SandboxServer, tables: readonly string[]): Promise<void> {
   await withPostgres(server.url, [`CREATE DATABASE ${DATABASE}`]);
-  await withPostgres(shopUrl(server), Object.values(POSTGRES_SHOP));
+  await withPostgres(shopUrl(server), tables);
 }
 
 async function withPostgres(url: string, statements: readonly string[]): Promise<void> {

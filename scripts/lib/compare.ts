@@ -1,13 +1,14 @@
 /**
  * Compares every row of source tables with every row of the target tables that should hold them: each row in exactly the
- * right places with exactly the same values, and nothing else anywhere.
+ * right places with exactly the right values, and nothing else anywhere.
  *
- * The source is read once into a map of key -> digest (some 150 bytes a row); each target is streamed against it. Nothing is
- * assumed about sort orders, which differ between engines and collations.
+ * Where a row belongs and what its columns should hold is said by the caller, who must not ask rowferry's own router: it is
+ * what is on trial. The sources are read once into a map of key -> digest (some 150 bytes a row); each target table is
+ * streamed against it. Nothing is assumed about sort orders, which differ between engines and collations.
  */
 import { hash } from 'node:crypto';
-import { canonical, kindOfMysqlType } from './canonical.ts';
-import type { ReadColumn, TableReader, TextRow } from './table-reader.ts';
+import { canonical, kindOfMysqlType, type ValueKind } from './canonical.ts';
+import type { ReadColumn, TableColumn, TableReader, TextRow } from './table-reader.ts';
 import { openTableReader } from './table-reader.ts';
 
 /** A table in a database; the URL names the database. */
@@ -18,18 +19,29 @@ export interface TablePlace {
   readonly table: string;
 }
 
+/** A source row by column name, in canonical texts (`canonical.ts`). */
+export type SourceValues = Readonly<Record<string, string | null>>;
+
+/** The source column that a target column repeats, or the text that it should hold. */
+export type ExpectedColumn = string | ((row: SourceValues, source: TablePlace) => string | null);
+
 export interface TableComparison {
-  readonly source: TablePlace;
+  /** How the report calls it. */
+  readonly table: string;
+  /** Tables whose rows meet at the targets. */
+  readonly sources: readonly TablePlace[];
   readonly targets: readonly TablePlace[];
+  /** Target columns that tell the rows of all sources apart. */
   readonly key: readonly string[];
-  /** Column that decides, by its value modulo the number of targets; null: every target has every row. */
-  readonly shardBy: string | null;
-  /** Source column -> target column, where the names differ. */
-  readonly renamed?: Readonly<Record<string, string>>;
+  /** The target tables that hold a row, each as `name.table`; all of them when absent. */
+  readonly belongs?: (row: SourceValues, source: TablePlace) => readonly string[];
+  /** By target column; absent: every column of the source under its own name. */
+  readonly columns?: Readonly<Record<string, ExpectedColumn>>;
 }
 
 export interface Difference {
   readonly table: string;
+  /** The target table as `name.table`. */
   readonly target: string;
   readonly what: 'missing' | 'extra' | 'different';
   /** The primary key and never another value. */
@@ -41,8 +53,8 @@ export interface Difference {
 export interface TableResult {
   readonly table: string;
   readonly sourceRows: number;
-  /** Rows found at each target, in order. */
-  readonly targetRows: readonly { readonly target: string; readonly rows: number }[];
+  /** Rows found in each target table, in order. */
+  readonly targetRows: readonly { readonly target: string; readonly table: string; readonly rows: number }[];
   readonly missing: number;
   readonly extra: number;
   readonly different: number;
@@ -97,24 +109,35 @@ export async function compareTables(comparisons: readonly TableComparison[]): Pr
   }
 }
 
-/** A row's canonical texts. */
+/** A row's canonical texts, in the order of the compared columns. */
 type Texts = readonly (string | null)[];
 
-/** What is known of a source row; the bits of `seen` are the targets that have it. */
-interface SourceRow {
+/** What is known of a source row. */
+interface ExpectedRow {
   readonly digest: string;
-  /** Index of the one target that should have it, or -1: all of them. */
-  readonly place: number;
+  /** Indexes of the target tables that should hold it. */
+  readonly places: readonly number[];
+  /** Bit i: the table `places[i]` has it. */
   seen: number;
 }
+
+interface ComparedColumn {
+  readonly target: string;
+  readonly expected: ExpectedColumn;
+  readonly kind: ValueKind;
+}
+
+const MOST_PLACES_OF_A_ROW = 31;
 
 class TableCompare {
   readonly #comparison: TableComparison;
   readonly #reader: (place: TablePlace) => Promise<TableReader>;
-  readonly #rows = new Map<string, SourceRow>();
+  readonly #rows = new Map<string, ExpectedRow>();
+  readonly #sourceColumns = new Map<TablePlace, readonly ReadColumn[]>();
+  readonly #placeLists = new Map<string, readonly number[]>();
   readonly #samples: { target: TablePlace; what: Difference['what']; key: string }[] = [];
   readonly #counts = { missing: 0, extra: 0, different: 0 };
-  #columns: readonly ReadColumn[] = [];
+  #columns: readonly ComparedColumn[] = [];
   #keyIndexes: readonly number[] = [];
   compared = 0;
 
@@ -124,81 +147,151 @@ class TableCompare {
   }
 
   async run(): Promise<TableResult> {
-    const { source, targets } = this.#comparison;
+    const { table, sources, targets } = this.#comparison;
     await this.#plan();
-    await this.#readSource();
-    const targetRows: { target: string; rows: number }[] = [];
+    for (const source of sources) await this.#readSource(source);
+    const targetRows: { target: string; table: string; rows: number }[] = [];
     for (const [index, target] of targets.entries()) {
-      targetRows.push({ target: target.name, rows: await this.#readTarget(target, index) });
+      const rows = await this.#readTarget(target, index);
+      targetRows.push({ target: target.name, table: target.table, rows });
     }
     this.#countMissing();
-    return { table: source.table, sourceRows: this.#rows.size, targetRows, ...this.#counts };
+    return { table, sourceRows: this.#rows.size, targetRows, ...this.#counts };
   }
 
+  /** What is read from each side, and as which kind each column is compared. */
   async #plan(): Promise<void> {
-    const { source, targets, key } = this.#comparison;
-    const found = await (await this.#reader(source)).columns(source.table);
-    if (found.length === 0) throw new Error(`${source.name} has no table ${source.table}`);
-    const jsonAtTarget = new Set<string>();
+    const { sources, targets, columns, key } = this.#comparison;
+    const found: (readonly TableColumn[])[] = [];
+    for (const source of sources) {
+      const described = await (await this.#reader(source)).columns(source.table);
+      if (described.length === 0) throw new Error(`${source.name} has no table ${source.table}`);
+      found.push(described);
+    }
+    const kinds = kindsOf(found.flat());
+    const wanted = columns ?? Object.fromEntries([...kinds.keys()].map((name) => [name, name]));
+    const jsonAtTarget = await this.#jsonColumns(targets, Object.keys(wanted));
+    for (const [target, expected] of Object.entries(wanted)) {
+      // Whoever keeps a text as JSON may print it otherwise.
+      if (typeof expected === 'string' && jsonAtTarget.has(target)) kinds.set(expected, 'json');
+    }
+    const kindOf = (name: string): ValueKind => {
+      const kind = kinds.get(name);
+      if (kind === undefined) throw new Error(`no source has a column ${name}`);
+      return kind;
+    };
+    for (const [i, source] of sources.entries()) {
+      const read = (found[i] ?? []).map(({ name }) => ({ name, kind: kindOf(name) }));
+      this.#sourceColumns.set(source, read);
+    }
+    this.#columns = Object.entries(wanted).map(([target, expected]) => ({
+      target,
+      expected,
+      kind: typeof expected === 'string' ? kindOf(expected) : 'text',
+    }));
+    this.#keyIndexes = key.map((name) => {
+      const index = this.#columns.findIndex(({ target }) => target === name);
+      if (index < 0) throw new Error(`the key column ${name} is not compared`);
+      return index;
+    });
+  }
+
+  /** Which of the columns some target keeps as JSON. Throws when a target lacks one. */
+  async #jsonColumns(targets: readonly TablePlace[], names: readonly string[]): Promise<Set<string>> {
+    const json = new Set<string>();
     for (const target of targets) {
       const columns = await (await this.#reader(target)).columns(target.table);
       const types = new Map(columns.map(({ name, dataType }) => [name, dataType]));
-      for (const { name } of found) {
-        const type = types.get(this.#targetName(name));
-        if (type === undefined)
-          throw new Error(`${target.name}.${target.table} has no column ${this.#targetName(name)}`);
-        if (type.startsWith('json')) jsonAtTarget.add(name);
+      for (const name of names) {
+        const type = types.get(name);
+        if (type === undefined) throw new Error(`${target.name}.${target.table} has no column ${name}`);
+        if (type.startsWith('json')) json.add(name);
       }
     }
-    // MariaDB's JSON is a text: whoever keeps it as JSON may print it otherwise.
-    this.#columns = found.map(({ name, dataType }) => ({
-      name,
-      kind: jsonAtTarget.has(name) ? 'json' : kindOfMysqlType(dataType),
-    }));
-    this.#keyIndexes = key.map((name) => this.#indexOf(name));
+    return json;
   }
 
-  async #readSource(): Promise<void> {
-    const { source, targets, shardBy } = this.#comparison;
-    const shardIndex = shardBy === null ? -1 : this.#indexOf(shardBy);
-    for await (const piece of (await this.#reader(source)).rows(source.table, this.#columns)) {
+  async #readSource(source: TablePlace): Promise<void> {
+    for await (const { texts, values } of this.#expectedRows(source)) {
+      const key = this.#keyOf(texts);
+      if (this.#rows.has(key)) {
+        throw new Error(`two rows of the sources of ${this.#comparison.table} have the key ${shown(key)}`);
+      }
+      this.#rows.set(key, { digest: digestOf(texts), places: this.#placesOf(values, source), seen: 0 });
+    }
+  }
+
+  /** The rows of a source as the targets should have them. */
+  async *#expectedRows(source: TablePlace): AsyncGenerator<{ texts: Texts; values: SourceValues }> {
+    const read = this.#sourceColumns.get(source) ?? [];
+    for await (const piece of (await this.#reader(source)).rows(source.table, read)) {
       for (const row of piece) {
-        const texts = this.#canonicalRow(row);
-        const place = shardIndex < 0 ? -1 : remainder(row[shardIndex] ?? null, targets.length);
-        this.#rows.set(this.#keyOf(texts), { digest: digestOf(texts), place, seen: 0 });
+        const texts = canonicalRow(read, row);
+        const values = Object.fromEntries(read.map(({ name }, i) => [name, texts[i] ?? null]));
+        yield {
+          values,
+          texts: this.#columns.map(({ expected }) =>
+            typeof expected === 'string' ? (values[expected] ?? null) : expected(values, source),
+          ),
+        };
       }
     }
+  }
+
+  /** One list for all rows that share it. */
+  #placesOf(values: SourceValues, source: TablePlace): readonly number[] {
+    const { targets, belongs } = this.#comparison;
+    const names = belongs?.(values, source) ?? targets.map(labelOf);
+    const id = names.join();
+    let places = this.#placeLists.get(id);
+    if (places === undefined) {
+      places = names.map((name) => {
+        const index = targets.findIndex((target) => labelOf(target) === name);
+        if (index < 0) throw new Error(`a row belongs in ${name}, which is not compared`);
+        return index;
+      });
+      if (places.length > MOST_PLACES_OF_A_ROW) throw new Error('a row belongs in too many places');
+      this.#placeLists.set(id, places);
+    }
+    return places;
   }
 
   async #readTarget(target: TablePlace, index: number): Promise<number> {
     let rows = 0;
-    for await (const piece of (await this.#reader(target)).rows(target.table, this.#targetColumns())) {
-      for (const row of piece) this.#check(target, index, this.#canonicalRow(row));
-      rows += piece.length;
+    for await (const texts of this.#targetRows(target)) {
+      this.#check(target, index, texts);
+      rows += 1;
     }
     this.compared += rows;
     return rows;
   }
 
+  async *#targetRows(target: TablePlace): AsyncGenerator<Texts> {
+    const read = this.#columns.map(({ target: name, kind }) => ({ name, kind }));
+    for await (const piece of (await this.#reader(target)).rows(target.table, read)) {
+      for (const row of piece) yield canonicalRow(read, row);
+    }
+  }
+
   #check(target: TablePlace, index: number, texts: Texts): void {
     const key = this.#keyOf(texts);
     const expected = this.#rows.get(key);
-    const bit = 1 << index;
-    const belongs = expected !== undefined && (expected.place < 0 || expected.place === index);
+    const at = expected?.places.indexOf(index) ?? -1;
     // A second row with the same key (a target without a primary key) is one too many.
-    if (!belongs || (expected.seen & bit) !== 0) return this.#note('extra', target, key);
-    expected.seen |= bit;
+    if (expected === undefined || at < 0 || (expected.seen & (1 << at)) !== 0)
+      return this.#note('extra', target, key);
+    expected.seen |= 1 << at;
     if (expected.digest !== digestOf(texts)) this.#note('different', target, key);
   }
 
   #countMissing(): void {
     const { targets } = this.#comparison;
-    for (const [key, { place, seen }] of this.#rows) {
-      for (const [index, target] of targets.entries()) {
-        if ((place < 0 || place === index) && (seen & (1 << index)) === 0) {
-          this.compared += 1;
-          this.#note('missing', target, key);
-        }
+    for (const [key, { places, seen }] of this.#rows) {
+      for (const [at, index] of places.entries()) {
+        const target = targets[index];
+        if (target === undefined || (seen & (1 << at)) !== 0) continue;
+        this.compared += 1;
+        this.#note('missing', target, key);
       }
     }
   }
@@ -210,58 +303,61 @@ class TableCompare {
 
   /** The samples with the names of the columns that differ; reads those rows once more, in the same snapshots. */
   async describeSamples(): Promise<Difference[]> {
-    const { source, targets } = this.#comparison;
+    const { table, sources, targets } = this.#comparison;
     const keys = new Set(this.#samples.filter(({ what }) => what === 'different').map(({ key }) => key));
-    const ours = keys.size === 0 ? new Map<string, Texts>() : await this.#find(source, keys, false);
-    const theirs = new Map<TablePlace, Map<string, Texts>>();
-    for (const target of keys.size === 0 ? [] : targets)
-      theirs.set(target, await this.#find(target, keys, true));
-    return this.#samples.map(({ target, what, key }) => {
-      const sample = { table: source.table, target: target.name, what, key: key.replaceAll('\0', ', ') };
-      if (what !== 'different') return sample;
-      const [our, their] = [ours.get(key), theirs.get(target)?.get(key)];
-      const columns = this.#columns.filter((_, i) => our?.[i] !== their?.[i]).map(({ name }) => name);
-      return { ...sample, columns };
-    });
-  }
-
-  async #find(place: TablePlace, keys: ReadonlySet<string>, atTarget: boolean): Promise<Map<string, Texts>> {
-    const columns = atTarget ? this.#targetColumns() : this.#columns;
-    const found = new Map<string, Texts>();
-    for await (const piece of (await this.#reader(place)).rows(place.table, columns)) {
-      for (const row of piece) {
-        const texts = this.#canonicalRow(row);
-        const key = this.#keyOf(texts);
-        if (keys.has(key)) found.set(key, texts);
-      }
+    const ours = new Map<string, Texts>();
+    const theirs = new Map<string, Texts>();
+    const note = (found: Map<string, Texts>, place: string, texts: Texts): void => {
+      const key = this.#keyOf(texts);
+      if (keys.has(key)) found.set(`${place}\0${key}`, texts);
+    };
+    if (keys.size > 0) {
+      for (const source of sources)
+        for await (const { texts } of this.#expectedRows(source)) note(ours, '', texts);
+      for (const target of targets)
+        for await (const texts of this.#targetRows(target)) note(theirs, labelOf(target), texts);
     }
-    return found;
-  }
-
-  #canonicalRow(row: TextRow): Texts {
-    return this.#columns.map(({ kind }, i) => {
-      const text = row[i] ?? null;
-      return text === null ? null : canonical(kind, text);
+    return this.#samples.map(({ target, what, key }) => {
+      const sample = { table, target: labelOf(target), what, key: shown(key) };
+      if (what !== 'different') return sample;
+      const [our, their] = [ours.get(`\0${key}`), theirs.get(`${labelOf(target)}\0${key}`)];
+      const columns = this.#columns.filter((_, i) => our?.[i] !== their?.[i]).map((column) => column.target);
+      return { ...sample, columns };
     });
   }
 
   #keyOf(texts: Texts): string {
     return this.#keyIndexes.map((index) => texts[index] ?? '').join('\0');
   }
+}
 
-  #indexOf(name: string): number {
-    const index = this.#columns.findIndex((column) => column.name === name);
-    if (index < 0) throw new Error(`${this.#comparison.source.table} has no column ${name}`);
-    return index;
-  }
+function labelOf({ name, table }: TablePlace): string {
+  return `${name}.${table}`;
+}
 
-  #targetColumns(): ReadColumn[] {
-    return this.#columns.map(({ name, kind }) => ({ name: this.#targetName(name), kind }));
-  }
+function shown(key: string): string {
+  return key.replaceAll('\0', ', ');
+}
 
-  #targetName(name: string): string {
-    return this.#comparison.renamed?.[name] ?? name;
+/** How the columns of all source tables are compared; one name must be one kind everywhere. */
+function kindsOf(columns: readonly TableColumn[]): Map<string, ValueKind> {
+  const kinds = new Map<string, ValueKind>();
+  for (const { name, dataType } of columns) {
+    const kind = kindOfMysqlType(dataType);
+    const other = kinds.get(name) ?? kind;
+    // MariaDB's JSON is a text.
+    if (other !== kind && other !== 'json' && kind !== 'json')
+      throw new Error(`column ${name} is ${kind} in one source and ${other} in another`);
+    kinds.set(name, other === kind ? kind : 'json');
   }
+  return kinds;
+}
+
+function canonicalRow(columns: readonly ReadColumn[], row: TextRow): Texts {
+  return columns.map(({ kind }, i) => {
+    const text = row[i] ?? null;
+    return text === null ? null : canonical(kind, text);
+  });
 }
 
 /** NULL and the empty text differ, and so do ("a", "b") and ("ab"). */
@@ -269,8 +365,8 @@ function digestOf(texts: Texts): string {
   return hash('sha1', texts.map((text) => (text === null ? '-' : `${text.length}:${text}`)).join(), 'base64');
 }
 
-/** `value mod count`, never negative, exact for any whole number. */
-function remainder(text: string | null, count: number): number {
+/** `value mod count`, never negative, exact for any whole number: for callers of modulo rules. */
+export function remainder(text: string | null | undefined, count: number): number {
   const rest = Number(BigInt(text ?? 0) % BigInt(count));
   return rest < 0 ? rest + count : rest;
 }

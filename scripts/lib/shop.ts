@@ -1,9 +1,5 @@
-/**
- * The shop: three tables with the column types of everyday life, for the demo and for tests. `orders` are sharded by
- * `user_id` over all targets, `users` live at the last one, `products` at each.
- */
+/** The shop: three tables with the column types of everyday life, for the demo and for tests. */
 import type { Connection } from 'mysql2/promise';
-import type { TableComparison } from './compare.ts';
 import type { Random } from './random.ts';
 import { orderRow, productRow, userRow } from './shop-rows.ts';
 
@@ -127,20 +123,4 @@ export const SHOP_COLUMNS: Readonly<Record<ShopTable, string>> = {
 export interface Place {
   readonly name: string;
   readonly url: string;
-}
-
-/** What must hold for the shop's tables, `targets` in the order of the shard rule. */
-export function shopComparisons(source: Place, targets: readonly Place[]): TableComparison[] {
-  const last = targets.slice(-1);
-  const compare = (table: ShopTable, places: readonly Place[], shardBy: string | null): TableComparison => ({
-    source: { ...source, table },
-    targets: places.map((place) => ({ ...place, table })),
-    key: ['id'],
-    shardBy,
-  });
-  return [
-    compare('users', last, null),
-    compare('products', targets, null),
-    compare('orders', targets, 'user_id'),
-  ];
 }

@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../scripts/lib/random.ts';
+import { killAtRandom } from '../support/kills.ts';
 import { SMALL_SHOP, startLoad } from '../support/load.ts';
-import { during, Pipeline } from '../support/pipeline.ts';
+import { Pipeline } from '../support/pipeline.ts';
 import { SHOP } from '../support/pipeline-tables.ts';
 
 /** How long to kill; an hour is fine, too. */
@@ -18,19 +18,8 @@ describe('a daemon under load', () => {
       const pipeline = await Pipeline.create(t, { tables: SHOP, sessionTimeoutMs: 1_000 });
       await pipeline.seedShop(SMALL_SHOP);
       const load = startLoad(pipeline, { changesPerSecond: 800, seed: SEED });
-      let kills = 0;
-      await during(SECONDS * 1_000, async () => {
-        const daemon = pipeline.start();
-        await sleep(random.between(500, 6_000));
-        expect(
-          daemon.exit,
-          `it ended by itself: ${daemon.describeExit()}\n${daemon.logTail()}`,
-        ).toBeUndefined();
-        await daemon.kill();
-        kills += 1;
-      });
+      await killAtRandom(pipeline, random, SECONDS * 1_000, { fromMs: 500, toMs: 6_000 });
       const { changes } = await load.stop();
-      expect(kills).toBeGreaterThan(2);
       expect(changes).toBeGreaterThan(SECONDS * 50);
       await pipeline.startRunning();
       await pipeline.untilEqual();

@@ -1,8 +1,13 @@
 import type { RowDataPacket } from 'mysql2/promise';
 import { describe, expect, it, type TestContext } from 'vitest';
-import { compareTables, type TableComparison } from '../../scripts/lib/compare.ts';
+import {
+  compareTables,
+  remainder,
+  type SourceValues,
+  type TableComparison,
+} from '../../scripts/lib/compare.ts';
 import { Random } from '../../scripts/lib/random.ts';
-import { MYSQL_SHOP, POSTGRES_SHOP, SHOP_TABLES, seedShop, shopComparisons } from '../../scripts/lib/shop.ts';
+import { MYSQL_SHOP, POSTGRES_SHOP, SHOP_TABLES, seedShop } from '../../scripts/lib/shop.ts';
 import { Workload } from '../../scripts/lib/workload.ts';
 import {
   mysqlDatabase,
@@ -33,11 +38,26 @@ async function shop(test: TestContext): Promise<Shop> {
   const connection = await source.pool.getConnection();
   await seedShop(connection, SIZE, new Random(7));
   connection.release();
-  const targets = [
-    { name: 'east', url: east.url },
-    { name: 'west', url: west.url },
+  const places = { east: { name: 'east', url: east.url }, west: { name: 'west', url: west.url } };
+  const compare = (
+    table: string,
+    rest: Partial<TableComparison>,
+    targets: readonly (keyof typeof places)[] = ['east', 'west'],
+  ): TableComparison => ({
+    table,
+    sources: [{ name: 'source', url: source.url, table }],
+    targets: targets.map((name) => ({ ...places[name], table })),
+    key: ['id'],
+    ...rest,
+  });
+  const comparisons = [
+    compare('users', {}, ['west']),
+    compare('products', {}),
+    compare('orders', {
+      belongs: ({ user_id: user }) => [remainder(user, 2) === 0 ? 'east.orders' : 'west.orders'],
+    }),
   ];
-  return { source, east, west, comparisons: shopComparisons({ name: 'source', url: source.url }, targets) };
+  return { source, east, west, comparisons };
 }
 
 /** Copies by plain INSERT with parameters, every second user's orders to each target. */
@@ -97,7 +117,7 @@ describe('comparing tables', () => {
     ]);
     expect(comparison.samples).toContainEqual({
       table: 'products',
-      target: 'east',
+      target: 'east.products',
       what: 'different',
       key: '3',
       columns: ['weight'],
@@ -108,6 +128,119 @@ describe('comparing tables', () => {
     const places = await shop(t);
     await places.west.pool.query('ALTER TABLE users DROP COLUMN born');
     await expect(compareTables(places.comparisons)).rejects.toThrow('west.users has no column born');
+  });
+});
+
+/** Notes of two servers that are split by parity over two tables of one database, marked and shortened on their way. */
+async function notes(
+  test: TestContext,
+): Promise<{ west: PostgresDatabase; south: MysqlDatabase; comparison: TableComparison }> {
+  const north = await mysqlDatabase(test);
+  const south = await mysqlDatabase(test, testServers().mariadb);
+  const west = await postgresDatabase(test);
+  for (const { pool } of [north, south])
+    await pool.query(
+      'CREATE TABLE notes (id INT PRIMARY KEY, body VARCHAR(20), extra JSON, secret VARCHAR(20))',
+    );
+  for (const table of ['even', 'odd'])
+    await west.pool.query(`CREATE TABLE ${table} (id INT, body TEXT, extra JSONB, home TEXT, start TEXT)`);
+  for (const [home, { pool }] of Object.entries({ north, south })) {
+    for (const id of [1, 2, 3, 4]) {
+      const extra = '{"b": 1, "a": [1.50]}';
+      await pool.query("INSERT INTO notes VALUES (?, ?, ?, 'hidden')", [id, `${home} ${id}`, extra]);
+      await west.pool.query(`INSERT INTO ${id % 2 === 0 ? 'even' : 'odd'} VALUES ($1, $2, $3, $4, $5)`, [
+        id,
+        `${home} ${id}`,
+        extra,
+        home,
+        home[0],
+      ]);
+    }
+  }
+  const comparison: TableComparison = {
+    table: 'notes',
+    sources: [
+      { name: 'north', url: north.url, table: 'notes' },
+      { name: 'south', url: south.url, table: 'notes' },
+    ],
+    targets: ['even', 'odd'].map((table) => ({ name: 'west', url: west.url, table })),
+    key: ['home', 'id'],
+    belongs: ({ id }) => [remainder(id, 2) === 0 ? 'west.even' : 'west.odd'],
+    columns: {
+      id: 'id',
+      body: 'body',
+      extra: 'extra',
+      home: (_, source) => source.name,
+      start: ({ body }) => body?.[0] ?? null,
+    },
+  };
+  return { west, south, comparison };
+}
+
+describe('comparing tables of several servers that are spread and mapped', () => {
+  it('finds each row at its place, with mapped and computed values', async (t) => {
+    const { comparison } = await notes(t);
+    const result = await compareTables([comparison]);
+    expect(result).toMatchObject({ compared: 8, missing: 0, extra: 0, different: 0, samples: [] });
+    expect(result.tables).toMatchObject([
+      {
+        sourceRows: 8,
+        targetRows: [
+          { target: 'west', table: 'even', rows: 4 },
+          { target: 'west', table: 'odd', rows: 4 },
+        ],
+      },
+    ]);
+  });
+
+  it('finds a row in another table of the right database, one that is twice there, and wrong computed values', async (t) => {
+    const { west, comparison } = await notes(t);
+    await west.pool.query(
+      "WITH gone AS (DELETE FROM odd WHERE id = 1 AND home = 'south' RETURNING *) INSERT INTO even SELECT * FROM gone",
+    );
+    await west.pool.query("INSERT INTO odd SELECT * FROM odd WHERE id = 3 AND home = 'north'");
+    await west.pool.query("UPDATE even SET start = 'x' WHERE id = 2 AND home = 'south'");
+    await west.pool.query("UPDATE even SET home = 'nowhere' WHERE id = 4 AND home = 'north'");
+    const { missing, extra, different, samples } = await compareTables([comparison]);
+    expect({ missing, extra, different }).toEqual({ missing: 2, extra: 3, different: 1 });
+    const note = (what: string, target: string, key: string): object => ({
+      table: 'notes',
+      what,
+      target,
+      key,
+    });
+    expect(new Set(samples)).toEqual(
+      new Set([
+        note('extra', 'west.even', 'south, 1'),
+        note('missing', 'west.odd', 'south, 1'),
+        note('extra', 'west.odd', 'north, 3'),
+        { ...note('different', 'west.even', 'south, 2'), columns: ['start'] },
+        note('extra', 'west.even', 'nowhere, 4'),
+        note('missing', 'west.even', 'north, 4'),
+      ]),
+    );
+  });
+
+  it('finds rows that belong nowhere', async (t) => {
+    const { comparison } = await notes(t);
+    const belongs = (row: SourceValues): readonly string[] =>
+      row['id'] === '1' ? [] : ['west.even', 'west.odd'];
+    const { extra, missing } = await compareTables([{ ...comparison, belongs }]);
+    expect({ extra, missing }).toEqual({ extra: 2, missing: 6 });
+  });
+
+  it('refuses keys that do not tell rows apart, places that are not compared, and columns of two kinds', async (t) => {
+    const { south, comparison } = await notes(t);
+    await expect(compareTables([{ ...comparison, key: ['id'] }])).rejects.toThrow(
+      'two rows of the sources of notes',
+    );
+    await expect(compareTables([{ ...comparison, belongs: () => ['west.neither'] }])).rejects.toThrow(
+      'a row belongs in west.neither',
+    );
+    await south.pool.query('ALTER TABLE notes DROP body, ADD body DATE');
+    await expect(compareTables([comparison])).rejects.toThrow(
+      'column body is date in one source and text in another',
+    );
   });
 });
 

@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import kafkajs from 'kafkajs';
 import type { RowDataPacket } from 'mysql2/promise';
 import { expect, type TestContext } from 'vitest';
-import type { Comparison } from '../../scripts/lib/compare.ts';
+import type { Comparison, TableComparison } from '../../scripts/lib/compare.ts';
 import { describeDifference } from '../../scripts/lib/compare-report.ts';
 import { compareUntilEqual } from '../../scripts/lib/compare-until.ts';
 import { Daemon, type DaemonExit, type DaemonOptions } from '../../scripts/lib/daemon.ts';
@@ -18,7 +18,15 @@ import { Random } from '../../scripts/lib/random.ts';
 import { seedShop, type ShopSize } from '../../scripts/lib/shop.ts';
 import { untilTrue } from '../../scripts/lib/until.ts';
 import type { TestServer } from './global-setup.ts';
-import { comparisonOf, FENCE, FENCE_ROWS, routeOf, type PipelineTable } from './pipeline-tables.ts';
+import { pipelineConfig, type PipelineConfig } from './pipeline-config.ts';
+import {
+  FENCE_ROWS,
+  fenceLayout,
+  fenceTable,
+  plainLayout,
+  type PipelineLayout,
+  type PipelineTable,
+} from './pipeline-tables.ts';
 import {
   mysqlDatabase,
   postgresDatabase,
@@ -28,17 +36,22 @@ import {
   type PostgresDatabase,
 } from './servers.ts';
 
-export interface PipelineTargetServer {
+export interface PipelineServer {
   readonly name: string;
   readonly server: TestServer;
 }
 
 export interface PipelineOptions {
-  readonly tables: readonly PipelineTable[];
-  /** Where to capture; the shared MySQL when absent. */
+  /** Tables that keep their form. */
+  readonly tables?: readonly PipelineTable[];
+  /** Tables that change it. */
+  readonly layouts?: readonly PipelineLayout[];
+  /** Where to capture from `main`, the only source; the shared MySQL when absent. */
   readonly source?: TestServer;
+  /** Several sources, on servers of their own; their databases have one name. */
+  readonly sources?: readonly PipelineServer[];
   /** `east` on the second MySQL and `west` on PostgreSQL when absent. */
-  readonly targets?: readonly PipelineTargetServer[];
+  readonly targets?: readonly PipelineServer[];
   readonly brokers?: readonly string[];
   readonly format?: 'chunk' | 'row';
   readonly partitions?: number;
@@ -48,16 +61,7 @@ export interface PipelineOptions {
   readonly configure?: (config: PipelineConfig) => void;
 }
 
-/** The parts of a configuration that tests change; everything else passes through. */
-export interface PipelineConfig {
-  name: string;
-  kafka: Record<string, unknown>;
-  sources: Record<string, Record<string, unknown>>;
-  targets: Record<string, Record<string, unknown>>;
-  routes: Record<string, unknown>[];
-  [section: string]: unknown;
-}
-
+export type SourceDatabase = MysqlDatabase & { readonly source: string };
 export type TargetDatabase = (MysqlDatabase | PostgresDatabase) & { readonly target: string };
 
 export type StartOptions = Pick<DaemonOptions, 'role' | 'nodeOptions'> & {
@@ -69,51 +73,56 @@ const SETTLE_MS = 15_000;
 
 export class Pipeline {
   readonly name: string;
-  readonly source: MysqlDatabase;
+  readonly sources: readonly SourceDatabase[];
   readonly targets: readonly TargetDatabase[];
-  readonly tables: readonly PipelineTable[];
   readonly folder: string;
   readonly configFile: string;
+  readonly #layouts: readonly PipelineLayout[];
   readonly #daemons: Daemon[] = [];
   #round = 0;
 
   private constructor(
     name: string,
-    source: MysqlDatabase,
-    targets: readonly TargetDatabase[],
-    { tables }: PipelineOptions,
-    folder: string,
+    { sources, targets }: { sources: readonly SourceDatabase[]; targets: readonly TargetDatabase[] },
+    { tables = [], layouts = [] }: PipelineOptions,
   ) {
     this.name = name;
-    this.source = source;
+    this.sources = sources;
     this.targets = targets;
-    this.tables = tables;
-    this.folder = folder;
-    this.configFile = join(folder, 'rowferry.yaml');
+    this.folder = mkdtempSync(join(tmpdir(), 'rowferry-e2e-'));
+    this.configFile = join(this.folder, 'rowferry.yaml');
+    const engines = targets.map((database) => ({ name: database.target, isPostgres: isPostgres(database) }));
+    const sourceNames = sources.map(({ source }) => source);
+    this.#layouts = [
+      ...tables.map((table) => plainLayout(table, engines)),
+      ...layouts,
+      fenceLayout(sourceNames, engines),
+    ];
   }
 
   /** Creates databases and tables and writes the configuration; it will start from before anything that the test writes. */
   static async create(test: TestContext, options: PipelineOptions): Promise<Pipeline> {
     const servers = testServers();
-    const source = await mysqlDatabase(test, options.source ?? servers.src);
+    const schema = uniqueName(test.task.name);
+    const sources: SourceDatabase[] = [];
+    for (const { name, server } of options.sources ?? [
+      { name: 'main', server: options.source ?? servers.src },
+    ]) {
+      sources.push({ ...(await mysqlDatabase(test, server, schema)), source: name });
+    }
     const targets: TargetDatabase[] = [];
-    const targetServers = options.targets ?? [
+    for (const { name, server } of options.targets ?? [
       { name: 'east', server: servers.shard },
       { name: 'west', server: servers.postgres },
-    ];
-    for (const { name, server } of targetServers) {
+    ]) {
       const database = await (server.kind === 'postgres' ? postgresDatabase : mysqlDatabase)(test, server);
       targets.push({ ...database, target: name });
     }
-    const name = uniqueName(test.task.name);
-    const folder = mkdtempSync(join(tmpdir(), 'rowferry-e2e-'));
-    const pipeline = new Pipeline(name, source, targets, options, folder);
+    const pipeline = new Pipeline(uniqueName(test.task.name), { sources, targets }, options);
     test.onTestFinished(async () => await pipeline.#end(test));
-    for (const table of [...options.tables, FENCE]) {
-      await source.pool.query(table.mysql);
-      for (const target of targets) {
-        await pipeline.meddle(target.target, isPostgres(target) ? table.postgres : table.mysql);
-      }
+    for (const { atSources, atTargets } of pipeline.#layouts) {
+      for (const { pool } of sources) for (const statement of atSources) await pool.query(statement);
+      for (const { target, create } of atTargets) await pipeline.meddle(target, create);
     }
     await pipeline.#writeConfig(options);
     return pipeline;
@@ -141,9 +150,16 @@ export class Pipeline {
     return daemon;
   }
 
-  /** The topic of the source's changes. */
+  /** The first source. */
+  get source(): SourceDatabase {
+    const [first] = this.sources;
+    if (first === undefined) throw new Error('there is no source');
+    return first;
+  }
+
+  /** The topic of the first source's changes. */
   get topic(): string {
-    return `${this.name}.main`;
+    return `${this.name}.${this.source.source}`;
   }
 
   /** Deletes topics behind the daemon's back and waits until the broker knows nothing of them. */
@@ -166,14 +182,21 @@ export class Pipeline {
     }
   }
 
-  /** Runs a statement at the source. */
+  /** Runs a statement at the first source. */
   async write(sql: string, values: readonly unknown[] = []): Promise<void> {
     await this.source.pool.query(sql, [...values]);
   }
 
-  /** Runs statements at the source in one transaction. */
-  async transaction(statements: readonly string[]): Promise<void> {
-    const connection = await this.source.pool.getConnection();
+  /** Runs a statement at the named source. */
+  async writeAt(source: string, sql: string, values: readonly unknown[] = []): Promise<void> {
+    const database = this.sources.find((found) => found.source === source);
+    if (database === undefined) throw new Error(`there is no source ${source}`);
+    await database.pool.query(sql, [...values]);
+  }
+
+  /** Runs statements at a source, by default the first, in one transaction. */
+  async transaction(statements: readonly string[], { pool } = this.source): Promise<void> {
+    const connection = await pool.getConnection();
     try {
       await connection.query('BEGIN');
       for (const statement of statements) await connection.query(statement);
@@ -199,15 +222,20 @@ export class Pipeline {
     else await database.pool.query(sql);
   }
 
-  /** One number of the first row, by the target's name. */
-  async count(target: string, sql: string): Promise<number> {
+  /** Rows of a target, by its name. */
+  async rows(target: string, sql: string): Promise<unknown[][]> {
     const database = this.#target(target);
     if (isPostgres(database)) {
       const { rows } = await database.pool.query<unknown[]>({ text: sql, rowMode: 'array' });
-      return Number(rows[0]?.[0]);
+      return rows;
     }
     const [rows] = await database.pool.query<RowDataPacket[][]>({ sql, rowsAsArray: true });
-    return Number(rows[0]?.[0]);
+    return rows;
+  }
+
+  /** One number of the first row. */
+  async count(target: string, sql: string): Promise<number> {
+    return Number((await this.rows(target, sql))[0]?.[0]);
   }
 
   /** Writes a fence behind all that was written and waits until each target has seen it in every partition. */
@@ -215,16 +243,20 @@ export class Pipeline {
     this.#round += 1;
     const round = this.#round;
     const rows = Array.from({ length: FENCE_ROWS }, (_, i) => [i, round]);
-    await this.write(
-      'INSERT INTO zz_fence (id, round) VALUES ? ON DUPLICATE KEY UPDATE round = VALUES(round)',
-      [rows],
-    );
+    for (const { pool } of this.sources) {
+      await pool.query(
+        'INSERT INTO zz_fence (id, round) VALUES ? ON DUPLICATE KEY UPDATE round = VALUES(round)',
+        [rows],
+      );
+    }
     await untilTrue(
       'every target to see the fence',
       async () => {
         for (const { target } of this.targets) {
-          const seen = await this.count(target, `SELECT COUNT(*) FROM zz_fence WHERE round = ${round}`);
-          if (seen < FENCE_ROWS) return undefined;
+          for (const { source } of this.sources) {
+            const count = `SELECT COUNT(*) FROM ${fenceTable(source)} WHERE round = ${round}`;
+            if ((await this.count(target, count)) < FENCE_ROWS) return undefined;
+          }
         }
         return true;
       },
@@ -235,12 +267,7 @@ export class Pipeline {
   /** Waits for the fence, then until every row of every table is equal; rows parked for another's sake get time to heal. */
   async untilEqual(timeoutMs = CATCH_UP_MS): Promise<Comparison> {
     await this.untilCaughtUp(timeoutMs);
-    const places = this.targets.map(({ target, url }) => ({ name: target, url }));
-    const source = { name: 'source', url: this.source.url };
-    const comparison = await compareUntilEqual(
-      this.tables.map((table) => comparisonOf(table, source, places)),
-      SETTLE_MS,
-    );
+    const comparison = await compareUntilEqual(this.#comparisons(), SETTLE_MS);
     const { missing, extra, different, samples } = comparison;
     expect({ missing, extra, different }, samples.map(describeDifference).join('\n')).toEqual({
       missing: 0,
@@ -272,33 +299,30 @@ export class Pipeline {
     return database;
   }
 
+  #comparisons(): TableComparison[] {
+    return this.#layouts.flatMap(({ atTargets, comparisons }) =>
+      comparisons.map(({ from, places = atTargets, ...rest }) => ({
+        ...rest,
+        table: from.join(', '),
+        sources: this.sources.flatMap(({ source, url }) =>
+          from.map((table) => ({ name: source, url, table })),
+        ),
+        targets: places.map(({ target, table }) => ({
+          name: target,
+          url: this.#target(target).url,
+          table,
+        })),
+      })),
+    );
+  }
+
   async #writeConfig(options: PipelineOptions): Promise<void> {
-    const { source, targets } = this;
-    const names = targets.map(({ target }) => target);
-    const sourceUrl = new URL(source.server.url);
-    sourceUrl.pathname = '';
-    const config: PipelineConfig = {
-      name: this.name,
-      kafka: {
-        brokers: [...(options.brokers ?? testServers().brokers)],
-        partitions: options.partitions ?? 4,
-        replicationFactor: 1,
-        format: options.format ?? 'chunk',
-        sessionTimeoutMs: options.sessionTimeoutMs ?? 3_000,
-      },
-      sources: {
-        main: {
-          url: sourceUrl.href,
-          serverId: 100_000 + Math.floor(Math.random() * 1e9),
-          tables: [`${source.name}.*`],
-          startFrom: await startHere(source),
-        },
-      },
-      targets: Object.fromEntries(targets.map(({ target, url }) => [target, { url }])),
-      routes: [...this.tables, FENCE].map((table) => routeOf(table, source.name, names)),
-      runDir: '${env:ROWFERRY_TEST_RUN_DIR}',
-      log: { format: 'json', level: 'debug' },
-    };
+    const config = await pipelineConfig(this.name, this, this.#layouts, {
+      brokers: [...(options.brokers ?? testServers().brokers)],
+      partitions: options.partitions ?? 4,
+      format: options.format ?? 'chunk',
+      sessionTimeoutMs: options.sessionTimeoutMs ?? 3_000,
+    });
     options.configure?.(config);
     // JSON is YAML.
     writeFileSync(this.configFile, JSON.stringify(config, null, 2));
@@ -322,17 +346,6 @@ export class Pipeline {
       })
       .join('\n');
   }
-}
-
-/** `startFrom` for a pipeline that must see everything from now on, whenever its daemon starts. */
-export async function startHere({
-  pool,
-  server,
-}: MysqlDatabase): Promise<'earliest' | { readonly gtid: string }> {
-  const variable = server.kind === 'mariadb' ? '@@GLOBAL.gtid_binlog_pos' : '@@GLOBAL.gtid_executed';
-  const [rows] = await pool.query<RowDataPacket[]>(`SELECT ${variable} AS gtid`);
-  const gtid = String(rows[0]?.['gtid'] ?? '').replaceAll('\n', '');
-  return gtid === '' ? 'earliest' : { gtid };
 }
 
 /** Runs `work` again and again until `ms` have passed. */

@@ -43,8 +43,8 @@ export function uniqueName(label: string): string {
 export async function mysqlDatabase(
   test: TestContext,
   server: TestServer = testServers().src,
+  name = uniqueName(test.task.name),
 ): Promise<MysqlDatabase> {
-  const name = uniqueName(test.task.name);
   const url = withDatabase(server.url, name);
   await mysqlStatement(server, `CREATE DATABASE ${name}`);
   const pool = mysql.createPool({
