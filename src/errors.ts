@@ -68,16 +68,20 @@ export const ERROR_CODES = {
   ROWFERRY_TARGET_ACCESS: 'stop',
   /** A table or column is missing at the target. */
   ROWFERRY_TARGET_SCHEMA: 'stop',
-  /** Another row holds a unique value at the target. */
+  /** Another row holds a unique value at the target, or a row of another source table the key. */
   ROWFERRY_TARGET_CONFLICT: 'isolate',
   /** A value does not fit: too long, out of range, NOT NULL, NUL character, foreign key or check. */
   ROWFERRY_TARGET_DATA: 'data',
-  /** A target table holds a row with the same key that came from another source table. */
-  ROWFERRY_TARGET_ORIGIN: 'stop',
   /** Another applier owns this partition at a target. */
   ROWFERRY_TARGET_OWNER: 'stop',
   /** The target reports an error that rowferry does not know. */
   ROWFERRY_TARGET_UNKNOWN: 'stop',
+  /** A file of the target's schema holds a statement that must not run unattended. */
+  ROWFERRY_SCHEMA_REFUSED: 'stop',
+  /** The files of a target's schema do not go with what was applied or planned: one changed, is missing or comes too late. */
+  ROWFERRY_SCHEMA_HISTORY: 'stop',
+  /** Another process is applying a schema to this target. */
+  ROWFERRY_SCHEMA_LOCKED: 'retry',
   /** A rule of the protocol was broken: a bug of rowferry. */
   ROWFERRY_INVARIANT: 'stop',
 } as const satisfies Record<string, ErrorAction>;

@@ -14,6 +14,7 @@ import { planCommand } from './cli/plan.ts';
 import { positionsCommand, replayCommand } from './cli/positions.ts';
 import { routeCommand } from './cli/route.ts';
 import { runCommand } from './cli/run.ts';
+import { schemaCommand } from './cli/schema.ts';
 import { statusCommand } from './cli/status.ts';
 import { toRowferryError } from './errors.ts';
 import { VERSION } from './version.ts';
@@ -52,6 +53,7 @@ function program(): Command {
   root.addCommand(replayCommand(context));
   root.addCommand(parkedCommand(context));
   root.addCommand(ddlCommand(context));
+  root.addCommand(schemaCommand(context));
   root.addCommand(routeCommand(context));
   root.addCommand(forecastCommand(context));
   root.addCommand(planCommand(context));

@@ -20,6 +20,8 @@ export interface ColumnFacts {
   /** Null for columns without text. */
   readonly charset: string | null;
   readonly generated: boolean;
+  /** Computed when it is read; MariaDB's binlog does not hold it. */
+  readonly virtual?: boolean;
 }
 
 export interface UniqueKeyFacts {
@@ -28,6 +30,8 @@ export interface UniqueKeyFacts {
   readonly notNull: boolean;
   /** A column counts only with its first characters, or the key holds an expression. */
   readonly partial: boolean;
+  /** MariaDB keeps it as a hash, in a hidden column that its binlog shows. */
+  readonly hashed?: boolean;
 }
 
 export interface ForeignKeyFacts {
@@ -216,7 +220,7 @@ async function collectTables(query: SourceQuery, filter: TableFilter): Promise<T
   const keys = grouped(
     await query(
       `SELECT TABLE_SCHEMA AS table_schema, TABLE_NAME AS table_name, INDEX_NAME AS name, COLUMN_NAME AS column_name,
-              NULLABLE AS nullable, SUB_PART AS sub_part
+              NULLABLE AS nullable, SUB_PART AS sub_part, INDEX_TYPE AS index_type
        FROM information_schema.STATISTICS WHERE TABLE_SCHEMA IN (${schemas}) AND NON_UNIQUE = 0 ORDER BY SEQ_IN_INDEX`,
     ),
   );
@@ -272,6 +276,7 @@ function uniqueKeysOf(rows: Rows): Map<string, UniqueKeyFacts> {
       columns: [...before.columns, textOf(row['column_name'])],
       notNull: before.notNull && textOf(row['nullable']) !== 'YES',
       partial: before.partial || row['column_name'] === null || row['sub_part'] !== null,
+      hashed: textOf(row['index_type']) === 'HASH',
     });
   }
   return keys;
@@ -285,6 +290,7 @@ function columnOf(row: Readonly<Record<string, unknown>>): ColumnFacts {
     columnType: textOf(row['column_type']),
     charset: typeof charset === 'string' ? charset : null,
     generated: /\bGENERATED\b/.test(textOf(row['extra']).replace('DEFAULT_GENERATED', '')),
+    virtual: /\bVIRTUAL GENERATED\b/.test(textOf(row['extra'])),
   };
 }
 

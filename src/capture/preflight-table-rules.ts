@@ -1,5 +1,5 @@
 /** Rules of the preflight for captured tables. */
-import type { ColumnFacts, PreflightFacts, TableFacts, UniqueKeyFacts } from './preflight-facts.ts';
+import type { ColumnFacts, Flavour, PreflightFacts, TableFacts, UniqueKeyFacts } from './preflight-facts.ts';
 import { quoteAccount, quoteName, quoteTable } from './preflight-finding.ts';
 import type { Finding } from './preflight-finding.ts';
 import type { TablePattern } from '../model/table-filter.ts';
@@ -26,7 +26,7 @@ export function judgeTables(facts: PreflightFacts, includes: readonly TablePatte
   return [
     ...judgePatterns(facts, includes),
     ...judgeReadable(facts),
-    ...facts.tables.flatMap((table) => judgeTable(table)),
+    ...facts.tables.flatMap((table) => judgeTable(table, facts.flavour)),
     ...judgeCascades(facts),
   ];
 }
@@ -61,7 +61,7 @@ function judgeReadable({ tables, account }: PreflightFacts): Finding[] {
   });
 }
 
-function judgeTable(table: TableFacts): Finding[] {
+function judgeTable(table: TableFacts, flavour: Flavour): Finding[] {
   const name = `${table.schema}.${table.name}`;
   const exclude = `exclude it: add "!${name}" to \`tables\``;
   if (table.kind !== 'BASE TABLE') {
@@ -87,6 +87,17 @@ function judgeTable(table: TableFacts): Finding[] {
   if (odd.length > 0) {
     const list = odd.map((column) => `${column.name} (${column.columnType})`).join(', ');
     add('column-type', `has columns whose values the binlog does not show exactly: ${list}`, exclude);
+  }
+  const virtual = flavour === 'mariadb' ? table.columns.filter((column) => column.virtual === true) : [];
+  if (virtual.length > 0) {
+    const list = virtual.map((column) => column.name).join(', ');
+    add('column-type', `has virtual columns, which MariaDB leaves out of its binlog: ${list}`, exclude);
+  }
+  const hashed = table.uniqueKeys.filter((key) => key.hashed === true);
+  if (hashed.length > 0) {
+    const list = hashed.map((key) => `(${key.columns.join(', ')})`).join(', ');
+    const what = `has unique keys that MariaDB keeps as hashes, whose hidden columns its binlog shows: ${list}`;
+    add('table-key', what, `${alter} DROP INDEX …, or ${exclude}`);
   }
   const foreign = table.columns.filter(({ charset }) => charset !== null && !EXACT_CHARSETS.has(charset));
   if (foreign.length > 0) {

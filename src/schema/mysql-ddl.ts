@@ -1,0 +1,81 @@
+/** SQL for MySQL and MariaDB targets. Pure. */
+import { quote } from '../model/mysql-literals.ts';
+import { name, tablePath } from '../targets/mysql-sql.ts';
+import { collationTraits } from './collation.ts';
+import { schemasOf } from './ddl.ts';
+import type { DdlWriter } from './ddl.ts';
+import type { PlannedColumn, PlannedIndex, PlannedPart, PlannedTable } from './planned.ts';
+
+/** A change that would lock the table out is an error instead. */
+const ONLINE = 'LOCK=NONE';
+
+export const mysqlDdl: DdlWriter = {
+  prepare: (tables) => schemasOf(tables).map((schema) => `CREATE SCHEMA IF NOT EXISTS ${name(schema)}`),
+  createTable(table, indexes) {
+    const inside =
+      indexes === 'before' ? table.indexes : table.indexes.filter((index) => !waits(table, index));
+    const lines = [
+      ...table.columns.map(columnSql),
+      ...(table.primaryKey.length === 0 ? [] : [`PRIMARY KEY (${table.primaryKey.map(name).join(', ')})`]),
+      ...table.uniqueKeys.map((key) => `UNIQUE KEY ${name(key.name)} (${partsSql(key.parts)})`),
+      ...inside.map((index) => indexSql(index)),
+      ...table.checks.map((check) => `CHECK (${check.sql})`),
+    ];
+    const options = [
+      'ENGINE=InnoDB DEFAULT CHARSET=utf8mb4',
+      ...(table.rowFormat === '' ? [] : [`ROW_FORMAT=${table.rowFormat}`]),
+      ...(table.comment === '' ? [] : [`COMMENT=${quote(table.comment)}`]),
+    ];
+    return [`CREATE TABLE ${tablePath(table.path)} (\n  ${lines.join(',\n  ')}\n) ${options.join(' ')}`];
+  },
+  laterIndexes: (table) =>
+    table.indexes.filter((index) => waits(table, index)).map((index) => addIndexSql(table, index)),
+  // The server gives zero or the empty text to rows that are there.
+  addColumn: (table, column) => [
+    `ALTER TABLE ${tablePath(table.path)} ADD COLUMN ${columnSql(column)}, ${ONLINE}`,
+  ],
+  leavesOpen: () => false,
+  addIndex: (table, index) => [addIndexSql(table, index)],
+};
+
+/** A counter needs its index from the start, and a full-text index cannot be made without a lock. */
+function waits(table: PlannedTable, { kind, parts }: PlannedIndex): boolean {
+  const counter = table.columns.find(({ numbering }) => numbering === 'auto')?.name;
+  return kind === 'btree' && parts[0]?.column !== counter;
+}
+
+function addIndexSql({ path }: PlannedTable, index: PlannedIndex): string {
+  const online = index.kind === 'fulltext' ? 'LOCK=SHARED' : ONLINE;
+  return `ALTER TABLE ${tablePath(path)} ADD ${indexSql(index)}, ${online}`;
+}
+
+function indexSql(index: PlannedIndex): string {
+  return `${index.kind === 'fulltext' ? 'FULLTEXT KEY' : 'KEY'} ${name(index.name)} (${partsSql(index.parts)})`;
+}
+
+function partsSql(parts: readonly PlannedPart[]): string {
+  return parts
+    .map(({ column, prefix, descending, expression }) => {
+      const what = column === null ? `(${expression ?? ''})` : name(column);
+      return what + (prefix === null ? '' : `(${prefix})`) + (descending ? ' DESC' : '');
+    })
+    .join(', ');
+}
+
+function columnSql(column: PlannedColumn): string {
+  const { collation, generated, nullable, numbering, invisible, comment } = column;
+  return [
+    name(column.name),
+    column.type,
+    ...(collation === null
+      ? []
+      : [`CHARACTER SET ${collationTraits(collation).charset} COLLATE ${collation}`]),
+    ...(generated === null
+      ? [nullable ? 'NULL' : 'NOT NULL']
+      : [generated, ...(nullable ? [] : ['NOT NULL'])]),
+    ...(column.default === null ? [] : [`DEFAULT ${column.default}`]),
+    ...(numbering === 'auto' ? ['AUTO_INCREMENT'] : []),
+    ...(invisible ? ['INVISIBLE'] : []),
+    ...(comment === '' ? [] : [`COMMENT ${quote(comment)}`]),
+  ].join(' ');
+}
