@@ -1,14 +1,17 @@
 /** Routes that cannot be: unknown names, impossible rules, tables that would be written twice or captured again. */
 import { RowferryError } from '../errors.ts';
 import { parseTablePattern, TableFilter } from '../model/table-filter.ts';
-import { NAME_IN_BRACES } from '../routing/columns.ts';
-import type { Place } from '../routing/layout.ts';
 import { STAYS } from '../routing/layout.ts';
 import { createRule } from '../routing/create-rule.ts';
 import { layoutsOf } from '../routing/router.ts';
+import { checkBraces } from './check-braces.ts';
+import { checkKeys, checkMeetings } from './check-meetings.ts';
+import type { MeetingRoute } from './check-meetings.ts';
 import { sameServer } from './database-url.ts';
 import type { Path, Problem } from './locate.ts';
 import type { SourceOptions, TargetOptions } from './options.ts';
+import { filled, fillingOf, namesSource, shown, tablesOf } from './route-names.ts';
+import type { RouteTables } from './route-names.ts';
 import type { RouteOptions } from './route-options.ts';
 import { layoutSettings, layoutSpec, targetsOf, targetTable, unloadedFunction } from './route-rules.ts';
 import { didYouMean } from './suggest.ts';
@@ -26,29 +29,31 @@ export interface PlacedRoute {
   readonly value: RouteOptions;
 }
 
-interface WithPlaces extends PlacedRoute {
-  readonly places: readonly Place[];
-}
-
 const MOST_PLACES = 65_536;
 
 export function checkRoutes(routes: readonly PlacedRoute[], context: RouteContext): Problem[] {
   const wrongNames = routes.flatMap((route) => checkNames(route, context));
-  const named = routes.filter((route) => checkNames(route, context).length === 0);
-  const placed = named.map((route) => ({ ...route, ...placesOf(route) }));
+  const wrongBraces = routes.flatMap(({ index, value }) => checkBraces(index, value));
+  const bad = new Set([...wrongNames, ...wrongBraces].map(({ path }) => path[1]));
+  const named = routes.filter(({ index }) => !bad.has(index));
+  const layouts = named.map((route) => ({ route, ...tablesOrProblems(route) }));
+  const good = layouts.flatMap(({ route, tables }): MeetingRoute[] =>
+    tables === undefined ? [] : [{ ...route, tables, sources: possibleSources(route, context) }],
+  );
   return [
     ...wrongNames,
-    ...placed.flatMap(({ problems }) => problems),
+    ...wrongBraces,
+    ...layouts.flatMap(({ problems }) => problems),
     ...named.flatMap((route) => checkCaptured(route, context)),
-    ...named.flatMap((route) => checkKeys(route, context)),
-    ...checkLoops(placed, context),
-    ...checkMeetings(placed),
+    ...good.flatMap(checkKeys),
+    ...checkLoops(good, context),
+    ...checkMeetings(good),
   ];
 }
 
-/** The physical tables of a route (of an open-ended date rule the first ones), or why it has none. */
-function placesOf({ index, value }: PlacedRoute): {
-  readonly places: readonly Place[];
+/** The physical tables of a route, or why it has none. */
+function tablesOrProblems({ index, value }: PlacedRoute): {
+  readonly tables?: RouteTables;
   readonly problems: readonly Problem[];
 } {
   const at = (level: string, error: unknown): Problem[] => {
@@ -68,18 +73,18 @@ function placesOf({ index, value }: PlacedRoute): {
       problems.push(...at(level, error));
     }
   }
-  if (problems.length > 0) return { places: [], problems };
+  if (problems.length > 0) return { problems };
   try {
     const names = { source: '{source}', schema: '{schema}', table: '{table}', groups: [] };
     const layouts = layoutsOf({ to: targetTable(value), layout }, names);
     const cells = layouts.reduce((sum, { cells }) => sum + (cells ?? 1), 0);
     if (cells > MOST_PLACES) {
       const message = `spreads over ${cells} tables; at most ${MOST_PLACES} are possible`;
-      return { places: [], problems: [{ path: ['routes', index], at: 'value', message }] };
+      return { problems: [{ path: ['routes', index], at: 'value', message }] };
     }
-    return { places: layouts.flatMap((one) => one.places(1)), problems: [] };
+    return { tables: tablesOf(layouts), problems: [] };
   } catch (error) {
-    return { places: [], problems: at(value.tables === undefined ? 'shards' : 'tables', error) };
+    return { problems: at(value.tables === undefined ? 'shards' : 'tables', error) };
   }
 }
 
@@ -145,6 +150,15 @@ function sourcesOf({ value }: PlacedRoute, { sources }: RouteContext): string[] 
   });
 }
 
+/** Also those that could not be read, of which nobody knows what they capture. */
+function possibleSources(route: PlacedRoute, context: RouteContext): string[] {
+  const known = sourcesOf(route, context);
+  return context.names.source.filter((name) => {
+    const isUnread = !context.sources.has(name) && route.value.sources?.includes(name) !== false;
+    return known.includes(name) || isUnread;
+  });
+}
+
 function checkCaptured(route: PlacedRoute, context: RouteContext): Problem[] {
   // With a source that could not be read nobody knows what it captures.
   if (context.sources.size < context.names.source.length || context.names.source.length === 0) return [];
@@ -154,105 +168,35 @@ function checkCaptured(route: PlacedRoute, context: RouteContext): Problem[] {
   return [{ path: ['routes', index, 'from'], at: 'value', message }];
 }
 
-/** Rows of several source tables in one target table: their keys must not meet unnoticed. */
-function checkKeys(route: PlacedRoute, context: RouteContext): Problem[] {
-  const { index, value } = route;
-  const varying = varyingNames(route, context).filter((name) => !targetTable(value).includes(name));
-  if (varying.length === 0 || staysApart(value, varying)) return [];
-  const message =
-    `may take rows of several source tables into one target table, where their keys could meet; say how they stay apart: ` +
-    `\`columns.origin\` (checked at each write), a \`columns.key\` with an added ${varying.join(' and ')}, ` +
-    `a \`columns.prefix\` of the key with it, or \`keys: disjoint\` if you are sure`;
-  return [{ path: ['routes', index, 'from'], at: 'value', message }];
-}
-
-/** Which names differ between the rows of a route. */
-function varyingNames(route: PlacedRoute, context: RouteContext): string[] {
-  const { from } = route.value;
-  const sources = sourcesOf(route, context).length > 1 ? ['{source}'] : [];
-  if (from.startsWith('/')) return [...sources, '{schema}', '{table}'];
-  const [schema = '', table = ''] = from.split('.');
-  return [
-    ...sources,
-    ...(/[*?]/.test(schema) ? ['{schema}'] : []),
-    ...(/[*?]/.test(table) ? ['{table}'] : []),
-  ];
-}
-
-function staysApart({ keys, columns }: RouteOptions, varying: readonly string[]): boolean {
-  if (keys === 'disjoint' || columns?.origin !== undefined) return true;
-  const inKey = Object.entries(columns?.add ?? {}).filter(([name]) => columns?.key?.includes(name));
-  const texts = [...inKey.map(([, value]) => String(value)), ...Object.values(columns?.prefix ?? {})].join(
-    '',
-  );
-  return varying.every((name) => texts.includes(name));
-}
-
 /** Rows written to a captured table would be captured again, for ever. One problem a source and target is enough. */
-function checkLoops(routes: readonly WithPlaces[], { sources, targets }: RouteContext): Problem[] {
+function checkLoops(routes: readonly MeetingRoute[], { sources, targets }: RouteContext): Problem[] {
   const told = new Set<string>();
-  return routes.flatMap(({ index, places }) =>
-    places.flatMap(({ target, table }) => {
+  return routes.flatMap((route) =>
+    route.tables.targets.flatMap((target) => {
       const url = targets.get(target)?.url;
       if (url === undefined) return [];
       return [...sources].flatMap(([name, source]): Problem[] => {
         if (!sameServer(source.url, url) || told.has(`${name}/${target}`)) return [];
         const filter = new TableFilter(source.tables);
-        const isKnown = table.search(NAME_IN_BRACES) < 0;
-        if (!(isKnown ? filter.matches(url.database, table) : filter.mayMatchIn(url.database))) return [];
+        if (!filter.mayMatchIn(url.database)) return [];
+        const table = writtenTables(route).find((table) => filter.mayMatch(url.database, table));
+        if (table === undefined) return [];
         told.add(`${name}/${target}`);
-        const what = isKnown ? `${url.database}.${table}` : `tables of ${url.database}`;
+        const what = `${url.database}.${shown(table)}`;
         const message =
           `would write ${what} at target ${target}, which source ${name} captures: rows would go round for ever; ` +
-          `exclude it there with "!${url.database}.${isKnown ? table : '*'}", or let rows stay there with "${STAYS}${name}"`;
-        return [{ path: ['routes', index, 'from'], at: 'value', message }];
+          `exclude it there with "!${what}", or let rows stay there with "${STAYS}${name}"`;
+        return [{ path: ['routes', route.index, 'from'], at: 'value', message }];
       });
     }),
   );
 }
 
-/** Two routes that write one physical table: the same work twice, or keys that could meet. */
-function checkMeetings(routes: readonly (PlacedRoute & { readonly places: readonly Place[] })[]): Problem[] {
-  const seen = new Map<string, PlacedRoute>();
-  return routes.flatMap((route): Problem[] => {
-    for (const { target, table } of route.places) {
-      if (target.startsWith(STAYS)) continue;
-      const other = seen.get(`${target}\0${table}`);
-      if (other === undefined) seen.set(`${target}\0${table}`, route);
-      else if (other.index !== route.index) {
-        const message = meeting(route.value, other, `${target}.${table}`);
-        if (message !== undefined) return [{ path: ['routes', route.index, 'from'], at: 'value', message }];
-      }
-    }
-    return [];
-  });
-}
-
-function meeting(value: RouteOptions, other: PlacedRoute, table: string): string | undefined {
-  const sources = value.sources ?? [];
-  const others = other.value.sources ?? [];
-  const areOthers = sources.length > 0 && others.length > 0 && !sources.some((name) => others.includes(name));
-  if (other.value.from === value.from && !areOthers) {
-    return `goes to ${table} already by routes[${other.index}]; remove one of the two`;
-  }
-  if (apartKey(value) !== undefined && apartKey(value) === apartKey(other.value)) return undefined;
-  if (differentConstants(value, other.value)) return undefined;
-  return (
-    `would write ${table}, which routes[${other.index}] fills from ${other.value.from}; give it another \`to\`, or say in ` +
-    'both how their keys stay apart (the same `columns.origin`, or `keys: disjoint`)'
-  );
-}
-
-/** Routes that meet in one table must keep their keys apart in the same way. */
-function apartKey({ keys, columns }: RouteOptions): string | undefined {
-  return columns?.origin === undefined ? keys : `origin ${columns.origin}`;
-}
-
-/** Both add a column to the key, with another value. */
-function differentConstants(a: RouteOptions, b: RouteOptions): boolean {
-  return Object.entries(a.columns?.add ?? {}).some(([name, value]) => {
-    const other = b.columns?.add?.[name];
-    const isKey = a.columns?.key?.includes(name) === true && b.columns?.key?.includes(name) === true;
-    return isKey && other !== undefined && other !== value;
+/** Names of the tables that a route may write, whatever rows come. */
+function writtenTables({ value, tables, sources }: MeetingRoute): string[] {
+  const listed = namesSource(value) ? sources : sources.slice(0, 1);
+  return listed.flatMap((source) => {
+    const filling = fillingOf(value, source);
+    return tables.names.map((name) => filled(name, filling));
   });
 }

@@ -51,8 +51,9 @@ const algorithm = <const T extends string>(name: T) => z.literal(name).describe(
 const period = z.enum(['year', 'quarter', 'month']).describe('How long a table lasts.');
 const since = text({
   type: 'period',
-  pattern: /^\d{4}(?:-\d{2}|q[1-4])?$/,
-  what: 'the first period: 2024, 2024q1 or 2024-01',
+  // Each period is a table: with a slip of the pen such as 0024 there would be thousands.
+  pattern: /^(?:19|2[01])\d{2}(?:-\d{2}|q[1-4])?$/,
+  what: 'the first period, of a year from 1900 to 2199: 2024, 2024q1 or 2024-01',
 }).describe('First period; older rows are refused.');
 const expressionText = text({ type: 'expression', max: 1000, what: 'an expression' }).describe(
   'Whole-number expression over columns, such as `user_id / 64 % 4`.',

@@ -12,8 +12,11 @@ export interface TablePattern {
   readonly matches: (schema: string, table: string) => boolean;
   /** What the wildcards or groups of the pattern stand for in a name that matches; undefined for others. */
   readonly groups: (schema: string, table: string) => readonly string[] | undefined;
+  /** How many groups a name that matches has. */
+  readonly groupCount: number;
   /** No wildcard and no regular expression: one table. */
   readonly isLiteral: boolean;
+  readonly isExpression: boolean;
   readonly matchesSchema: (schema: string) => boolean;
   /** The part behind the dot, as written; of a regular expression nothing is known. */
   readonly table: string;
@@ -29,7 +32,11 @@ export const SYSTEM_SCHEMAS: ReadonlySet<string> = new Set([
 ]);
 
 /** Tables that rowferry keeps in a target; a source may be the target of another pipeline. */
-const OWN_TABLES: ReadonlySet<string> = new Set(['rowferry_watermark', 'rowferry_parked']);
+const OWN_TABLES: ReadonlySet<string> = new Set([
+  'rowferry_watermark',
+  'rowferry_parked',
+  'rowferry_schema_history',
+]);
 
 /** A server creates and drops tables for ever; the cache of a long-running filter must not grow with them. */
 const CACHE_LIMIT = 10_000;
@@ -63,7 +70,9 @@ export function parseTablePattern(
       exclude: bang === '!',
       matches: (schemaName, tableName) => schemaPattern.test(schemaName) && tablePattern.test(tableName),
       groups,
+      groupCount: (schema + table).match(/[*?]/g)?.length ?? 0,
       isLiteral: !/[*?]/.test(schema + table),
+      isExpression: false,
       matchesSchema: (schemaName) => schemaPattern.test(schemaName),
       table,
     },
@@ -76,7 +85,11 @@ function parseExpression(
   source: string,
 ): { readonly value: TablePattern } | { readonly wrong: string } {
   let pattern: RegExp;
+  let groupCount: number;
   try {
+    // Alone first: `a)|(?:b` is no expression, and would become one that is anchored at one end only.
+    const alone = new RegExp(`(?:${new RegExp(source, 'su').source})|`, 'su');
+    groupCount = (alone.exec('')?.length ?? 1) - 1;
     pattern = new RegExp(`^(?:${source})$`, 'su');
   } catch {
     return { wrong: 'a regular expression that JavaScript understands' };
@@ -91,7 +104,9 @@ function parseExpression(
           .exec(`${schema}.${table}`)
           ?.slice(1)
           .map((group) => group ?? ''),
+      groupCount,
       isLiteral: false,
+      isExpression: true,
       matchesSchema: () => true,
       // Of an exclude it is not known that it takes the whole schema away, of an include that it does not reach into it.
       table: exclude ? '?' : '*',
@@ -106,11 +121,7 @@ export class TableFilter {
 
   /** Throws a TypeError for a pattern that the configuration should have refused. */
   constructor(patterns: readonly string[]) {
-    const parsed = patterns.map((text) => {
-      const pattern = parseTablePattern(text);
-      if ('wrong' in pattern) throw new TypeError(`table pattern ${text} is not ${pattern.wrong}`);
-      return pattern.value;
-    });
+    const parsed = patterns.map(patternOf);
     this.includes = parsed.filter((pattern) => !pattern.exclude);
     this.excludes = parsed.filter((pattern) => pattern.exclude);
   }
@@ -137,6 +148,17 @@ export class TableFilter {
     );
   }
 
+  /** Whether a table of the schema with a name like `name` could match; never false when one does. */
+  mayMatch(schema: string, name: string): boolean {
+    if (!/[*?\0]/.test(name)) return this.matches(schema, name);
+    if (!this.mayMatchIn(schema)) return false;
+    const excludes = this.excludes.filter((pattern) => pattern.matchesSchema(schema));
+    if (excludes.some(({ isExpression, table }) => !isExpression && coversName(table, name))) return false;
+    return this.includes.some(
+      (pattern) => pattern.matchesSchema(schema) && namesOverlap(pattern.table, name),
+    );
+  }
+
   #decide(schema: string, table: string): boolean {
     if (isSystemTable(schema, table)) return false;
     if (this.excludes.some((pattern) => pattern.matches(schema, table))) return false;
@@ -156,20 +178,63 @@ function wildcard(name: string): RegExp {
   return new RegExp(`^${source}$`, 'su');
 }
 
-/** Whether any table could match both patterns. Of regular expressions nothing is known, so that they may. */
+/** Stands for one digit in names that `namesOverlap` and `TableFilter.mayMatch` compare; no name of a table can hold it. */
+export const ANY_DIGIT = '\0';
+
+/** Whether any table could match both patterns. Of two regular expressions nothing is known, so that they may. */
 export function mayOverlap(one: string, other: string): boolean {
-  if (one.startsWith('/') || other.startsWith('/')) return true;
-  const [schema = '', table = ''] = one.split('.');
-  const [otherSchema = '', otherTable = ''] = other.split('.');
+  const [a, b] = [patternOf(one), patternOf(other)];
+  if (a.isLiteral) return b.matches(...partsOf(one));
+  if (b.isLiteral) return a.matches(...partsOf(other));
+  if (a.isExpression || b.isExpression) return true;
+  const [[schema, table], [otherSchema, otherTable]] = [partsOf(one), partsOf(other)];
   return namesOverlap(schema, otherSchema) && namesOverlap(table, otherTable);
 }
 
-/** Whether two names with wildcards have a name in common. */
-function namesOverlap(a: string, b: string): boolean {
-  if (a === '' && b === '') return true;
-  if (a.startsWith('*')) return namesOverlap(a.slice(1), b) || (b !== '' && namesOverlap(a, b.slice(1)));
-  if (b.startsWith('*')) return namesOverlap(b, a);
-  if (a === '' || b === '') return false;
-  const same = a[0] === b[0] || a.startsWith('?') || b.startsWith('?');
-  return same && namesOverlap(a.slice(1), b.slice(1));
+/** Reads a pattern that was checked before. Throws a TypeError for one that was not. */
+export function patternOf(text: string): TablePattern {
+  const pattern = parseTablePattern(text);
+  if ('wrong' in pattern) throw new TypeError(`table pattern ${text} is not ${pattern.wrong}`);
+  return pattern.value;
+}
+
+/** Schema and table of a pattern that is no regular expression, as written. */
+export function partsOf(text: string): readonly [schema: string, table: string] {
+  const dot = text.indexOf('.');
+  return [text.slice(0, dot), text.slice(dot + 1)];
+}
+
+/** Whether two names with `*`, `?` and ANY_DIGIT have a name in common. */
+export function namesOverlap(one: string, other: string): boolean {
+  const [a, b] = [Array.from(one), Array.from(other)];
+  // meets[j]: whether what is left of `a` and b[j…] have a name in common.
+  let meets: boolean[] = [];
+  for (let i = a.length; i >= 0; i -= 1) {
+    const below = meets;
+    meets = [];
+    for (let j = b.length; j >= 0; j -= 1) {
+      const [x, y] = [a[i], b[j]];
+      if (x === undefined && y === undefined) meets[j] = true;
+      else if (x === '*') meets[j] = below[j] === true || meets[j + 1] === true;
+      else if (y === '*') meets[j] = meets[j + 1] === true || below[j] === true;
+      else meets[j] = mayBeSame(x, y) && below[j + 1] === true;
+    }
+  }
+  return meets[0] === true;
+}
+
+function mayBeSame(x: string | undefined, y: string | undefined): boolean {
+  if (x === undefined || y === undefined) return false;
+  if (x === y || x === '?' || y === '?') return true;
+  return (x === ANY_DIGIT && /\d/.test(y)) || (y === ANY_DIGIT && /\d/.test(x));
+}
+
+/** Whether a pattern matches every name that another one can be. False where that is not plain. */
+function coversName(pattern: string, name: string): boolean {
+  // `?` of the name may be what only a wildcard takes; of `*` only its being taken by `*` is plain.
+  if (name.includes('*'))
+    return (
+      pattern.endsWith('*') && name.startsWith(pattern.slice(0, -1)) && !/[*?]/.test(pattern.slice(0, -1))
+    );
+  return wildcard(pattern).test(name.replaceAll('?', ANY_DIGIT));
 }

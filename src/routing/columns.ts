@@ -50,15 +50,52 @@ export interface MappedTable {
   readonly differ: (before: Row, after: Row) => boolean;
 }
 
-/** Fills in `{source}` and the like. An unknown name is left to `checkNames`. */
-export function fillNames(text: string, names: Names): string {
-  return text.replace(NAME_IN_BRACES, (whole, name: string) => {
-    if (name === 'source' || name === 'schema' || name === 'table') return names[name];
-    return names.groups[Number(name) - 1] ?? whole;
+/**
+ * Fills in `{source}` and the like. Texts of different names must not become one text where they keep tables or keys apart,
+ * so that a name may not hold the separator that ends it. With `ends` something follows the text, which must be told from it.
+ * Throws ROWFERRY_ROUTE_COLUMNS.
+ */
+export function fillNames(text: string, names: Names, { ends = false } = {}): string {
+  return replaceNames(text, names, (value, rest) => {
+    const separator = separatorIn(rest, ends);
+    if (separator !== undefined && value.includes(separator)) throw holdsSeparator(text, separator, names);
   });
 }
 
 export const NAME_IN_BRACES = /\{(source|schema|table|[1-9])\}/g;
+
+/** What ordinary names do not hold. */
+const SEPARATOR = /[^\p{L}\p{N}_${}]/u;
+
+/** What tells a name in braces from the next one; `rest` is the text behind it. Undefined where nothing has to, or nothing does. */
+export function separatorIn(rest: string, ends: boolean): string | undefined {
+  const next = rest.search(NAME_IN_BRACES);
+  if (next < 0) return ends ? SEPARATOR.exec(rest)?.[0] : undefined;
+  return SEPARATOR.exec(rest.slice(0, next))?.[0];
+}
+
+function replaceNames(
+  text: string,
+  names: Names,
+  check: (value: string, rest: string) => void = () => {},
+): string {
+  return text.replace(NAME_IN_BRACES, (whole, name: string, at: number) => {
+    // Names of sources are all known: the configuration was checked for those that meet.
+    if (name === 'source') return names.source;
+    const value = name === 'schema' || name === 'table' ? names[name] : names.groups[Number(name) - 1];
+    if (value !== undefined) check(value, text.slice(at + whole.length));
+    return value ?? whole;
+  });
+}
+
+function holdsSeparator(text: string, separator: string, { schema, table }: Names): RowferryError {
+  const where = `${schema}.${table}`;
+  return new RowferryError(
+    'ROWFERRY_ROUTE_COLUMNS',
+    `the name ${where} holds "${separator}", by which "${text}" tells names apart`,
+    { where: { table: where }, hint: 'take another character between the names of that text' },
+  );
+}
 
 /** Without a mapping: every column as it is. */
 export function unmapped(table: Table): MappedTable {
@@ -133,7 +170,7 @@ function mappedColumn(
     return { column: { ...column, name }, value: (row) => masked(raw(row), keep) };
   }
   if (prefix !== undefined) {
-    const text = fillNames(prefix, names);
+    const text = fillNames(prefix, names, { ends: true });
     const compares = column.compares === undefined ? {} : { compares: column.compares };
     return { column: { name, type: 'varchar', ...compares }, value: (row) => prefixed(raw(row), text) };
   }
@@ -160,10 +197,11 @@ interface Constant {
   readonly value: WireValue;
 }
 
-function constantsOf({ add = {}, origin }: ColumnSpec, names: Names): Constant[] {
+function constantsOf({ add = {}, key = [], origin }: ColumnSpec, names: Names): Constant[] {
   const constants = Object.entries(add).map(([name, value]): Constant => {
     if (typeof value === 'number') return { column: { name, type: 'bigint' }, value: String(value) };
-    return { column: { name, type: 'varchar' }, value: fillNames(value, names) };
+    const fill = has(key, name) ? fillNames : replaceNames;
+    return { column: { name, type: 'varchar' }, value: fill(value, names) };
   });
   if (origin === undefined) return constants;
   return [...constants, { column: { name: origin, type: 'varchar' }, value: originOf(names) }];

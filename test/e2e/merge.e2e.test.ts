@@ -76,7 +76,7 @@ const BY_PREFIX: PipelineLayout = {
       from: `${schema}.trade_order_*`,
       to: 'trade_order',
       targets: ['east', 'west'],
-      columns: { prefix: { id: '{source}-{table}-' } },
+      columns: { prefix: { id: '{source}-{table}-' }, key: ['id'] },
     },
   ],
   comparisons: [

@@ -251,7 +251,7 @@ describe('routes', () => {
     ],
     [
       'a prefix with source and table',
-      'from: "shop.u_*", to: users, target: wide, columns: { prefix: { id: "{source}-{table}-" } }',
+      'from: "shop.u_*", to: users, target: wide, columns: { prefix: { id: "{source}-{table}-" }, key: [id] }',
     ],
     ['tables of their own', 'from: "shop.u_*", target: wide, to: "{source}_{table}"'],
     ['one source', 'from: shop.users, sources: [y], target: wide'],

@@ -1,6 +1,12 @@
 import * as fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
-import { mayOverlap, parseTablePattern, TableFilter } from '../../../src/model/table-filter.ts';
+import {
+  ANY_DIGIT,
+  mayOverlap,
+  parseTablePattern,
+  patternOf,
+  TableFilter,
+} from '../../../src/model/table-filter.ts';
 
 const names = fc.string({ unit: fc.constantFrom('a', 'b', '_', '$', 'ä'), minLength: 1, maxLength: 5 });
 const patterns = fc.string({
@@ -130,6 +136,15 @@ describe('regular expressions', () => {
     expect(groups('shop.orders', 'shop', 'users')).toBeUndefined();
     expect(groups('/(/', 'a', 'b')).toMatch(/regular expression/);
   });
+
+  it('cannot step out of the slashes that bind them to the whole name', () => {
+    expect(parseTablePattern('/shop\\.a)|(?:crm.*/')).toHaveProperty('wrong');
+  });
+
+  it('know how many groups they have, as wildcards do', () => {
+    const count = (text: string) => patternOf(text).groupCount;
+    expect(['/(a)|(b(c))/', '/(?:a)(?<n>b)/', '/a|/', 's?.*_*', 's.t'].map(count)).toEqual([3, 1, 0, 3, 0]);
+  });
 });
 
 describe('mayOverlap', () => {
@@ -154,8 +169,49 @@ describe('mayOverlap', () => {
     ['shop.orders_*', 'shop.users_*', false],
     ['shop.*', 'log.*', false],
     ['/x/', 'log.*', true],
+    ['/shop\\.o.*/', 'shop.orders', true],
+    ['/shop\\.o.*/', 'shop.users', false],
   ])('%s and %s: %s', (one, other, expected) => {
     expect(mayOverlap(one, other)).toBe(expected);
     expect(mayOverlap(other, one)).toBe(expected);
+  });
+});
+
+it('patterns of many wildcards are compared in time', () => {
+  const pattern = (letter: string): string => `s.${`*${letter}`.repeat(400)}`;
+  expect(mayOverlap(pattern('a'), pattern('b'))).toBe(false);
+  expect(mayOverlap(`${pattern('a')}*`, `s.*${'a'.repeat(500)}`)).toBe(true);
+});
+
+describe('mayMatch', () => {
+  it('is true whenever a table with such a name matches', () => {
+    const lists = fc.array(fc.tuple(fc.boolean(), patterns), { minLength: 1, maxLength: 4 });
+    fc.assert(
+      fc.property(lists, patterns, names, (list, like, table) => {
+        fc.pre(covers(like, table));
+        const filter = new TableFilter(list.map(([bang, text]) => `${bang ? '!' : ''}s.${text}`));
+        if (filter.matches('s', table)) expect(filter.mayMatch('s', like)).toBe(true);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  const YEAR = `o_${ANY_DIGIT.repeat(4)}`;
+  it.each([
+    [['s.o_2025*'], YEAR, true],
+    [['s.o_20?5'], YEAR, true],
+    [['s.o_old'], YEAR, false],
+    [['s.*', '!s.o_????'], YEAR, false],
+    [['s.*', '!s.o_202*'], YEAR, true],
+    [['s.*', '!s.o_*'], 'o_*_x', false],
+    [['s.*', '!s.o_?'], 'o_*', true],
+    [['/s\\.x/'], YEAR, true],
+    [['s.*', '!/s\\.o_.*/'], YEAR, true],
+    [['s.*', '!/s\\.x/'], '?', true],
+    [['s.o', 't.*'], 'o', true],
+    [['s.*'], 'rowferry_watermark', false],
+    [['t.*'], '*', false],
+  ])('of %j and a name like %j: %s', (list, name, expected) => {
+    expect(new TableFilter(list).mayMatch('s', name)).toBe(expected);
   });
 });

@@ -110,6 +110,20 @@ describe('mapTable', () => {
     expect(() => mapTable(users, spec, names)).toThrow(message);
   });
 
+  it('refuses a name that holds what ends it in a text of the key, and takes it elsewhere', () => {
+    const named = (table: string, spec: ColumnSpec) =>
+      mapTable({ ...users, name: table }, spec, { ...names, table });
+    const prefix = { prefix: { id: '{table}-' }, key: ['id'] };
+    expect(() => named('o-', prefix)).toThrow(
+      'the name shop.o- holds "-", by which "{table}-" tells names apart',
+    );
+    expect(() => named('o_1', prefix)).not.toThrow();
+    const add = { src: '{table}/{schema}' };
+    expect(() => named('o/x', { add, key: ['src', 'id'] })).toThrow('holds "/"');
+    expect(() => named('o/x', { add })).not.toThrow();
+    expect(() => named('o-x', { add: { src: '{table}-{1}' }, key: ['src', 'id'] })).toThrow('holds "-"');
+  });
+
   it('refuses a table without a primary key, whose rows nothing tells apart', () => {
     expect(() => mapTable({ ...users, key: [] }, { key: ['id'] }, names)).toThrow('it has no primary key');
   });

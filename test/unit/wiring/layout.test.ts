@@ -69,7 +69,7 @@ describe('layout', () => {
 
   it('refuses a new pattern that takes tables of a known route, and takes one that cannot', async () => {
     const stored = await layout(ORDERS, 'from: "log.day_*", target: a');
-    const withPattern = (from: string) => layout(ORDERS, `from: "${from}", target: b, to: "{table}"`);
+    const withPattern = (from: string) => layout(ORDERS, `from: "${from}", target: b, to: "{table}_copy"`);
     expect(layoutConflicts(stored, await withPattern('shop.ord*'))).toHaveLength(1);
     expect(layoutConflicts(stored, await withPattern('log.*_2026'))).toHaveLength(1);
     expect(layoutConflicts(stored, await withPattern('shop.item_*'))).toEqual([]);
