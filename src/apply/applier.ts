@@ -18,11 +18,14 @@ import type { BatchLimits } from './batch.ts';
 import type { PartitionStatus } from './partition-progress.ts';
 import { PartitionWorker } from './partition-worker.ts';
 import { TableLocks } from './table-locks.ts';
+import type { TopicReader } from './topic-reader.ts';
 
 export interface ApplierOptions {
   readonly targets: readonly Target[];
   /** The routes as the rows of a topic see them. */
   readonly routerOf: (topic: string) => SourceRouter;
+  /** How the records of a topic are read, anew for each worker. */
+  readonly readerOf: (topic: string) => TopicReader;
   readonly limits: BatchLimits;
   /** Bytes of records that may wait in memory, all partitions together. */
   readonly queueBytes: number;
@@ -149,13 +152,14 @@ export class Applier {
   }
 
   #newWorker(id: AssignedPartition, queueBytes: number): PartitionWorker {
-    const { targets, routerOf, limits, onBadRow, log } = this.#options;
+    const { targets, routerOf, readerOf, limits, onBadRow, log } = this.#options;
     const { topic, partition } = id;
     const consumer = this.#consumer;
     return new PartitionWorker({
       id,
       targets,
       router: routerOf(topic),
+      reader: readerOf(topic),
       limits,
       queueBytes,
       onBadRow,

@@ -2,12 +2,10 @@
 import { RowferryError, toRowferryError } from '../errors.ts';
 import type { Change } from '../model/change.ts';
 import type { PartitionId, PartitionSequence } from '../targets/target.ts';
-import type { TableShapes } from '../wire/chunk.ts';
 import type { Marker } from '../wire/marker.ts';
 import type { RawRecord } from '../wire/raw-record.ts';
-import { decodeRecord } from '../wire/record.ts';
 import type { RecordQueue } from './record-queue.ts';
-import type { SequenceFilter } from './sequence-filter.ts';
+import type { ChangeFilter, TopicReader } from './topic-reader.ts';
 
 /** There is no way to mend a gap in place: what was deleted is unknown. */
 export const OFFSET_LOST_HINT =
@@ -23,11 +21,11 @@ export interface Batch {
   readonly start: number;
   /** Offset after the last record of the batch. */
   readonly end: number;
-  /** Changes newer than the running maximum, in order. */
+  /** Changes that are new, in order. */
   readonly changes: readonly Change[];
   /** The last marker, when there was one. */
   readonly marker: Marker | undefined;
-  /** The running maximum at `end`. */
+  /** Where the filter stands at `end`. */
   readonly sequence: PartitionSequence;
   /** Commit time of the oldest and newest change, or null without changes. */
   readonly oldestMs: number | null;
@@ -43,8 +41,8 @@ export interface Batch {
 export class BatchCutter {
   readonly #id: PartitionId;
   readonly #queue: RecordQueue;
-  readonly #shapes: TableShapes;
-  readonly #filter: SequenceFilter;
+  readonly #reader: TopicReader;
+  readonly #filter: ChangeFilter;
   readonly #limits: BatchLimits;
   #start: number;
   #changes: Change[] = [];
@@ -55,14 +53,14 @@ export class BatchCutter {
   constructor(options: {
     readonly id: PartitionId;
     readonly queue: RecordQueue;
-    readonly shapes: TableShapes;
-    readonly filter: SequenceFilter;
+    readonly reader: TopicReader;
+    readonly filter: ChangeFilter;
     readonly limits: BatchLimits;
     readonly start: number;
   }) {
     this.#id = options.id;
     this.#queue = options.queue;
-    this.#shapes = options.shapes;
+    this.#reader = options.reader;
     this.#filter = options.filter;
     this.#limits = options.limits;
     this.#start = options.start;
@@ -93,16 +91,16 @@ export class BatchCutter {
 
   /** Adds a record to the batch, or answers why it cannot be read. */
   #take(record: RawRecord): RowferryError | undefined {
-    if (record.offset > this.#end) return this.#gap(record.offset);
+    if (record.offset > this.#end && !this.#reader.allowsHoles) return this.#gap(record.offset);
     try {
-      const decoded = decodeRecord(record, this.#shapes);
+      const decoded = this.#reader.decode(record);
       // A zombie's marker of an epoch that is over tells of another past.
       if (decoded.kind === 'marker' && decoded.marker.epoch >= this.#filter.current.epoch)
         this.#marker = decoded.marker;
       if (decoded.kind === 'changes') {
         const { epoch, changes } = decoded.chunk;
         for (const change of changes) {
-          if (this.#filter.accepts(epoch, change.sequence)) this.#changes.push(change);
+          if (this.#filter.accepts(epoch, change)) this.#changes.push(change);
         }
       }
     } catch (error) {

@@ -15,7 +15,6 @@ import type { SourceRouter } from '../routing/router.ts';
 import { Backoff } from '../runtime/backoff.ts';
 import { killPoint } from '../runtime/kill-points.ts';
 import type { PartitionId, Target, Watermark } from '../targets/target.ts';
-import { TableShapes } from '../wire/chunk.ts';
 import type { RawRecord } from '../wire/raw-record.ts';
 import type { Batch, BatchLimits } from './batch.ts';
 import { BatchCutter, OFFSET_LOST_HINT } from './batch.ts';
@@ -26,8 +25,8 @@ import { ParkedKeys } from './parked-keys.ts';
 import { ParkedRetry } from './parked-retry.ts';
 import { PartitionProgress } from './partition-progress.ts';
 import { RecordQueue } from './record-queue.ts';
-import { SequenceFilter } from './sequence-filter.ts';
 import type { TableLocks } from './table-locks.ts';
+import type { TopicReader } from './topic-reader.ts';
 
 /** What the worker asks of the consumer that feeds it. */
 export interface PartitionFeed {
@@ -45,6 +44,7 @@ export interface PartitionWorkerOptions {
   readonly id: PartitionId;
   readonly targets: readonly Target[];
   readonly router: SourceRouter;
+  readonly reader: TopicReader;
   readonly feed: PartitionFeed;
   readonly limits: BatchLimits;
   readonly queueBytes: number;
@@ -95,18 +95,18 @@ export class PartitionWorker {
   }
 
   async #run(signal: AbortSignal): Promise<'lost' | 'stopped'> {
-    const { id, feed, router, limits, onBadRow, locks, log } = this.#options;
+    const { id, feed, router, reader, limits, onBadRow, locks, log } = this.#options;
     const claimed = await this.#claim(signal);
     if (claimed === 'lost') return 'lost';
-    const { owner, states, start, mustReach, filter } = claimed;
+    const { owner, states, start, mustReach, sequence } = claimed;
     if (mustReach - start > LARGEST_GAP) throw tooFarApart(states, mustReach, id);
     await this.#checkBounds(start, mustReach, signal);
     const parked = await this.#readParked();
     const cutter = new BatchCutter({
       id,
       queue: this.#queue,
-      shapes: new TableShapes(),
-      filter,
+      reader,
+      filter: reader.filterFrom(sequence),
       limits,
       start,
     });
@@ -228,7 +228,7 @@ function claimedState(owner: number, targets: readonly Target[], marks: readonly
     start: behind.next,
     /** The first batch reaches what any target has, or had planned to have. */
     mustReach: Math.max(...marks.map((mark) => Math.max(mark.next, mark.plannedEnd ?? 0))),
-    filter: new SequenceFilter(behind.sequence),
+    sequence: behind.sequence,
   };
 }
 

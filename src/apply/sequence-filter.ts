@@ -21,7 +21,7 @@ export class SequenceFilter {
   }
 
   /** True, and the maximum moves, when this change is new. A newer epoch starts a new count: it replays an older past. */
-  accepts(epoch: number, sequence: Sequence): boolean {
+  accepts(epoch: number, { sequence }: { readonly sequence: Sequence }): boolean {
     const { file, end, half } = sequence;
     if (epoch < this.#epoch) return false;
     if (epoch === this.#epoch) {

@@ -33,8 +33,10 @@ export function configCommand(output: Output, env: Readonly<Record<string, strin
   return command;
 }
 
-function summary({ sources, targets, routes }: Config): string {
-  return [count(sources, 'source'), count(targets, 'target'), count(routes, 'route')].join(', ');
+function summary({ sources, debezium, targets, routes }: Config): string {
+  return [count([...sources, ...debezium], 'source'), count(targets, 'target'), count(routes, 'route')].join(
+    ', ',
+  );
 }
 
 function count(list: readonly unknown[], noun: string): string {

@@ -30,9 +30,8 @@ export function statusLines(status: PipelineStatus): string[] {
   }
   for (const source of status.sources) {
     const state = source.state === null ? '' : `  ${source.state}`;
-    lines.push(
-      `source    ${source.name}${state}  epoch ${source.epoch}  ${source.position ?? 'nothing saved yet'}`,
-    );
+    const saved = `  epoch ${source.epoch}  ${source.position ?? 'nothing saved yet'}`;
+    lines.push(`source    ${source.name}${state}${source.isDebezium ? '' : saved}`);
     if (source.error !== null) lines.push(`          ${source.error}`);
   }
   lines.push(

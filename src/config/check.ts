@@ -4,6 +4,8 @@ import { expandBraces } from './braces.ts';
 import { checkRoutes } from './check-routes.ts';
 import { serverOf } from './database-url.ts';
 import { expandTargets } from './expand-targets.ts';
+import { debeziumSourceOptions } from './debezium-options.ts';
+import type { DebeziumSourceOptions } from './debezium-options.ts';
 import { formatPath } from './locate.ts';
 import type { Path, Problem } from './locate.ts';
 import { showSize } from './option-kinds.ts';
@@ -14,6 +16,7 @@ import { routeOptions } from './route-options.ts';
 /** Checks whatever parts of a raw configuration are good in themselves, so that one mistake never hides another. */
 export function crossCheck(raw: unknown): Problem[] {
   const sources = goodEntries(sourceOptions, section(raw, 'sources'));
+  const fed = goodEntries(debeziumSourceOptions, section(raw, 'sources'));
   const written = goodEntries(targetOptions, section(raw, 'targets'));
   const routes = goodItems(routeOptions, section(raw, 'routes'));
   const targets = expandTargets([...written]);
@@ -25,6 +28,7 @@ export function crossCheck(raw: unknown): Problem[] {
     ...checkServerIds(sources),
     ...checkTargetNames(keysOf(section(raw, 'targets'))),
     ...checkDatabases(written),
+    ...checkTopics(fed),
     ...checkRoutes(routes, { sources, targets, names }),
     ...checkSizes(raw),
   ];
@@ -57,6 +61,20 @@ function checkServerIds(sources: ReadonlyMap<string, SourceOptions>): Problem[] 
     const message = `is also the id of source ${other}; choose another: two replicas with one id throw each other out`;
     return [{ path: ['sources', name, 'serverId'], at: 'value' as const, message }];
   });
+}
+
+/** A topic belongs to one source: its rows could not be told apart. */
+function checkTopics(fed: ReadonlyMap<string, DebeziumSourceOptions>): Problem[] {
+  const seen = new Map<string, string>();
+  return [...fed].flatMap(([name, { debezium }]) =>
+    debezium.topics.flatMap((topic, i): Problem[] => {
+      const other = seen.get(topic);
+      seen.set(topic, other ?? name);
+      if (other === undefined) return [];
+      const message = `is also read as source ${other}; name each topic once`;
+      return [{ path: ['sources', name, 'debezium', 'topics', i], at: 'value', message }];
+    }),
+  );
 }
 
 /** Two names for one database would share its watermarks: each would take the other's work as done. */

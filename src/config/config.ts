@@ -4,6 +4,7 @@
  */
 import type { StartFrom } from '../model/position.ts';
 import type { ColumnSpec } from '../routing/columns.ts';
+import type { DebeziumFormat } from '../wire/debezium-record.ts';
 import type { LayoutSettings } from './route-rules.ts';
 import type { Secret } from './secret.ts';
 
@@ -55,6 +56,13 @@ export interface SourceSettings {
   readonly tables: readonly string[];
   readonly startFrom: StartFrom;
   readonly heartbeatMs: number;
+}
+
+/** A source that Debezium captures: its topics are read as they are. */
+export interface DebeziumSettings extends DebeziumFormat {
+  readonly name: string;
+  /** Names and patterns (`topic-pattern.ts`). */
+  readonly topics: readonly string[];
 }
 
 export interface TargetSettings {
@@ -110,7 +118,10 @@ export interface LogSettings {
 export interface Config {
   readonly name: string;
   readonly kafka: KafkaSettings;
+  /** Sources that rowferry captures. */
   readonly sources: readonly SourceSettings[];
+  /** Sources whose rows Debezium brings. */
+  readonly debezium: readonly DebeziumSettings[];
   readonly targets: readonly TargetSettings[];
   readonly routes: readonly RouteSettings[];
   readonly apply: ApplySettings;

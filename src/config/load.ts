@@ -69,7 +69,12 @@ function resolveConfig(options: ConfigOptions, yaml: LocatedYaml, env: Surroundi
       tls: tlsSettings(kafka.tls),
       sasl: kafka.sasl === undefined ? null : { ...kafka.sasl, password: new Secret(kafka.sasl.password) },
     },
-    sources: Object.entries(options.sources).map(([key, source]) => sourceSettings(key, source)),
+    sources: Object.entries(options.sources).flatMap(([key, source]) =>
+      'debezium' in source ? [] : [sourceSettings(key, source)],
+    ),
+    debezium: Object.entries(options.sources).flatMap(([key, source]) =>
+      'debezium' in source ? [{ name: key, ...source.debezium }] : [],
+    ),
     targets: [...expandTargets(Object.entries(options.targets))].map(([key, target]) =>
       targetSettings(key, target),
     ),

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { parseTablePattern } from '../model/table-filter.ts';
 import { parseDatabaseUrl } from './database-url.ts';
+import { debeziumSourceOptions } from './debezium-options.ts';
 import { duration, option, size, text, wholeNumber, yesNo } from './option-kinds.ts';
 import { routeOptions } from './route-options.ts';
 
@@ -228,9 +229,9 @@ export const configOptions = z.strictObject({
   ),
   kafka: kafka.describe('The log between capture and apply.'),
   sources: z
-    .record(nameKey, sourceOptions)
+    .record(nameKey, z.union([sourceOptions, debeziumSourceOptions]))
     .refine((sources) => Object.keys(sources).length > 0, { message: 'needs at least one source' })
-    .describe('Servers to read, by name.'),
+    .describe('What is read, by name: servers, or topics that Debezium writes (`debezium`).'),
   targets: z
     .record(targetKey, targetOptions)
     .refine((targets) => Object.keys(targets).length > 0, { message: 'needs at least one target' })

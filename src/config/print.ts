@@ -16,12 +16,15 @@ export function printConfig(config: Config): string {
       tls: tlsTree(kafka.tls),
       ...(kafka.sasl === null ? { sasl: undefined } : {}),
     },
-    sources: Object.fromEntries(
-      config.sources.map(({ name, url, startFrom, ...rest }) => [
-        name,
-        { ...urlTree(url), ...rest, startFrom: startTree(startFrom) },
-      ]),
-    ),
+    sources: {
+      ...Object.fromEntries(
+        config.sources.map(({ name, url, startFrom, ...rest }) => [
+          name,
+          { ...urlTree(url), ...rest, startFrom: startTree(startFrom) },
+        ]),
+      ),
+      ...Object.fromEntries(config.debezium.map(({ name, ...debezium }) => [name, { debezium }])),
+    },
     targets: Object.fromEntries(
       config.targets.map(({ name, url, ...rest }) => [name, { ...urlTree(url), ...rest }]),
     ),

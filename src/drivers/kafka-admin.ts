@@ -214,6 +214,22 @@ async function settings(
   };
 }
 
+/** The topics that `wants` chooses by name, with what becomes of their old records. */
+export async function listTopics(
+  link: KafkaLink,
+  wants: (topic: string) => boolean,
+): Promise<{ readonly name: string; readonly cleanupPolicy: string }[]> {
+  return withAdmin(link, 'listing topics', async (admin) => {
+    const names = (await admin.listTopics()).filter(wants);
+    const topics: { readonly name: string; readonly cleanupPolicy: string }[] = [];
+    for (const name of names) {
+      const { cleanupPolicy } = await settings(admin, name);
+      topics.push({ name, cleanupPolicy });
+    }
+    return topics;
+  });
+}
+
 /** First and next offset of every partition, in order of partitions. Rejects with ROWFERRY_KAFKA_TOPIC_GONE. */
 export async function topicOffsets(link: KafkaLink, topic: string): Promise<PartitionRange[]> {
   return withAdmin(link, `reading offsets of ${topic}`, async (admin) => {

@@ -11,7 +11,9 @@ export type WireRecord =
   | { readonly kind: 'changes'; readonly chunk: Chunk }
   | { readonly kind: 'marker'; readonly marker: Marker }
   /** A tombstone for log compaction: nothing to apply. */
-  | { readonly kind: 'tombstone' };
+  | { readonly kind: 'tombstone' }
+  /** What another writer's topic holds beside rows (heartbeats, transaction bounds): nothing to apply. */
+  | { readonly kind: 'other' };
 
 /** Decodes a record. Throws ROWFERRY_WIRE_CORRUPT (without the topic, which the caller adds) when it cannot be read. */
 export function decodeRecord(record: RawRecord, shapes: TableShapes): WireRecord {

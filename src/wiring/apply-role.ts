@@ -1,7 +1,9 @@
 /** The apply role: targets opened, layout agreed, partitions applied. */
 import { Applier } from '../apply/applier.ts';
 import type { PartitionStatus } from '../apply/partition-progress.ts';
+import { ownReader } from '../apply/topic-reader.ts';
 import type { Config } from '../config/config.ts';
+import type { KafkaLink } from '../drivers/kafka-client.ts';
 import { GroupConsumer } from '../drivers/kafka-consumer.ts';
 import type { LoadedRoute } from '../config/routes.ts';
 import { loadRoutes } from '../config/routes.ts';
@@ -12,6 +14,7 @@ import { Router } from '../routing/router.ts';
 import { Backoff, sleep } from '../runtime/backoff.ts';
 import { openTarget } from '../targets/open-target.ts';
 import type { Target } from '../targets/target.ts';
+import { debeziumReader, debeziumSourceOf, debeziumTopics } from './debezium-topics.ts';
 import { connectKafka, prepareTopics } from './kafka-parts.ts';
 import { agreeOnLayout } from './layout.ts';
 import { removeDeadMembers } from './member-id.ts';
@@ -22,6 +25,8 @@ import { checkSourceTables, checkTables } from './target-tables.ts';
 const MiB = 1024 * 1024;
 /** How often the tables of coming periods are looked for. */
 const PERIOD_CHECK_MS = 10 * 60_000;
+/** How often topics of Debezium are looked for: each appears with the first row of its table. */
+const TOPIC_CHECK_MS = 5_000;
 
 export class ApplyRole {
   readonly #config: Config;
@@ -54,55 +59,124 @@ export class ApplyRole {
       // What is stored cannot be taken back: only routes that can work get so far.
       await agreeOnLayout(link, config, routes, signal);
       await removeDeadMembers(link, applyGroup(config), this.#log);
-      await this.#apply(link, targets, routes, signal);
+      const ended = new AbortController();
+      const watching = this.#watchPeriods(routes, targets, AbortSignal.any([signal, ended.signal]));
+      try {
+        await this.#applyTopics(link, targets, routes, signal);
+      } finally {
+        ended.abort();
+        await watching;
+      }
     } finally {
       await Promise.all(targets.map(async (target) => await target.close()));
     }
   }
 
-  async #apply(
-    link: ReturnType<typeof connectKafka>,
+  /** Applies all topics; topics of Debezium that appear later are taken up by a new membership of the group. */
+  async #applyTopics(
+    link: KafkaLink,
     targets: readonly Target[],
     routes: readonly LoadedRoute[],
     signal: AbortSignal,
   ): Promise<void> {
+    while (!signal.aborted) {
+      const fed = await this.#debeziumTopics(link, signal);
+      if (fed.length + this.#config.sources.length === 0) {
+        this.#log.info({}, 'none of the topics of Debezium is there yet; waiting for them');
+        await this.#untilNewTopics(link, fed, signal);
+        continue;
+      }
+      const news = new AbortController();
+      const ended = new AbortController();
+      const watching = this.#untilNewTopics(link, fed, AbortSignal.any([signal, ended.signal])).finally(() =>
+        news.abort(),
+      );
+      // Told below, when applying has ended.
+      watching.catch(() => undefined);
+      try {
+        await this.#apply(link, targets, routes, fed, AbortSignal.any([signal, news.signal]));
+      } finally {
+        ended.abort();
+        await watching;
+      }
+    }
+  }
+
+  /** The topics of Debezium now; trouble that passes is waited out. */
+  async #debeziumTopics(link: KafkaLink, signal: AbortSignal): Promise<string[]> {
+    const backoff = new Backoff({ firstMs: 250, maxMs: 15_000 });
+    for (;;) {
+      try {
+        return (await debeziumTopics(link, this.#config)).map(({ topic }) => topic);
+      } catch (thrown) {
+        const error = toRowferryError(thrown, 'looking for topics of Debezium');
+        if (signal.aborted) return [];
+        if (error.action !== 'retry') throw error;
+        this.#log.warn({ code: error.code }, `${error.describe()}; trying again`);
+        await backoff.wait(signal);
+        if (signal.aborted) return [];
+      }
+    }
+  }
+
+  /** Resolves when there is a topic that is not in `known`, or when the signal aborted. */
+  async #untilNewTopics(link: KafkaLink, known: readonly string[], signal: AbortSignal): Promise<void> {
+    for (;;) {
+      await sleep(this.#config.debezium.length === 0 ? PERIOD_CHECK_MS : TOPIC_CHECK_MS, signal);
+      if (signal.aborted) return;
+      const now = await this.#debeziumTopics(link, signal);
+      const added = now.filter((topic) => !known.includes(topic));
+      if (added.length === 0) continue;
+      this.#log.info({ topics: added }, 'topics of Debezium appeared');
+      return;
+    }
+  }
+
+  async #apply(
+    link: KafkaLink,
+    targets: readonly Target[],
+    routes: readonly LoadedRoute[],
+    fed: readonly string[],
+    signal: AbortSignal,
+  ): Promise<void> {
     const config = this.#config;
     const { batchRows, batchBytes, queueBytes, badRows } = config.apply;
-    const sourceOf = new Map(config.sources.map(({ name }) => [sourceTopics(config, name).changes, name]));
+    const own = new Map(config.sources.map(({ name }) => [sourceTopics(config, name).changes, name]));
+    const debeziumOf = debeziumSourceOf(config);
     const router = new Router(
       routes.map(({ rule }) => rule),
       targets.map(({ name }) => name),
     );
-    this.#applier = new Applier(
+    const applier = new Applier(
       {
         targets,
-        routerOf: (topic) => router.of(sourceOf.get(topic) ?? ''),
+        routerOf: (topic) => router.of(own.get(topic) ?? debeziumOf(topic)?.name ?? ''),
+        readerOf: (topic) => {
+          const debezium = own.has(topic) ? undefined : debeziumOf(topic);
+          return debezium === undefined ? ownReader() : debeziumReader(debezium);
+        },
         limits: { rows: batchRows, bytes: batchBytes },
         queueBytes,
         onBadRow: badRows,
-        heartbeatMs: Math.max(...config.sources.map(({ heartbeatMs }) => heartbeatMs)),
+        heartbeatMs: Math.max(0, ...config.sources.map(({ heartbeatMs }) => heartbeatMs)),
         log: this.#log,
       },
       (handlers) =>
         new GroupConsumer(link, {
           groupId: applyGroup(config),
-          topics: [...sourceOf.keys()],
+          topics: [...own.keys(), ...fed],
           sessionTimeoutMs: config.kafka.sessionTimeoutMs,
           // A record that waits keeps its whole fetch in memory: small fetches bound what a few slow partitions hold.
           maxBytes: 4 * MiB,
           maxPartitionBytes: MiB,
+          // The worker of each partition knows whether its topic may have them.
+          allowOffsetHoles: fed.length > 0,
           log: this.#log,
           ...handlers,
         }),
     );
-    const ended = new AbortController();
-    const watching = this.#watchPeriods(routes, targets, AbortSignal.any([signal, ended.signal]));
-    try {
-      await this.#applier.run(signal);
-    } finally {
-      ended.abort();
-      await watching;
-    }
+    this.#applier = applier;
+    await applier.run(signal);
   }
 
   /** Finds columns that the targets lack before rows need them; a source that does not answer is no reason to wait. */

@@ -4,6 +4,7 @@ import { waitForKafka } from '../drivers/kafka-admin.ts';
 import { toRowferryError } from '../errors.ts';
 import { loadRoutes } from '../config/routes.ts';
 import { makeTargets } from './apply-role.ts';
+import { debeziumTopics } from './debezium-topics.ts';
 import { connectKafka } from './kafka-parts.ts';
 import type { Table } from '../model/table.ts';
 import { silentLog } from './silent-log.ts';
@@ -48,6 +49,16 @@ export async function checkPipeline(
     }
     return config.kafka.brokers.join(', ');
   });
+  if (config.debezium.length > 0) {
+    await check('topics of Debezium', async () => {
+      const found = await debeziumTopics(connectKafka(config, 'check', silentLog), config);
+      for (const { name } of config.debezium) {
+        if (!found.some(({ source }) => source.name === name))
+          print(`warning source ${name}: none of its topics is there yet`);
+      }
+      return `${found.length}`;
+    });
+  }
   for (const target of makeTargets(config, silentLog)) {
     await check(`target ${target.name}`, async () => {
       try {

@@ -5,6 +5,7 @@ import { topicOffsets } from '../drivers/kafka-admin.ts';
 import { formatPosition } from '../model/position.ts';
 import type { Watermark } from '../targets/target.ts';
 import { makeTargets } from './apply-role.ts';
+import { debeziumTopics } from './debezium-topics.ts';
 import { connectKafka, readTopic } from './kafka-parts.ts';
 import { sourceTopics } from './names.ts';
 import { silentLog } from './silent-log.ts';
@@ -12,6 +13,8 @@ import { readStatus } from './status-file.ts';
 
 export interface SourceState {
   readonly name: string;
+  /** Debezium captures it: of positions only Debezium knows. */
+  readonly isDebezium: boolean;
   readonly state: string | null;
   readonly epoch: number;
   readonly position: string | null;
@@ -58,35 +61,51 @@ export async function pipelineStatus(config: Config, signal: AbortSignal): Promi
     const parked = (await Promise.all(targets.map(async (target) => await target.parked()))).flat();
     const sources: SourceState[] = [];
     const partitions: PartitionSummary[] = [];
+    const addPartitions = async (topic: string): Promise<void> => {
+      for (const { partition, high } of await topicOffsets(link, topic)) {
+        const next = smallest(marks, topic, partition, targets.length);
+        const now = live?.partitions.find((found) => found.topic === topic && found.partition === partition);
+        partitions.push({
+          topic,
+          partition,
+          next,
+          high,
+          behind: next === null ? null : high - next,
+          parked: parked.filter((entry) => entry.topic === topic && entry.partition === partition).length,
+          lagMs: now?.lagMs ?? null,
+          state: now?.state ?? null,
+          error: now?.error ?? null,
+        });
+      }
+    };
     for (const { name } of config.sources) {
       const { changes, checkpoints } = sourceTopics(config, name);
       const state = readCheckpointLog(await readTopic(link, checkpoints, signal));
       const capture = captures.find(({ source }) => source === name);
       sources.push({
         name,
+        isDebezium: false,
         state: capture?.state ?? null,
         epoch: state.epoch,
         position: state.position === null ? null : formatPosition(state.position),
         savedMs: state.savedMs,
         error: capture?.error ?? null,
       });
-      for (const { partition, high } of await topicOffsets(link, changes)) {
-        const next = smallest(marks, changes, partition, targets.length);
-        const now = live?.partitions.find(
-          (found) => found.topic === changes && found.partition === partition,
-        );
-        partitions.push({
-          topic: changes,
-          partition,
-          next,
-          high,
-          behind: next === null ? null : high - next,
-          parked: parked.filter((entry) => entry.topic === changes && entry.partition === partition).length,
-          lagMs: now?.lagMs ?? null,
-          state: now?.state ?? null,
-          error: now?.error ?? null,
-        });
-      }
+      await addPartitions(changes);
+    }
+    const fed = await debeziumTopics(link, config);
+    for (const { name } of config.debezium) {
+      const topics = fed.filter(({ source }) => source.name === name);
+      sources.push({
+        name,
+        isDebezium: true,
+        state: `${topics.length} topics of Debezium`,
+        epoch: 0,
+        position: null,
+        savedMs: null,
+        error: null,
+      });
+      for (const { topic } of topics) await addPartitions(topic);
     }
     const daemon =
       live === undefined

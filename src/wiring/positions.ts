@@ -78,9 +78,13 @@ function chooseSource(config: Config, wanted: string | undefined): string {
   if (chosen !== undefined && names.includes(chosen)) return chosen;
   throw new RowferryError(
     'ROWFERRY_CONFIG_INVALID',
-    chosen === undefined ? 'several sources: which one?' : `there is no source ${chosen}`,
+    chosen === undefined
+      ? names.length === 0
+        ? 'this pipeline captures no source: positions are saved by whoever captures'
+        : 'several sources: which one?'
+      : `there is no source ${chosen} that rowferry captures`,
     {
-      hint: `say --source with one of: ${names.join(', ')}`,
+      hint: names.length === 0 ? 'ask Debezium' : `say --source with one of: ${names.join(', ')}`,
     },
   );
 }

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { BatchCutter } from '../../../src/apply/batch.ts';
 import { RecordQueue } from '../../../src/apply/record-queue.ts';
-import { SequenceFilter } from '../../../src/apply/sequence-filter.ts';
+import { ownReader } from '../../../src/apply/topic-reader.ts';
 import type { Table } from '../../../src/model/table.ts';
-import { ChunkBuilder, TableShapes } from '../../../src/wire/chunk.ts';
+import { ChunkBuilder } from '../../../src/wire/chunk.ts';
 import { encodeMarker } from '../../../src/wire/marker.ts';
 import type { RawRecord } from '../../../src/wire/raw-record.ts';
 
@@ -35,8 +35,8 @@ function cutterOf(
     cutter: new BatchCutter({
       id: { topic: 'top', partition: 3 },
       queue,
-      shapes: new TableShapes(),
-      filter: new SequenceFilter(options.seen ?? NOTHING),
+      reader: ownReader(),
+      filter: ownReader().filterFrom(options.seen ?? NOTHING),
       limits: { rows: options.rows ?? 1000, bytes: 1e9 },
       start: options.start ?? 0,
     }),
