@@ -1,17 +1,17 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cached, exists } from './cache.ts';
+import { exists } from './cache.ts';
 import { copyDataTemplate } from './data-template.ts';
 import { freePort } from './free-port.ts';
+import { fetchJars, findJava, LOG4J_BINDING } from './java.ts';
 import type { NativeBlueprint } from './native-server.ts';
 import { notice } from './notice.ts';
-import { findOnPath, runCommand } from './run-command.ts';
+import { runCommand } from './run-command.ts';
 import { messageOf, SandboxError } from './sandbox-error.ts';
 import { serverIdentity } from './server-identity.ts';
 import { localAddress, type ServerRequest } from './server.ts';
 
 export const KAFKA_VERSION = '4.3.0';
-const LOG4J_VERSION = '2.25.4';
 const CLUSTER_ID = 'rowferrySandboxKafka00';
 
 /** Properties of every Kafka of the sandbox; the containers of `docker-provider.ts` get the same. */
@@ -34,23 +34,11 @@ export const KAFKA_PROPERTIES: Readonly<Record<string, string>> = {
   'group.min.session.timeout.ms': '1000',
 };
 
-const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>rowferry</groupId>
-  <artifactId>sandbox-kafka</artifactId>
-  <version>1</version>
-  <packaging>pom</packaging>
-  <dependencies>
-    ${dependency('org.apache.kafka', 'kafka_2.13', KAFKA_VERSION)}
-    ${dependency('org.apache.kafka', 'kafka-tools', KAFKA_VERSION)}
-    ${dependency('org.apache.logging.log4j', 'log4j-slf4j-impl', LOG4J_VERSION)}
-  </dependencies>
-</project>
-`;
-
-function dependency(group: string, artifact: string, version: string): string {
-  return `<dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version></dependency>`;
-}
+const ARTIFACTS = [
+  `org.apache.kafka:kafka_2.13:${KAFKA_VERSION}`,
+  `org.apache.kafka:kafka-tools:${KAFKA_VERSION}`,
+  LOG4J_BINDING,
+];
 
 /** Prepares a single-node Kafka (broker and controller in one) below `home`, which belongs to the servers' user. */
 export async function prepareKafka(request: ServerRequest, home: string): Promise<NativeBlueprint> {
@@ -108,22 +96,10 @@ async function format(java: string, libraries: string, dataDir: string, workDir:
   );
 }
 
-async function findJava(): Promise<string> {
-  const home = process.env['JAVA_HOME'];
-  const java = home === undefined || home === '' ? findOnPath('java') : join(home, 'bin', 'java');
-  const remedy = 'install a Java 17 runtime or newer, start Docker, or set ROWFERRY_SANDBOX_KAFKA_URL';
-  if (java === undefined) throw new SandboxError('Kafka needs Java and there is none on PATH', remedy);
-  // "java.specification.version" prints on standard error, with everything else that this option shows.
-  const version = await runCommand('/bin/sh', ['-c', '"$0" -XshowSettings:properties -version 2>&1', java]);
-  const major = Number(/java\.specification\.version = (\d+)/.exec(version)?.[1] ?? 0);
-  if (major < 17) throw new SandboxError(`Kafka needs Java 17 or newer; ${java} is ${major}`, remedy);
-  return java;
-}
-
 /** The folder with Kafka's jars: from Maven, else those of an unpacked Kafka named by `KAFKA_HOME`. */
 async function findLibraries(): Promise<string> {
   try {
-    return join(await fetchLibraries(), 'libs');
+    return await fetchJars(`kafka-${KAFKA_VERSION}`, `Kafka ${KAFKA_VERSION}`, ARTIFACTS);
   } catch (error) {
     const home = process.env['KAFKA_HOME'];
     if (home !== undefined && (await exists(join(home, 'libs')))) {
@@ -136,17 +112,4 @@ async function findLibraries(): Promise<string> {
       error,
     );
   }
-}
-
-function fetchLibraries(): Promise<string> {
-  return cached(`maven-kafka-${KAFKA_VERSION}`, async (folder) => {
-    if (findOnPath('mvn') === undefined) throw new Error('there is no mvn on PATH');
-    notice(`fetching Kafka ${KAFKA_VERSION} (once)`);
-    const pom = join(folder, 'pom.xml');
-    await writeFile(pom, POM);
-    await mkdir(join(folder, 'libs'));
-    const goal = 'dependency:copy-dependencies';
-    await runCommand('mvn', ['-q', '-B', '-f', pom, goal, `-DoutputDirectory=${join(folder, 'libs')}`]);
-    await runCommand('chmod', ['-R', 'a+rX', folder]);
-  });
 }

@@ -77,7 +77,7 @@ function readerFor(column: string, type: ColumnType, form: ValueForm): ValueRead
     );
   }
   return PLACEHOLDER_FORMS.has(form.kind)
-    ? (value) => (isPlaceholder(value) ? undefined : read(value))
+    ? (value, isStreamed) => (isPlaceholder(value) ? undefined : read(value, isStreamed))
     : read;
 }
 
@@ -129,7 +129,8 @@ const LOGICAL: Readonly<Record<string, TypedForm>> = {
 
 const PLAIN: Readonly<Record<string, TypedForm>> = {
   int8: { type: 'tinyint', form: { kind: 'number' } },
-  int16: { type: 'smallint', form: { kind: 'number' } },
+  // TINYINT or SMALLINT: the former may be a boolean at PostgreSQL, which takes 0 and 1 alone.
+  int16: { type: 'tinyint', form: { kind: 'number' } },
   int32: { type: 'int', form: { kind: 'number' } },
   int64: { type: 'bigint', form: { kind: 'number' } },
   float: { type: 'float', form: { kind: 'number' } },
@@ -149,13 +150,12 @@ function formOf({ type, name, parameters = {} }: ConnectField): TypedForm {
   return PLAIN[type] ?? { type, form: OPAQUE };
 }
 
-/** Without a precision it is a BIGINT UNSIGNED in the mode `precise`. */
+/** Without digits behind the point it may be a BIGINT UNSIGNED in the mode `precise`: as whole digits it fits both. */
 function decimalForm(parameters: Readonly<Record<string, string>>): TypedForm {
   const scale = Number(parameters['scale'] ?? 0);
-  const precision = parameters['connect.decimal.precision'];
-  const isBigint = precision === undefined && scale === 0;
+  const precision = parameters['connect.decimal.precision'] ?? '65';
   return {
-    type: isBigint ? 'bigint unsigned' : `decimal(${precision ?? 65},${scale})`,
+    type: scale === 0 ? 'bigint' : `decimal(${precision},${scale})`,
     form: { kind: 'unscaled', scale },
   };
 }
@@ -171,7 +171,7 @@ function propagatedType({ parameters = {} }: ConnectField): ColumnType | undefin
   const scale = parameters['__debezium.source.column.scale'];
   const unsigned = / unsigned/.test(written) ? ' unsigned' : '';
   if (name === 'decimal' && length !== undefined) return `decimal(${length},${scale ?? 0})`;
-  if (name === 'bit') return `bit(${length ?? 1})`;
+  if (name === 'bit' || name === 'binary') return `${name}(${length ?? 1})`;
   if (/^(?:datetime|timestamp|time)$/.test(name)) return `${name}(${length ?? 0})`;
   const type = `${name}${unsigned}`;
   return parseSourceType(type) === undefined ? undefined : type;
@@ -230,9 +230,13 @@ function bytesForm({ binaryHandlingMode }: DebeziumModes): ValueForm {
 }
 
 /** Reads a value of a column, NULL included. Throws ROWFERRY_WIRE_CORRUPT, which never quotes the value. */
-export function readValue({ name, type, read }: DebeziumColumn, value: unknown): WireValue {
+export function readValue(
+  { name, type, read }: DebeziumColumn,
+  value: unknown,
+  isStreamed: boolean,
+): WireValue {
   if (value === null) return null;
-  const wire = read(value);
+  const wire = read(value, isStreamed);
   if (wire !== undefined) return wire;
   const unavailable = isPlaceholder(value);
   throw new RowferryError(

@@ -250,8 +250,9 @@ function sequenceOf({ file, pos, row }: Fields, isDelete: boolean): Change['sequ
 function imagesOf({ op, before, after }: Envelope, shape: Shape): Pick<Change, 'before' | 'after'> {
   switch (op) {
     case 'c':
-    case 'r':
       return { before: null, after: imageOf(after, shape) };
+    case 'r':
+      return { before: null, after: imageOf(after, shape, false) };
     case 'd':
       return { before: imageOf(before, shape), after: null };
     case 'u': {
@@ -266,7 +267,7 @@ function imagesOf({ op, before, after }: Envelope, shape: Shape): Pick<Change, '
   }
 }
 
-function imageOf(image: unknown, { columns }: Shape): Row {
+function imageOf(image: unknown, { columns }: Shape, isStreamed = true): Row {
   if (!isFields(image)) {
     throw new RowferryError('ROWFERRY_WIRE_CORRUPT', 'the record lacks an image of the row', {
       hint: 'let the source log whole rows (binlog_row_image=FULL)',
@@ -275,7 +276,7 @@ function imageOf(image: unknown, { columns }: Shape): Row {
   return columns.map((column) => {
     const value = image[column.name];
     if (value === undefined) throw unknownForm('its row lacks a column').at({ column: column.name });
-    return readValue(column, value);
+    return readValue(column, value, isStreamed);
   });
 }
 

@@ -25,8 +25,11 @@ export type ValueForm =
   /** What rowferry does not ferry: it may travel up to a route that leaves the column out. */
   | { readonly kind: 'opaque' };
 
-/** Reads one value that is not null; undefined when it is not in the form that was promised. */
-export type ValueReader = (value: unknown) => WireValue | undefined;
+/**
+ * Reads one value that is not null; undefined when it is not in the form that was promised. `isStreamed`: it was read from the
+ * binlog, not from the table, which the connector does by other ways.
+ */
+export type ValueReader = (value: unknown, isStreamed: boolean) => WireValue | undefined;
 
 type ReaderMaker = (form: ValueForm, type: SourceType) => ValueReader | undefined;
 
@@ -69,8 +72,14 @@ const MAKERS: Readonly<Record<Family, ReaderMaker>> = {
     if (form.kind === 'iso') return (value) => isoTime(value, digits);
     return form.kind === 'units' ? (value) => time(value, form.digits, digits) : undefined;
   },
-  year: ({ kind }) => (kind === 'number' ? integer : undefined),
-  enum: textOnly,
+  // 0000 is stored as 0, and a streamed one comes as 1900 + 0, which is no year of MySQL.
+  year: ({ kind }) => (kind === 'number' ? (value) => (value === 1900 ? 0 : integer(value)) : undefined),
+  // From the binlog a comma in a label comes escaped.
+  enum: ({ kind }) =>
+    kind === 'text'
+      ? (value, isStreamed) =>
+          typeof value !== 'string' ? undefined : isStreamed ? value.replaceAll('\\,', ',') : value
+      : undefined,
   set: textOnly,
   json: textOnly,
 };

@@ -1,7 +1,8 @@
 /**
  * The `row` record format: one record a row in Debezium's JSON envelope, so that other consumers can read the topic.
  *
- * - Key: JSON object of the primary key columns. Value: `before`, `after`, `source`, `op` (`c`, `u`, `d`), `ts_ms`.
+ * - Key: JSON object of the primary key columns. Value: every field that Debezium writes, in its order. Of `source` `pos` is
+ *   where the rows event ends and `file` the number of the binlog file; server, GTID, thread and query are not told.
  * - Values are in rowferry's wire form (`model/table.ts`): 64-bit integers, decimals and temporals are exact strings.
  * - A row of a snapshot has the operation `r`.
  * - The header `rowferry` carries what the envelope has no place for: epoch, incarnation, sequence, whether an update made a
@@ -35,12 +36,12 @@ interface Header {
 /** Encodes changes of one source, one record each. Keeps the text of each shape, which every record repeats. */
 export class RowRecordEncoder {
   readonly #writer: Writer;
-  readonly #source: string;
+  readonly #name: string;
   readonly #shapes = new WeakMap<Table, string>();
 
   constructor(writer: Writer, source: string) {
     this.#writer = writer;
-    this.#source = source;
+    this.#name = JSON.stringify(source);
   }
 
   encode(change: Change, nowMs: number): RowRecord {
@@ -48,28 +49,21 @@ export class RowRecordEncoder {
     const image = (after ?? before)!;
     const key: Record<string, WireValue> = {};
     for (const index of table.key) key[table.columns[index]!.name] = image[index] ?? null;
-    const value = {
-      before: before && asObject(table, before),
-      after: after && asObject(table, after),
-      source: {
-        connector: 'rowferry',
-        name: this.#source,
-        ts_ms: timeMs,
-        snapshot: String(snapshot === 'row'),
-        db: table.schema,
-        table: table.name,
-        pos: sequence.end,
-        row: sequence.half >> 1,
-      },
-      transaction: null,
-      op: operationOf(change),
-      ts_ms: nowMs,
-    };
+    const images = [before, after].map((row) => JSON.stringify(row && asObject(table, row)));
+    const source = [
+      `"version":"1","connector":"rowferry","name":${this.#name},"ts_ms":${timeMs},"snapshot":"${snapshot === 'row'}"`,
+      `"db":${JSON.stringify(table.schema)},"sequence":null,${finerTimes(timeMs)},"table":${JSON.stringify(table.name)}`,
+      `"server_id":0,"gtid":null,"file":"${String(sequence.file).padStart(6, '0')}","pos":${sequence.end}`,
+      `"row":${sequence.half >> 1},"thread":null,"query":null`,
+    ].join(',');
+    const value =
+      `{"before":${images[0]},"after":${images[1]},"source":{${source}},"transaction":null,` +
+      `"op":"${operationOf(change)}","ts_ms":${nowMs},${finerTimes(nowMs)}}`;
     const { epoch, incarnation } = this.#writer;
     const head = `{"e":${epoch},"i":${incarnation},"f":${sequence.file},"p":${sequence.end},"h":${sequence.half},${snapshot === 'window' ? '"w":1,' : ''}"t":`;
     return {
       key: Buffer.from(JSON.stringify(key)),
-      value: Buffer.from(JSON.stringify(value)),
+      value: Buffer.from(value),
       headers: { [HEADER]: Buffer.from(`${head}${this.#shapeText(table)}}`) },
     };
   }
@@ -115,6 +109,12 @@ export function decodeRowRecord(record: RawRecord, parsed: unknown, shapes: Tabl
 function operationOf({ before, after, snapshot }: Change): 'c' | 'r' | 'u' | 'd' {
   if (before === null) return snapshot === 'row' ? 'r' : 'c';
   return after === null ? 'd' : 'u';
+}
+
+/** A time as Debezium repeats it. As text: nanoseconds are too long for a number. */
+function finerTimes(ms: number): string {
+  const whole = Math.floor(ms);
+  return whole === 0 ? '"ts_us":0,"ts_ns":0' : `"ts_us":${whole}000,"ts_ns":${whole}000000`;
 }
 
 function readHeader(bytes: Buffer): Header {
