@@ -34,6 +34,8 @@ export interface KafkaConnectOptions {
 /** A worker of Kafka Connect in standalone mode as a child process that can be killed and started again. */
 export class KafkaConnect {
   readonly logFile: string;
+  /** Written at each save of offsets: what Debezium repeats after a kill begins there. */
+  readonly offsetsFile: string;
   readonly #java: string;
   readonly #libraries: string;
   readonly #folder: string;
@@ -54,6 +56,7 @@ export class KafkaConnect {
     this.#url = `http://127.0.0.1:${port}`;
     this.#connectors = Object.keys(connectors);
     this.logFile = join(folder, 'connect.log');
+    this.offsetsFile = join(folder, 'offsets');
   }
 
   /** Fetches what it needs (once) and writes its properties. */
