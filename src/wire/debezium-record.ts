@@ -3,10 +3,11 @@
  * (`{"schema": …, "payload": …}`) or without.
  *
  * - A key change comes as a delete and an insert, which is what it is here too (I-2); the tombstone between them says nothing.
- * - `source.file`, `source.pos` (where the rows event *starts*) and `source.row` name the change (I-3); `server_id` is its
- *   epoch. `DebeziumFilter` knows what that order is worth.
+ * - `source.file`, `source.pos` (where the rows event *starts*) and `source.row` name the change (I-3); connector
+ *   and server are its epoch. `DebeziumFilter` knows what that order is worth.
  * - What is no row (heartbeats, transaction bounds, schema changes) is passed over; any other form is refused.
  */
+import { createHash } from 'node:crypto';
 import { RowferryError } from '../errors.ts';
 import type { Change } from '../model/change.ts';
 import { binlogFileNumber } from '../model/position.ts';
@@ -40,7 +41,7 @@ interface Envelope {
   readonly source: Fields;
 }
 
-/** Schemas change seldom; a topic of many tables has one for each. */
+/** Of schemas, shapes and writers. Schemas change seldom; a topic of many tables has one for each. */
 const KNOWN_LIMIT = 256;
 
 /** Reads the records of one partition. Shapes keep their identity from record to record. */
@@ -49,6 +50,7 @@ export class DebeziumDecoder {
   readonly #values = new SchemaTexts();
   readonly #keys = new SchemaTexts();
   readonly #shapes = new Map<string, Shape>();
+  readonly #writers = new Map<string, number>();
   /** Each schema object, by the order in which it was met. */
   readonly #schemaIds = new WeakMap<object, number>();
   #schemaCount = 0;
@@ -95,10 +97,27 @@ export class DebeziumDecoder {
         ...imagesOf(envelope, shape),
         ...(isSnapshot ? { snapshot: 'row' as const } : {}),
       };
-      return { epoch: Number(server) + 1, incarnation: 0, changes: [change] };
+      return {
+        epoch: this.#writer(String(source['name']), Number(server)),
+        incarnation: 0,
+        changes: [change],
+      };
     } catch (error) {
       throw error instanceof RowferryError ? error.at({ table: place }) : error;
     }
+  }
+
+  /** A number for connector and server: positions of two connectors, also of one server, have no common order. */
+  #writer(connector: string, server: number): number {
+    const name = `${server}\0${connector}`;
+    let writer = this.#writers.get(name);
+    if (writer === undefined) {
+      // 48 bits, so that no two are alike; 0 stands for nothing seen yet.
+      writer = createHash('sha256').update(name).digest().readUIntBE(0, 6) + 1;
+      if (this.#writers.size >= KNOWN_LIMIT) this.#writers.clear();
+      this.#writers.set(name, writer);
+    }
+    return writer;
   }
 
   #shape(name: Pick<Table, 'schema' | 'name'>, schema: unknown, envelope: Envelope, key: Buffer): Shape {

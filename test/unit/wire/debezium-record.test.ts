@@ -32,7 +32,7 @@ describe('a record of Debezium', () => {
         ],
         key: [0],
       },
-      epoch: 6,
+      epoch: expect.any(Number),
       sequence: { file: 42, end: 1234, half: 1 },
       timeMs: 1_700_000_000_123,
       before: null,
@@ -46,7 +46,15 @@ describe('a record of Debezium', () => {
     const update = changeOf(bare(envelope({ op: 'u', before, after: ROW, source: { row: 3 } })));
     expect(update).toMatchObject({ before: [1, null], after: [1, 'new'], sequence: { half: 7 } });
     const read = envelope({ op: 'r', after: ROW, source: { snapshot: 'first', server_id: 0, pos: 9 } });
-    expect(changeOf(bare(read))).toMatchObject({ snapshot: 'row', after: [1, 'new'], epoch: 1 });
+    expect(changeOf(bare(read))).toMatchObject({ snapshot: 'row', after: [1, 'new'] });
+  });
+
+  it('tells writers apart: connectors and servers', () => {
+    const epochOf = (source: object): number =>
+      changeOf(bare(envelope({ op: 'c', after: ROW, source }))).epoch;
+    expect(epochOf({ pos: 99 })).toBe(epochOf({}));
+    expect(new Set([{}, { server_id: 6 }, { name: 'other' }].map(epochOf)).size).toBe(3);
+    expect(Number.isSafeInteger(epochOf({}))).toBe(true);
   });
 
   it('of a key change is a delete before an insert, by their sequences too', () => {
