@@ -146,7 +146,9 @@ describe('a snapshot', () => {
       const selling = (async () => {
         while (!stop.signal.aborted) {
           const from = random.between(0, 5_900);
-          await pipeline.write(`UPDATE goods SET stock = stock + 1 WHERE id BETWEEN ${from} AND ${from + 60}`);
+          await pipeline.write(
+            `UPDATE goods SET stock = stock + 1 WHERE id BETWEEN ${from} AND ${from + 60}`,
+          );
           // More than the targets take would hold the copy up for as long as it lasts.
           await sleep(20);
         }
