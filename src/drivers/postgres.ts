@@ -27,7 +27,10 @@ export interface PostgresOptions {
 export interface PostgresStatement {
   readonly text: string;
   readonly values?: readonly (string | null)[];
-  /** A named statement that is used often is parsed once for each connection; one name always means one text. */
+  /**
+   * A named statement that is used often is parsed once for each connection; one name always means one text, and the text is
+   * one statement.
+   */
   readonly name?: string;
 }
 
@@ -110,6 +113,8 @@ export class PostgresConnection implements PooledConnection {
       const answer = await this.#raw.query({
         text,
         ...(values === undefined ? {} : { values: values as (string | null)[] }),
+        // Prepared or not, a statement with a name is one: nothing can be hung on behind it.
+        ...(name === undefined ? {} : { queryMode: 'extended' }),
         ...(name !== undefined && this.#statements.use(name) ? { name } : {}),
       });
       // Several statements in one text answer with several results; the last one counts.
