@@ -14,6 +14,7 @@ import { planCommand } from './cli/plan.ts';
 import { positionsCommand, replayCommand } from './cli/positions.ts';
 import { routeCommand } from './cli/route.ts';
 import { runCommand } from './cli/run.ts';
+import { snapshotCommand } from './cli/snapshot.ts';
 import { schemaCommand } from './cli/schema.ts';
 import { statusCommand } from './cli/status.ts';
 import { toRowferryError } from './errors.ts';
@@ -51,6 +52,7 @@ function program(): Command {
   root.addCommand(statusCommand(context));
   root.addCommand(positionsCommand(context));
   root.addCommand(replayCommand(context));
+  root.addCommand(snapshotCommand(context));
   root.addCommand(parkedCommand(context));
   root.addCommand(ddlCommand(context));
   root.addCommand(schemaCommand(context));

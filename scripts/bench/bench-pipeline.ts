@@ -71,12 +71,14 @@ export class BenchPipeline {
     readonly target: SandboxServer;
     readonly shards: number;
     readonly brokers: readonly string[];
-    readonly gtid: string;
+    /** Where it begins; with `snapshot` it copies what the tables hold. */
+    readonly startFrom: { readonly gtid: string } | 'snapshot';
+    readonly snapshot?: Readonly<Record<string, unknown>>;
     readonly format: 'chunk' | 'row';
     readonly parent: string;
     readonly profile: boolean;
   }): Promise<BenchPipeline> {
-    const { name, source, target, shards, brokers, gtid, format } = options;
+    const { name, source, target, shards, brokers, startFrom, format } = options;
     const folder = join(options.parent, name);
     mkdirSync(folder);
     const databases = shards === 1 ? [name] : Array.from({ length: shards }, (_, i) => `${name}_${i}`);
@@ -94,13 +96,14 @@ export class BenchPipeline {
       name,
       kafka: { brokers, replicationFactor: 1, format },
       sources: {
-        main: { url: source.url, serverId: 4711, tables: [`${SOURCE_DATABASE}.*`], startFrom: { gtid } },
+        main: { url: source.url, serverId: 4711, tables: [`${SOURCE_DATABASE}.*`], startFrom },
       },
       targets: Object.fromEntries(targets) as object,
       routes: TABLES.map(({ table, by }) => ({
         from: `${SOURCE_DATABASE}.${table}`,
         ...(shards === 1 ? { target: on[0] } : { shards: { by, algorithm: 'modulo', on } }),
       })),
+      ...(options.snapshot === undefined ? {} : { snapshot: options.snapshot }),
       runDir: 'run',
       log: { format: 'json' },
     };

@@ -16,9 +16,11 @@ import { measureDistribution } from './distribution.ts';
 import { measureBacklog, measureLatency, type BacklogFigures, type LatencyFigures } from './measure.ts';
 import { profileReport } from './profile-report.ts';
 import { measureRouting } from './routing.ts';
+import { measureSnapshot } from './snapshot.ts';
 
 const USAGE = `usage: npm run bench -- [--only mixed|inserts|latency] [--rows 300000] [--rounds 1] [--seconds 20]
                         [--format chunk|row] [--profile] [--shards 4]
+       npm run bench -- --snapshot [--rows 2000000]
        npm run bench -- --distribution | --routing
 
   --only      one workload
@@ -27,6 +29,7 @@ const USAGE = `usage: npm run bench -- [--only mixed|inserts|latency] [--rows 30
   --seconds   how long latency is measured
   --format    record format in Kafka
   --shards    the mixed backlog alone: in turn to one database and sharded over so many of the same server; prints the ratio
+  --snapshot  copy a table of so many rows while single changes are timed: at full speed, and gently
   --profile   profile the daemon and print where its time goes (slows it down)
 
   --distribution   spread of 100 million ids over 64 databases with 64 tables; no servers
@@ -54,6 +57,8 @@ interface Options {
   readonly profile: boolean;
   /** 1: nothing is sharded. */
   readonly shards: number;
+  /** Copies a table, and nothing else. */
+  readonly snapshot: boolean;
 }
 
 function readOptions(args: readonly string[]): Options | string {
@@ -65,9 +70,10 @@ function readOptions(args: readonly string[]): Options | string {
     format: { type: 'string', default: 'chunk' },
     profile: { type: 'boolean', default: false },
     shards: { type: 'string', default: '1' },
+    snapshot: { type: 'boolean', default: false },
   } as const;
   try {
-    const { format, profile, ...given } = parseArgs({ args: [...args], options }).values;
+    const { format, profile, snapshot, ...given } = parseArgs({ args: [...args], options }).values;
     const shards = Number(given.shards);
     if (!(Number.isInteger(shards) && shards >= 1 && shards <= 16)) return '--shards is a number of 1 to 16';
     const only = given.only ?? (shards > 1 ? 'mixed' : undefined);
@@ -78,7 +84,7 @@ function readOptions(args: readonly string[]): Options | string {
     const [rows, rounds, seconds] = [Number(given.rows), Number(given.rounds), Number(given.seconds)];
     if (!(rows >= 1_000) || !(rounds >= 1) || !(seconds >= 1))
       return 'rows (1,000 or more), rounds and seconds are numbers';
-    return { workloads, rows, rounds, seconds, format, profile, shards };
+    return { workloads, rows, rounds, seconds, format, profile, shards, snapshot };
   } catch (error) {
     return (error as Error).message;
   }
@@ -170,7 +176,7 @@ async function measure(
     target,
     shards,
     brokers: sandbox.brokers,
-    gtid: source.gtid,
+    startFrom: { gtid: source.gtid },
     format,
     parent,
     profile,
@@ -284,7 +290,8 @@ if (typeof options === 'string') {
   // Servers and daemon end with this process; an interrupted benchmark has nothing to save.
   process.once('SIGINT', () => process.exit(130));
   try {
-    if (options !== undefined) await bench(options);
+    if (options?.snapshot === true) await measureSnapshot(options.rows, options.profile);
+    else if (options !== undefined) await bench(options);
     else pure?.(say);
   } catch (error) {
     console.error((error as Error).message);

@@ -77,7 +77,9 @@ export async function measureLatency(pipeline: BenchPipeline, seconds: number): 
   try {
     await daemon.untilRunning(START_TIMEOUT_MS);
     const load = steadyInserts(pipeline.sourceUrl, ROWS_PER_SECOND, stop.signal);
-    const probing = sleep(WARM_UP_MS).then(async () => await probe(pipeline, daemon, seconds));
+    const probes = Math.round((seconds * 1_000) / PROBE_EVERY_MS);
+    const goesOn = (sent: number): boolean => sent < probes;
+    const probing = sleep(WARM_UP_MS).then(async () => await probe(pipeline, daemon, { firstId: 0, goesOn }));
     const latencies = await Promise.race([
       probing,
       load.then(() => Promise.reject(new Error('the load ended early'))),
@@ -98,13 +100,16 @@ export async function measureLatency(pipeline: BenchPipeline, seconds: number): 
 }
 
 /** Writes a probe row now and then and looks for it at the target all the time. */
-async function probe(pipeline: BenchPipeline, daemon: Daemon, seconds: number): Promise<number[]> {
+async function probe(
+  pipeline: BenchPipeline,
+  daemon: Daemon,
+  { firstId, goesOn }: { readonly firstId: number; readonly goesOn: (sent: number) => boolean },
+): Promise<number[]> {
   const committedMs = new Map<number, number>();
   const latencies: number[] = [];
   const pending = { writing: true };
   const write = withConnection(pipeline.sourceUrl, async (connection) => {
-    const count = Math.round((seconds * 1_000) / PROBE_EVERY_MS);
-    for (let id = 0; id < count; id++) {
+    for (let id = firstId; goesOn(id - firstId); id++) {
       await connection.query('INSERT INTO probe VALUES (?)', [id]);
       committedMs.set(id, performance.now());
       await sleep(PROBE_EVERY_MS);
@@ -134,6 +139,44 @@ async function probe(pipeline: BenchPipeline, daemon: Daemon, seconds: number): 
   });
   await Promise.all([write, watch]);
   return latencies;
+}
+
+export interface CopyFigures {
+  readonly rows: number;
+  readonly seconds: number;
+  readonly rowsPerSecond: number;
+  /** Of single changes that were made meanwhile. */
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly peakRssMb: number;
+}
+
+/** Copies what the source holds while probes are written; the time runs from the first row at the target to the last. */
+export async function measureCopy(
+  pipeline: BenchPipeline,
+  rows: number,
+  firstId: number,
+): Promise<CopyFigures> {
+  const daemon = pipeline.start();
+  let isOver = false;
+  try {
+    await daemon.untilRunning(START_TIMEOUT_MS);
+    const probing = probe(pipeline, daemon, { firstId, goesOn: () => !isOver });
+    const [firstMs, lastMs] = await withConnection(pipeline.targetUrl, async (connection) => [
+      await seen(connection, daemon, pipeline.startedQuery, 1, START_TIMEOUT_MS),
+      await seen(connection, daemon, pipeline.doneQuery, DONE_ROWS, BACKLOG_TIMEOUT_MS),
+    ]);
+    isOver = true;
+    const latencies = await probing;
+    const { peakRssMb } = usageOf(daemon);
+    await refuseDifferences(pipeline);
+    const seconds = (lastMs - firstMs) / 1_000;
+    const [p50Ms = NaN, p99Ms = NaN] = [0.5, 0.99].map((share) => percentile(latencies, share) ?? NaN);
+    return { rows, seconds, rowsPerSecond: rows / seconds, p50Ms, p99Ms, peakRssMb };
+  } finally {
+    isOver = true;
+    await daemon.stop();
+  }
 }
 
 /** A fast pipeline that loses rows is no pipeline. */

@@ -36,7 +36,10 @@ export class Daemon {
   readonly #role: 'capture' | 'apply' | undefined;
   #exit: DaemonExit | undefined;
 
+  readonly runDir: string;
+
   private constructor(child: ChildProcess, { name, runDir, role, logFile }: DaemonOptions) {
+    this.runDir = runDir;
     this.#child = child;
     this.logFile = logFile;
     this.#role = role;

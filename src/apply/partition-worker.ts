@@ -34,7 +34,7 @@ export interface PartitionFeed {
   seek(offset: number): void;
   pause(): void;
   resume(): void;
-  /** A hint for lag tools: the smallest watermark. */
+  /** A hint for lag tools and for snapshots, which go no faster than this: everything before it is at the targets. */
   commitHint(offset: number): void;
   /** The log's bounds now. */
   bounds(signal: AbortSignal): Promise<{ readonly low: number; readonly high: number }>;
@@ -133,7 +133,7 @@ export class PartitionWorker {
       if (written.kind === 'stale') return 'lost';
       this.progress.applied(batch, written, this.#queue);
       killPoint('apply.after-commit');
-      feed.commitHint(Math.min(...states.map((state) => state.next)));
+      feed.commitHint(batch.end);
       if (rows.length > 0) retry.tablesChanged();
       if ((await retry.runDue(signal)) === 'stale') return 'lost';
     }

@@ -32,6 +32,16 @@ export class AckTracker<P> {
     this.#settle();
   }
 
+  /** Number of the newest record. */
+  get issued(): number {
+    return this.#issued;
+  }
+
+  /** Every record with a number up to this one is acknowledged. */
+  get acknowledged(): number {
+    return this.#acked;
+  }
+
   get durable(): P | undefined {
     return this.#durable;
   }

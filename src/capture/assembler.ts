@@ -13,6 +13,8 @@ import { exactRowKey } from '../model/row-key.ts';
 import type { Row, Table } from '../model/table.ts';
 import { tableName } from '../model/table.ts';
 import { partitioner } from '../wire/partition.ts';
+import type { Mark } from './mark.ts';
+import { isMarkTable, readMark } from './mark.ts';
 import type { Statement } from './statement.ts';
 import { classifyStatement } from './statement.ts';
 
@@ -24,8 +26,16 @@ export interface TransactionEnd {
   readonly commitMs: number;
 }
 
+/** Where in the binlog a mark stands: the end position of its rows event names the rows of its chunk (I-3). */
+export interface MarkPlace {
+  readonly file: number;
+  readonly end: number;
+  readonly timeMs: number;
+}
+
 export interface AssemblerSink {
   change(partition: number, change: Change): void;
+  mark(mark: Mark, place: MarkPlace): void;
   transactionEnd(end: TransactionEnd): void;
 }
 
@@ -141,7 +151,12 @@ export class Assembler {
     this.#fileNumber = number;
   }
 
-  #rows({ table, op, rows, end, timeMs }: RowsEvent): void {
+  #rows(event: RowsEvent): void {
+    const { table, op, rows, end, timeMs } = event;
+    if (isMarkTable(table.schema, table.name)) {
+      this.#marks(event);
+      return;
+    }
     if (this.#xa) {
       const name = tableName(table);
       throw this.#refuse(end, `an XA transaction changes ${name}`, 'XA is not supported: exclude the table');
@@ -164,6 +179,15 @@ export class Assembler {
         before: inserts ? null : row,
         after: inserts ? row : null,
       });
+    }
+  }
+
+  #marks({ table, op, rows, end, timeMs }: RowsEvent): void {
+    if (op === 'delete') return;
+    const place = { file: this.#fileNumber, end, timeMs: this.#commitMs ?? timeMs };
+    for (let i = op === 'update' ? 1 : 0; i < rows.length; i += op === 'update' ? 2 : 1) {
+      const mark = readMark(table, rows[i]!);
+      if (mark !== undefined) this.#sink.mark(mark, place);
     }
   }
 

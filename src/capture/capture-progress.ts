@@ -1,6 +1,8 @@
 /** What a capture is doing, for status, lag and metrics. */
 import type { Position } from '../model/position.ts';
 import { formatPosition } from '../model/position.ts';
+import { RateWindow } from '../observe/progress.ts';
+import type { SnapshotState, TableCopy } from './snapshot-state.ts';
 
 export type CaptureState = 'standby' | 'starting' | 'reading' | 'holding' | 'waiting' | 'stopped';
 
@@ -18,7 +20,22 @@ export interface CaptureStatus {
   readonly error: string | null;
   readonly errorCode: string | null;
   readonly nextTryMs: number | null;
+  /** Tables that are copied or were; the state that is queued, which may be ahead of what is saved. */
+  readonly copies: readonly TableCopy[];
+  /** Why the copy waits; null while it goes on or when there is none. */
+  readonly copyWaits: string | null;
+  /** What was copied over the last ten seconds; null when nothing is. */
+  readonly copyRate: { readonly elapsedMs: number; readonly rows: number } | null;
 }
+
+/** As much of a snapshot as its progress needs. */
+interface CopyView {
+  readonly state: SnapshotState;
+  readonly reason: string | null;
+  readonly copiedRows: number;
+}
+
+const RATE_MS = 10_000;
 
 export class CaptureProgress {
   readonly #source: string;
@@ -28,6 +45,8 @@ export class CaptureProgress {
   #events = 0;
   #bytes = 0;
   #readUntilMs: number | null = null;
+  #copies: CopyView | undefined;
+  #rate = new RateWindow(RATE_MS);
   #error: { readonly text: string; readonly code: string; readonly nextTryMs: number | null } | null = null;
 
   constructor(source: string) {
@@ -37,6 +56,11 @@ export class CaptureProgress {
   enter(state: CaptureState): void {
     this.#state = state;
     if (state === 'reading') this.#error = null;
+  }
+
+  copies(view: CopyView): void {
+    this.#copies = view;
+    this.#rate = new RateWindow(RATE_MS);
   }
 
   read(events: number, bytes: number): void {
@@ -59,6 +83,9 @@ export class CaptureProgress {
   }
 
   status(): CaptureStatus {
+    const isCopying = this.#copies?.state.tables.some(({ state }) => state === 'copying') === true;
+    this.#rate.add(Date.now(), this.#copies?.copiedRows ?? 0);
+    const { elapsedMs, count: rows } = this.#rate.stretch;
     return {
       source: this.#source,
       state: this.#state,
@@ -70,6 +97,9 @@ export class CaptureProgress {
       error: this.#error?.text ?? null,
       errorCode: this.#error?.code ?? null,
       nextTryMs: this.#error?.nextTryMs ?? null,
+      copies: this.#copies?.state.tables ?? [],
+      copyWaits: this.#copies?.reason ?? null,
+      copyRate: isCopying ? { elapsedMs, rows } : null,
     };
   }
 }

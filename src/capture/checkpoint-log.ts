@@ -5,6 +5,7 @@
  * - A **checkpoint** counts only if no newer claim precedes it: a late zombie's checkpoint is ignored.
  * - A **claim by an operator** (`rowferry replay`) raises the epoch; the running capture meets it as a newer claim and gives way.
  * - An **accept** record names the end position of a statement that an operator has dealt with.
+ * - A **snapshot** record asks for tables to be copied, paused, resumed or cancelled; checkpoints say how far that has come.
  *
  * Compaction keeps the newest checkpoint of each incarnation and ten minutes for ever, so that there is always a position to
  * go on from and a history to go back in.
@@ -12,6 +13,8 @@
 import { randomUUID } from 'node:crypto';
 import { RowferryError } from '../errors.ts';
 import type { Position } from '../model/position.ts';
+import type { SnapshotRequest, SnapshotState } from './snapshot-state.ts';
+import { NO_SNAPSHOT } from './snapshot-state.ts';
 
 export interface LogEntry {
   readonly offset: number;
@@ -26,18 +29,27 @@ export interface Claim {
   readonly epoch: number;
   /** Where the claimer starts to read; null only for the very first claim of a source. */
   readonly start: Position | null;
+  /** The snapshot to begin with; only in the very first claim of a source. */
+  readonly snapshot?: SnapshotState;
   /** Who claimed, for people: host, process, or the operator's command. */
   readonly by: string;
   readonly timeMs: number;
 }
 
-export interface Checkpoint {
-  readonly kind: 'checkpoint';
-  readonly incarnation: number;
-  readonly epoch: number;
+/** A place to go on from: everything before it is in Kafka. */
+export interface SavePoint {
   readonly position: Position;
   /** Newest commit time at the source that the position covers; null before the first. */
   readonly commitMs: number | null;
+  readonly snapshot: SnapshotState;
+}
+
+export interface Checkpoint extends Omit<SavePoint, 'snapshot'> {
+  readonly kind: 'checkpoint';
+  readonly incarnation: number;
+  readonly epoch: number;
+  /** Absent in checkpoints of versions without snapshots. */
+  readonly snapshot?: SnapshotState;
   readonly timeMs: number;
 }
 
@@ -49,7 +61,21 @@ export interface Accept {
   readonly timeMs: number;
 }
 
-export type CheckpointRecord = Claim | Checkpoint | Accept;
+export interface AskSnapshot extends SnapshotRequest {
+  readonly kind: 'snapshot';
+  /** Made anew for each request, so that a copy of it counts once. */
+  readonly id: string;
+  readonly by: string;
+  readonly timeMs: number;
+}
+
+export type CheckpointRecord = Claim | Checkpoint | Accept | AskSnapshot;
+
+/** A request with the offset after its record. */
+export interface PendingRequest {
+  readonly request: SnapshotRequest;
+  readonly end: number;
+}
 
 /** What a claimer decides; the rest is added when it is appended. */
 export type ClaimWish = Omit<Claim, 'kind' | 'id'>;
@@ -65,6 +91,9 @@ export interface CheckpointState {
   /** When `position` was saved, milliseconds. */
   readonly savedMs: number | null;
   readonly accepted: ReadonlySet<string>;
+  readonly snapshot: SnapshotState;
+  /** Requests that `snapshot` does not hold yet, oldest first. */
+  readonly requests: readonly PendingRequest[];
   /** Every checkpoint that counts, oldest first. */
   readonly history: readonly Checkpoint[];
   /** Offset after the last record. */
@@ -73,14 +102,16 @@ export interface CheckpointState {
 
 /** Folds the log's records, in order, to the state that counts. Pure. Throws ROWFERRY_WIRE_CORRUPT with the offset. */
 export function readCheckpointLog(entries: readonly LogEntry[]): CheckpointState {
-  let state: Omit<CheckpointState, 'accepted' | 'history'> = {
+  let state: Omit<CheckpointState, 'accepted' | 'history' | 'requests'> = {
     epoch: 0,
     incarnation: -1,
     position: null,
     commitMs: null,
     savedMs: null,
+    snapshot: NO_SNAPSHOT,
     end: 0,
   };
+  const requests = new Map<string, PendingRequest>();
   const accepted = new Set<string>();
   const history: Checkpoint[] = [];
   const claims = new Set<string>();
@@ -89,6 +120,10 @@ export function readCheckpointLog(entries: readonly LogEntry[]): CheckpointState
     const end = entry.offset + 1;
     if (record.kind === 'accept') {
       accepted.add(record.statement);
+      state = { ...state, end };
+    } else if (record.kind === 'snapshot') {
+      const { id, action, table } = record;
+      if (!requests.has(id)) requests.set(id, { request: { action, table }, end });
       state = { ...state, end };
     } else if (record.epoch < state.epoch || (record.kind === 'claim' && claims.has(record.id))) {
       // A late copy, or a zombie of an epoch that is over: taking it up would bring that epoch back.
@@ -103,26 +138,28 @@ export function readCheckpointLog(entries: readonly LogEntry[]): CheckpointState
         incarnation: entry.offset,
         position: start ?? state.position,
         savedMs: timeMs,
+        snapshot: record.snapshot ?? state.snapshot,
         end,
       };
     } else if (record.incarnation >= state.incarnation) {
-      const { epoch, incarnation, position, commitMs, timeMs } = record;
-      state = { epoch, incarnation, position, commitMs, savedMs: timeMs, end };
+      const { epoch, incarnation, position, commitMs, timeMs, snapshot = state.snapshot } = record;
+      state = { epoch, incarnation, position, commitMs, savedMs: timeMs, snapshot, end };
       history.push(record);
     } else {
       state = { ...state, end };
     }
   }
-  return { ...state, accepted, history };
+  const { snapshot } = state;
+  const pending = [...requests.values()].filter((request) => request.end > snapshot.requests);
+  return { ...state, accepted, requests: pending, history };
 }
+
+const KINDS: ReadonlySet<unknown> = new Set(['claim', 'checkpoint', 'accept', 'snapshot']);
 
 function parseRecord({ offset, value }: LogEntry): CheckpointRecord {
   try {
     const parsed = JSON.parse(value) as { readonly v?: unknown; readonly kind?: unknown };
-    if (
-      parsed.v === 1 &&
-      (parsed.kind === 'claim' || parsed.kind === 'checkpoint' || parsed.kind === 'accept')
-    ) {
+    if (parsed.v === 1 && KINDS.has(parsed.kind)) {
       return parsed as unknown as CheckpointRecord;
     }
   } catch (cause) {
@@ -148,6 +185,8 @@ export function recordKey(record: CheckpointRecord): string {
       return `claim/${record.id}`;
     case 'accept':
       return `accept/${record.statement}`;
+    case 'snapshot':
+      return `snapshot/${record.id}`;
     case 'checkpoint':
       return `checkpoint/${record.incarnation}/${Math.floor(record.timeMs / BUCKET_MS)}`;
   }
@@ -208,15 +247,15 @@ export class CheckpointWriter {
   }
 
   /**
-   * Saves a position. Answers `superseded` when somebody claimed in between: this writer's checkpoints count no more and it
-   * must stop. The check costs nothing while nobody else writes: then each record lands right behind the last.
+   * Saves a point. Answers `superseded` when somebody claimed in between: this writer's checkpoints count no more and it must
+   * stop. The check costs nothing while nobody else writes: then each record lands right behind the last. When others wrote
+   * but nobody claimed, the answer is what the log says now.
    */
   async save(
-    position: Position,
-    commitMs: number | null,
+    { position, commitMs, snapshot }: SavePoint,
     timeMs: number,
     signal: AbortSignal,
-  ): Promise<'saved' | 'superseded'> {
+  ): Promise<'saved' | 'superseded' | CheckpointState> {
     const { incarnation } = this;
     const record: Checkpoint = {
       kind: 'checkpoint',
@@ -224,6 +263,7 @@ export class CheckpointWriter {
       epoch: this.#epoch,
       position,
       commitMs,
+      snapshot,
       timeMs,
     };
     const offset = await this.#store.append(recordKey(record), encodeRecord(record), signal);
@@ -231,6 +271,6 @@ export class CheckpointWriter {
     this.#end = offset + 1;
     if (alone) return 'saved';
     const state = readCheckpointLog(await this.#store.readAll(signal));
-    return state.incarnation === incarnation ? 'saved' : 'superseded';
+    return state.incarnation === incarnation ? state : 'superseded';
   }
 }

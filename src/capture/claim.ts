@@ -1,8 +1,10 @@
 /** Takes a source over: reads the checkpoint topic, decides epoch and position (C3), claims (C1). */
 import { RowferryError } from '../errors.ts';
 import type { Position, StartFrom } from '../model/position.ts';
-import type { CheckpointStore } from './checkpoint-log.ts';
+import type { CheckpointStore, PendingRequest } from './checkpoint-log.ts';
 import { CheckpointWriter } from './checkpoint-log.ts';
+import type { SnapshotState } from './snapshot-state.ts';
+import { newCopy } from './snapshot-state.ts';
 import type { SourceFacts } from './start-position.ts';
 import { firstPosition, positionOnServer } from './start-position.ts';
 
@@ -11,6 +13,9 @@ export interface ClaimedSource {
   readonly epoch: number;
   readonly position: Position;
   readonly accepted: ReadonlySet<string>;
+  readonly snapshot: SnapshotState;
+  /** Asked for since `snapshot` was saved. */
+  readonly requests: readonly PendingRequest[];
 }
 
 export async function claimSource(
@@ -22,17 +27,22 @@ export async function claimSource(
     readonly by: string;
     /** The change topic holds records. */
     readonly hasPublished: boolean;
+    /** Tables to copy when the source is taken for the first time. */
+    readonly copy: readonly string[];
   },
   signal: AbortSignal,
 ): Promise<ClaimedSource> {
-  const { source, start, facts, by, hasPublished } = options;
+  const { source, start, facts, by, hasPublished, copy } = options;
   const { writer, claim, state } = await CheckpointWriter.claim(
     store,
     (found) => {
       if (found.position === null) {
         if (hasPublished) throw positionsGone(source);
         const position = firstPosition(source, start, facts);
-        return { epoch: found.epoch + 1, start: position, by, timeMs: Date.now() };
+        const claim = { epoch: found.epoch + 1, start: position, by, timeMs: Date.now() };
+        return copy.length === 0
+          ? claim
+          : { ...claim, snapshot: { requests: 0, tables: copy.map((table) => newCopy(table, 0)) } };
       }
       // Restarting on the same server goes on under the same names; another server's names are new: a new epoch.
       const { position, sameServer } = positionOnServer(source, found.position, facts);
@@ -40,7 +50,14 @@ export async function claimSource(
     },
     signal,
   );
-  return { writer, epoch: claim.epoch, position: claim.start!, accepted: state.accepted };
+  return {
+    writer,
+    epoch: claim.epoch,
+    position: claim.start!,
+    accepted: state.accepted,
+    snapshot: claim.snapshot ?? state.snapshot,
+    requests: state.requests,
+  };
 }
 
 function positionsGone(source: string): RowferryError {

@@ -21,9 +21,10 @@ export interface OutgoingRecord {
   readonly headers?: Readonly<Record<string, Buffer>>;
 }
 
-/** Sends records of one partition in order; resolves when all are acknowledged by all replicas. */
+/** Sends records of one partition in order. */
 export interface RecordSender {
-  send(partition: number, records: readonly OutgoingRecord[]): Promise<void>;
+  /** Resolves when all are acknowledged by all replicas, with the offset after the last of them. */
+  send(partition: number, records: readonly OutgoingRecord[]): Promise<number>;
 }
 
 export interface PublisherOptions {
@@ -42,6 +43,7 @@ export class Publisher<P> {
   readonly #rows: RowRecordEncoder;
   readonly #waiting: OutgoingRecord[][];
   readonly #waitingBytes: number[];
+  readonly #ends: number[];
   #pendingBytes = 0;
   #failure: RowferryError | undefined;
   #onProgress: (() => void)[] = [];
@@ -54,6 +56,7 @@ export class Publisher<P> {
     this.#rows = new RowRecordEncoder(options.writer, options.source);
     this.#waiting = partitions.map(() => []);
     this.#waitingBytes = partitions.map(() => 0);
+    this.#ends = partitions.map(() => 0);
   }
 
   /** Bytes of records that Kafka has not acknowledged. */
@@ -63,6 +66,21 @@ export class Publisher<P> {
 
   get durable(): P | undefined {
     return this.#acks.durable;
+  }
+
+  /** Number of the newest record that was sent. */
+  get issued(): number {
+    return this.#acks.issued;
+  }
+
+  /** Every record up to this number is acknowledged. */
+  get acknowledged(): number {
+    return this.#acks.acknowledged;
+  }
+
+  /** The offset after the last acknowledged record of each partition; 0 where nothing was sent yet. */
+  get ends(): readonly number[] {
+    return this.#ends;
   }
 
   /** Throws what stopped the sender, if anything did. */
@@ -123,8 +141,9 @@ export class Publisher<P> {
     const number = this.#acks.issue();
     const sent = this.#sender.send(partition, records);
     void sent.then(
-      () => {
+      (end) => {
         killPoint('capture.after-produce');
+        this.#ends[partition] = end;
         this.#pendingBytes -= size;
         this.#acks.acknowledge(number);
         killPoint('capture.after-ack');

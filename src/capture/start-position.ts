@@ -22,6 +22,8 @@ export interface SourceFacts {
 export function firstPosition(source: string, rule: StartFrom, facts: SourceFacts): Position {
   const { server } = facts;
   switch (rule.kind) {
+    // Changes from here on, and the tables as they stand then.
+    case 'snapshot':
     case 'now':
       return { server, ...facts.current, ...(facts.gtid === null ? {} : { gtid: facts.gtid }) };
     case 'earliest':

@@ -110,6 +110,21 @@ export interface CaptureSettings {
   readonly checkpointMs: number;
 }
 
+export interface SnapshotSettings {
+  readonly readers: number;
+  readonly chunkMs: number;
+  readonly leastRows: number;
+  readonly mostRows: number;
+  readonly lagMs: number;
+  readonly threadsRunning: number | null;
+  readonly replicas: readonly { readonly name: string; readonly url: DatabaseUrl }[];
+  readonly replicaLagMs: number;
+  /** Minutes since midnight; the end may lie before the start. */
+  readonly hours: { readonly from: number; readonly to: number } | null;
+  /** `schema.table` -> SQL condition. */
+  readonly where: Readonly<Record<string, string>>;
+}
+
 export interface LogSettings {
   readonly level: 'debug' | 'info' | 'warn' | 'error';
   readonly format: 'auto' | 'json' | 'pretty';
@@ -126,6 +141,7 @@ export interface Config {
   readonly routes: readonly RouteSettings[];
   readonly apply: ApplySettings;
   readonly capture: CaptureSettings;
+  readonly snapshot: SnapshotSettings;
   readonly log: LogSettings;
   /** Milliseconds that SIGTERM gives the daemon to finish what it holds. */
   readonly drainMs: number;

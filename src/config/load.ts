@@ -8,6 +8,7 @@ import type {
   ColumnSettings,
   Config,
   RouteSettings,
+  SnapshotSettings,
   SourceSettings,
   TargetSettings,
   TlsSettings,
@@ -81,6 +82,7 @@ function resolveConfig(options: ConfigOptions, yaml: LocatedYaml, env: Surroundi
     routes: options.routes.map((route, i) => routeSettings(route, yaml.place(['routes', i]))),
     apply,
     capture,
+    snapshot: snapshotSettings(options.snapshot),
     log,
     drainMs,
     runDir: resolve(
@@ -99,6 +101,26 @@ function sourceSettings(name: string, source: SourceOptions): SourceSettings {
 function targetSettings(name: string, target: TargetOptions): TargetSettings {
   const { url, tls, ...rest } = target;
   return { name, ...rest, url: { ...url, tls: tlsSettings(tls) } };
+}
+
+function snapshotSettings({
+  replicas,
+  threadsRunning,
+  hours,
+  ...rest
+}: ConfigOptions['snapshot']): SnapshotSettings {
+  const [from, to] = (hours ?? '').split('-').map(minutesOf);
+  return {
+    ...rest,
+    threadsRunning: threadsRunning ?? null,
+    replicas: Object.entries(replicas).map(([name, url]) => ({ name, url: { ...url, tls: null } })),
+    hours: from === undefined || to === undefined ? null : { from, to },
+  };
+}
+
+function minutesOf(time: string): number {
+  const [hours = 0, minutes = 0] = time.split(':').map(Number);
+  return hours * 60 + minutes;
 }
 
 function routeSettings(route: RouteOptions, place: string): RouteSettings {

@@ -130,7 +130,7 @@ const gtid = text({
 });
 
 export const startFrom = z.union([
-  z.enum(['now', 'earliest']),
+  z.enum(['snapshot', 'now', 'earliest']),
   z.strictObject({ gtid: gtid.describe('Everything in this set is taken as already ferried.') }),
   z.strictObject({
     file: text({
@@ -165,8 +165,10 @@ export const sourceOptions = z.strictObject({
       'What is captured: `schema.table`, with `*` and `?` within a name; a leading `!` excludes and always wins.',
     ),
   startFrom: startFrom
-    .default('now')
-    .describe('Where the first start begins; later ones go on where the last one ended.'),
+    .default('snapshot')
+    .describe(
+      'Where the first start begins: `snapshot` copies what the tables hold, too; later starts go on where the last one ended.',
+    ),
   heartbeatMs: duration({ min: 100, max: MINUTE })
     .default(SECOND)
     .describe('How often a marker travels the whole way, from which the lag is told.'),
@@ -212,6 +214,47 @@ const capture = z.strictObject({
     .describe('How often the resume point is saved.'),
 });
 
+const snapshot = z.strictObject({
+  readers: wholeNumber({ min: 1, max: 32 })
+    .default(4)
+    .describe('Chunks of a table that are read at the same time.'),
+  chunkMs: duration({ min: 50, max: MINUTE })
+    .default(500)
+    .describe('How long reading a chunk should take; its size follows.'),
+  leastRows: wholeNumber({ min: 100, max: 1_000_000 }).default(1000).describe('Rows of the smallest chunk …'),
+  mostRows: wholeNumber({ min: 100, max: 1_000_000 }).default(50_000).describe('… and of the largest.'),
+  lagMs: duration({ min: 50, max: HOUR })
+    .default(SECOND)
+    .describe(
+      'Copied rows should be at the targets after so long: live changes wait behind them. Smaller is gentler.',
+    ),
+  threadsRunning: wholeNumber({ min: 1, max: 100_000 })
+    .optional()
+    .describe('Waits while more threads than this run at the source (`Threads_running`).'),
+  replicas: z
+    .record(nameKey, databaseUrl('source').describe('A replica of a source that must not fall behind.'))
+    .default({})
+    .describe('Replicas whose lag the copy respects.'),
+  replicaLagMs: duration({ min: SECOND, max: HOUR })
+    .default(5 * SECOND)
+    .describe('Waits while a replica is further behind than this.'),
+  hours: text({
+    type: '`HH:MM-HH:MM`',
+    pattern: /^(?:[01]\d|2[0-3]):[0-5]\d-(?:[01]\d|2[0-3]):[0-5]\d$/,
+    what: 'hours such as 22:00-05:30',
+  })
+    .optional()
+    .describe('Copies only at these hours, by the clock of the machine.'),
+  where: z
+    .record(
+      z.string().min(3),
+      text({ type: 'SQL condition', what: 'a condition such as created_at >= 20240101' }).describe(
+        'Table `schema.table`: only rows that this SQL condition holds for are copied; changes of others still come.',
+      ),
+    )
+    .default({}),
+});
+
 const log = z.strictObject({
   level: z
     .enum(['debug', 'info', 'warn', 'error'])
@@ -241,6 +284,7 @@ export const configOptions = z.strictObject({
   routes: z.array(routeOptions).min(1).describe('Which table goes where.'),
   apply: apply.prefault({}).describe('Writing to targets.'),
   capture: capture.prefault({}).describe('Reading sources.'),
+  snapshot: snapshot.prefault({}).describe('Copying what tables hold.'),
   log: log.prefault({}).describe('Log lines.'),
   drainMs: duration({ min: 0, max: HOUR })
     .default(15 * SECOND)

@@ -1,6 +1,6 @@
 /** Writes a resolved configuration as YAML: the shape of the file, defaults filled in, secrets as `***`. */
 import { stringify } from 'yaml';
-import type { Config, DatabaseUrl, RouteSettings, TlsSettings } from './config.ts';
+import type { Config, DatabaseUrl, RouteSettings, SnapshotSettings, TlsSettings } from './config.ts';
 import { formatDatabaseUrl } from './database-url.ts';
 import { showDuration } from './option-kinds.ts';
 import type { RuleSettings, TableSettings } from './route-rules.ts';
@@ -31,6 +31,7 @@ export function printConfig(config: Config): string {
     routes: config.routes.map(routeTree),
     apply: config.apply,
     capture: config.capture,
+    snapshot: snapshotTree(config.snapshot),
     log: config.log,
     drainMs: config.drainMs,
     runDir: config.runDir,
@@ -45,6 +46,20 @@ function urlTree(url: DatabaseUrl): object {
 
 function tlsTree(tls: TlsSettings | null): TlsSettings | false {
   return tls ?? false;
+}
+
+function snapshotTree({ threadsRunning, replicas, hours, ...rest }: SnapshotSettings): object {
+  return {
+    ...rest,
+    threadsRunning: threadsRunning ?? undefined,
+    replicas: Object.fromEntries(replicas.map(({ name, url }) => [name, formatDatabaseUrl(url)])),
+    hours: hours === null ? undefined : `${timeOf(hours.from)}-${timeOf(hours.to)}`,
+  };
+}
+
+function timeOf(minutes: number): string {
+  const [hour, minute] = [Math.floor(minutes / 60), minutes % 60];
+  return `${String(hour).padStart(2, '0')}:${String(minute).padStart(2, '0')}`;
 }
 
 function startTree(start: StartFrom): unknown {

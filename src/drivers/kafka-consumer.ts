@@ -98,7 +98,7 @@ export class GroupConsumer {
     this.#session?.resume(topic, partition);
   }
 
-  /** `nextOffset` is committed within about a second, for lag tools only. */
+  /** `nextOffset` is committed soon, as a hint: nobody starts from it. */
   commitHint(topic: string, partition: number, nextOffset: number): void {
     this.#session?.commitHint(topic, partition, nextOffset);
   }

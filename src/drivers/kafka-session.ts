@@ -54,6 +54,9 @@ export interface SessionOptions {
 /** A mismatch that comes back so often although the log holds the offset is no passing hiccup. */
 const MISMATCH_TRIES = 5;
 
+/** How soon others see how far this member is; a snapshot goes by it. */
+const HINT_MS = 250;
+
 export class ConsumerSession {
   readonly #options: SessionOptions;
   readonly #log: Log;
@@ -107,7 +110,7 @@ export class ConsumerSession {
     if (signal.aborted) stop();
     this.#listen();
     const watch = setInterval(() => this.#watch(), Math.min(1_000, this.#options.stallMs / 4));
-    const hints = setInterval(() => void this.#commitHints(), 1_000);
+    const hints = setInterval(() => void this.#commitHints(), HINT_MS);
     this.#starting = this.#start().catch((error: unknown) => this.#fail(error));
     try {
       await this.#over;

@@ -10,6 +10,7 @@ import { socketFault, sqlStateFault } from '../error-policy.ts';
 import type { DatabaseSide } from '../error-policy.ts';
 import type { PooledConnection } from './connection-pool.ts';
 import { refusal, ServerError } from './server-error.ts';
+import { StatementCache } from './statement-cache.ts';
 
 export interface PostgresOptions {
   readonly url: DatabaseUrl;
@@ -26,7 +27,10 @@ export interface PostgresOptions {
 export interface PostgresStatement {
   readonly text: string;
   readonly values?: readonly (string | null)[];
-  /** Named statements are parsed once for each connection; one name always means one text. */
+  /**
+   * A named statement that is used often is parsed once for each connection; one name always means one text, and the text is
+   * one statement.
+   */
   readonly name?: string;
 }
 
@@ -44,6 +48,9 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const QUERY_TIMEOUT_MS = 120_000;
 const KEEPALIVE_MS = 15_000;
 
+/** The server holds some 100 kB for each, as long as the connection lives. */
+const PREPARED_STATEMENTS = 200;
+
 const asText = (value: string): string => value;
 
 /** SQLSTATEs after which a connection is of no use although it answered: the server closes it, or has lost its statements. */
@@ -53,6 +60,7 @@ export class PostgresConnection implements PooledConnection {
   readonly #raw: Client;
   readonly #options: PostgresOptions;
   readonly #queryTimeoutMs: number;
+  readonly #statements = new StatementCache(PREPARED_STATEMENTS);
   #isUsable = true;
 
   private constructor(raw: Client, options: PostgresOptions) {
@@ -105,7 +113,9 @@ export class PostgresConnection implements PooledConnection {
       const answer = await this.#raw.query({
         text,
         ...(values === undefined ? {} : { values: values as (string | null)[] }),
-        ...(name === undefined ? {} : { name }),
+        // Prepared or not, a statement with a name is one: nothing can be hung on behind it.
+        ...(name === undefined ? {} : { queryMode: 'extended' }),
+        ...(name !== undefined && this.#statements.use(name) ? { name } : {}),
       });
       // Several statements in one text answer with several results; the last one counts.
       const result = Array.isArray(answer) ? (answer.at(-1) as typeof answer) : answer;
@@ -119,6 +129,19 @@ export class PostgresConnection implements PooledConnection {
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /**
+   * Frees prepared statements that are out of use. Only without a transaction, where the server has every one that pg believes
+   * it has, and while no other statement is under way.
+   */
+  async freeStatements(): Promise<void> {
+    const { parsedStatements } = this.#raw.connection as Client['connection'] & PreparedStatements;
+    const dropped = this.#statements.takeDropped(Object.keys(parsedStatements));
+    if (dropped.length === 0) return;
+    await this.query({ text: dropped.map((name) => `DEALLOCATE "${name}"`).join('; ') });
+    // What pg believes to be parsed is not parsed again.
+    for (const name of dropped) delete parsedStatements[name];
   }
 
   async close(): Promise<void> {
@@ -159,6 +182,11 @@ export class PostgresConnection implements PooledConnection {
     const fault = code === undefined ? 'link' : socketFault(code);
     return refusal(new ServerError({ title, fault, text: '' }), side, where);
   }
+}
+
+/** pg's own list, which its types do not tell of. */
+interface PreparedStatements {
+  readonly parsedStatements: Record<string, string>;
 }
 
 function tlsOptions(tls: TlsSettings | null): ConnectionOptions | false {

@@ -13,6 +13,8 @@ export interface Position {
 
 /** From where a source is read that was never read before. */
 export type StartFrom =
+  /** Copy what the tables hold, and every change meanwhile. */
+  | { readonly kind: 'snapshot' }
   | { readonly kind: 'now' }
   | { readonly kind: 'earliest' }
   | { readonly kind: 'gtid'; readonly gtid: string }

@@ -11,6 +11,10 @@ export type KillPoint =
   | 'capture.after-produce'
   /** The acknowledgement is taken in, the checkpoint that it allows is not saved. */
   | 'capture.after-ack'
+  /** A chunk's low mark is committed, its rows are not read. */
+  | 'snapshot.after-low'
+  /** A chunk's rows are read, its high mark is not written. */
+  | 'snapshot.after-read'
   /** Phase one of a batch with moves has committed everywhere, phase two has not begun. */
   | 'apply.between-phases'
   /** A batch has committed at its targets, the next records are not taken. */

@@ -2,9 +2,12 @@
 import type { MysqlResult, MysqlRow } from '../drivers/mysql.ts';
 import { quote } from '../model/mysql-literals.ts';
 import { RowferryError } from '../errors.ts';
+import { QUERY_TABLES, refuseLongNames, rowsByTable, splitName } from './catalog-rows.ts';
 import type { TargetColumn, TargetTable } from './target.ts';
 
 type Query = (sql: string) => Promise<MysqlResult>;
+
+const MAX_NAME = 64;
 
 /** Tables by the name that was asked for. A table that cannot take part in a transaction is an error. */
 export async function describeMysql(
@@ -13,31 +16,40 @@ export async function describeMysql(
 ): Promise<ReadonlyMap<string, TargetTable>> {
   const found = new Map<string, TargetTable>();
   const unfit: string[] = [];
-  for (const table of tables) {
-    const where = placeOf(table);
-    const [kind] = (
-      await query(
-        `SELECT t.TABLE_TYPE AS kind, e.TRANSACTIONS AS transactions FROM information_schema.TABLES t
-         LEFT JOIN information_schema.ENGINES e ON e.ENGINE = t.ENGINE WHERE ${where('t.')}`,
-      )
-    ).rows;
-    if (kind === undefined) continue;
-    if (kind['kind'] !== 'BASE TABLE' || kind['transactions'] !== 'YES') {
-      unfit.push(table);
-      continue;
+  const tooLong: string[] = [];
+  for (const { schema, names } of partsOf(tables)) {
+    const kinds = await query(
+      `SELECT t.TABLE_NAME AS \`table\`, @@lower_case_table_names AS folds,
+              t.TABLE_TYPE AS kind, e.TRANSACTIONS AS transactions
+       FROM information_schema.TABLES t LEFT JOIN information_schema.ENGINES e ON e.ENGINE = t.ENGINE
+       WHERE ${isOneOf('t.', schema, [...names.keys()])}`,
+    );
+    // The catalog may compare names without case where the server does not, and answer more tables than were asked for.
+    const isFolding = kinds.rows.some(({ folds }) => folds !== '0');
+    const fold = (name: string): string => (isFolding ? name.toLowerCase() : name);
+    const byName = rowsByTable(kinds.rows, fold);
+    const fit = new Map<string, string>();
+    for (const [name, asked] of names) {
+      const [kind] = byName.get(fold(name)) ?? [];
+      if (kind === undefined) {
+        if (Math.max(name.length, schema?.length ?? 0) > MAX_NAME) tooLong.push(asked);
+      } else if (kind['kind'] === 'BASE TABLE' && kind['transactions'] === 'YES') {
+        fit.set(name, asked);
+      } else {
+        unfit.push(asked);
+      }
     }
-    const columns = await query(
-      `SELECT COLUMN_NAME AS name, COLUMN_TYPE AS type, DATA_TYPE AS base, IS_NULLABLE AS nullable,
-              COLUMN_DEFAULT AS \`default\`, EXTRA AS extra, GENERATION_EXPRESSION AS expression,
-              COLLATION_NAME AS \`collation\`
-       FROM information_schema.COLUMNS WHERE ${where('')} ORDER BY ORDINAL_POSITION`,
-    );
-    const indexes = await query(
-      `SELECT INDEX_NAME AS name, COLUMN_NAME AS \`column\`, SUB_PART AS part
-       FROM information_schema.STATISTICS WHERE ${where('')} AND NON_UNIQUE = 0 ORDER BY INDEX_NAME, SEQ_IN_INDEX`,
-    );
-    found.set(table, { name: table, columns: columns.rows.map(columnOf), ...keysOf(indexes.rows) });
+    if (fit.size === 0) continue;
+    const where = isOneOf('', schema, [...fit.keys()]);
+    const columns = rowsByTable((await query(columnsWhere(where))).rows, fold);
+    const indexes = rowsByTable((await query(indexesWhere(where))).rows, fold);
+    for (const [name, asked] of fit) {
+      const itsColumns = columns.get(fold(name)) ?? [];
+      const itsIndexes = indexes.get(fold(name)) ?? [];
+      found.set(asked, { name: asked, columns: itsColumns.map(columnOf), ...keysOf(itsIndexes) });
+    }
   }
+  refuseLongNames(tooLong, `${MAX_NAME} characters`);
   if (unfit.length > 0) {
     throw new RowferryError('ROWFERRY_TARGET_SCHEMA', `not tables with transactions: ${unfit.join(', ')}`, {
       hint: 'rows can be ferried into InnoDB tables only: ALTER TABLE … ENGINE = InnoDB; views are no targets',
@@ -46,14 +58,49 @@ export async function describeMysql(
   return found;
 }
 
-function placeOf(table: string): (alias: string) => string {
-  const dot = table.indexOf('.');
-  const schema = dot < 0 ? 'DATABASE()' : quote(table.slice(0, dot));
-  const name = quote(table.slice(dot + 1));
-  // The catalog may compare names without case where the server does not.
-  return (alias) =>
-    `${alias}TABLE_SCHEMA = ${schema} AND ${alias}TABLE_NAME = ${name} AND
-     (@@lower_case_table_names <> 0 OR CAST(${alias}TABLE_NAME AS BINARY) = CAST(${name} AS BINARY))`;
+interface Part {
+  /** Null for the connection's own database. */
+  readonly schema: string | null;
+  /** Names within the schema, each with the name that was asked for. */
+  readonly names: ReadonlyMap<string, string>;
+}
+
+/** The names by schema, so that no catalog is read beyond it. */
+function partsOf(tables: readonly string[]): Part[] {
+  const open = new Map<string | null, Map<string, string>>();
+  const parts: Part[] = [];
+  for (const table of tables) {
+    const { schema, name } = splitName(table);
+    let names = open.get(schema);
+    if (names === undefined || names.size === QUERY_TABLES) {
+      open.set(schema, (names = new Map()));
+      parts.push({ schema, names });
+    }
+    names.set(name, table);
+  }
+  return parts;
+}
+
+function isOneOf(alias: string, schema: string | null, names: readonly string[]): string {
+  const its = `${alias}TABLE_SCHEMA`;
+  const own = schema === null ? 'DATABASE()' : quote(schema);
+  const place = `${its} = ${own} AND (@@lower_case_table_names <> 0 OR CAST(${its} AS BINARY) = CAST(${own} AS BINARY))`;
+  const [first = ''] = names;
+  // Some servers look one table up by its name, but read the whole schema for a list.
+  if (names.length === 1) return `${place} AND ${alias}TABLE_NAME = ${quote(first)}`;
+  return `${place} AND ${alias}TABLE_NAME IN (${names.map(quote).join(', ')})`;
+}
+
+function columnsWhere(where: string): string {
+  return `SELECT TABLE_NAME AS \`table\`, COLUMN_NAME AS name, COLUMN_TYPE AS type, DATA_TYPE AS base,
+                 IS_NULLABLE AS nullable, COLUMN_DEFAULT AS \`default\`, EXTRA AS extra,
+                 GENERATION_EXPRESSION AS expression, COLLATION_NAME AS \`collation\`
+          FROM information_schema.COLUMNS WHERE ${where} ORDER BY ORDINAL_POSITION`;
+}
+
+function indexesWhere(where: string): string {
+  return `SELECT TABLE_NAME AS \`table\`, INDEX_NAME AS name, COLUMN_NAME AS \`column\`, SUB_PART AS part
+          FROM information_schema.STATISTICS WHERE ${where} AND NON_UNIQUE = 0 ORDER BY INDEX_NAME, SEQ_IN_INDEX`;
 }
 
 function columnOf(row: MysqlRow): TargetColumn {

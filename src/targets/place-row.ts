@@ -2,7 +2,7 @@
 import { RowferryError } from '../errors.ts';
 import type { OutdatedRows } from './outdated-rows.ts';
 import { parkDetail } from './parked-record.ts';
-import { isOtherOrigin, isRowRefusal, OTHER_ORIGIN, otherOrigin } from './row-refusal.ts';
+import { isRowRefusal, OTHER_ORIGIN } from './row-refusal.ts';
 import type { Session } from './session.ts';
 import type { ParkReason, RowWrite, TableWriter } from './target.ts';
 
@@ -13,7 +13,7 @@ export interface Refusal {
   readonly error: RowferryError;
 }
 
-/** A row in the way may be gone when we look for it. */
+/** A row in the way, also one of another source, may be gone when we look for it. */
 const LOOKS = 4;
 
 /** Writes the rows, all or none; answers the refusal of a row, and throws what is not about rows. */
@@ -45,9 +45,8 @@ export async function placeRow(
     error = await tryRows(session, writer, [row]);
     if (error === undefined) return undefined;
     if (error.action === 'data') return { reason: 'data', detail: parkDetail(error), error };
-    if (isOtherOrigin(error)) return { reason: 'conflict', detail: OTHER_ORIGIN, error };
     if (writer.origin !== undefined && (await session.holdsOtherOrigin(writer, [row.key]))) {
-      return { reason: 'conflict', detail: OTHER_ORIGIN, error: otherOrigin(writer) };
+      return { reason: 'conflict', detail: OTHER_ORIGIN, error };
     }
     const holders = await session.rowsInTheWay(writer, row);
     const blocked = holders[0];

@@ -71,6 +71,7 @@ export class PostgresSession extends ControlSession implements Session {
   }
 
   async begin(): Promise<void> {
+    await this.#connection.freeStatements();
     // Rows are isolated one by one: a deferred unique constraint would only speak at COMMIT.
     await this.run('BEGIN; SET CONSTRAINTS ALL IMMEDIATE');
   }
@@ -107,6 +108,7 @@ export class PostgresSession extends ControlSession implements Session {
   async writeAll(batch: WriteBatch, writeId: string): Promise<'committed' | 'stale'> {
     // All texts are made before the first is sent: a value that does not fit must not leave half a transaction behind.
     const statements = this.#batchStatements(batch);
+    await this.#connection.freeStatements();
     const guard = `WITH saved AS (${this.control.saveWatermark(batch, writeId)} RETURNING 1) SELECT 1 / count(*) FROM saved`;
     this.#isCommitPending = true;
     const [begun, saved, ...others] = await Promise.allSettled(

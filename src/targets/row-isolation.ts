@@ -2,13 +2,14 @@
  * Writes a batch of which some rows are refused: finds those by halving, writes all others, and parks them (P1).
  *
  * A parked row is not in its table: its old version, outdated as it is, is deleted when the new one is parked. So it stands
- * in nobody's way, and two rows that swap a unique value do not wait for each other.
+ * in nobody's way, and two rows that swap a unique value do not wait for each other. A row whose key another source still has
+ * waits likewise: were the batch to fail, its deletes would not happen, and two sources that hand rows to each other would wait
+ * for each other's for ever.
  */
 import { OutdatedRows } from './outdated-rows.ts';
 import { parkedRecord, parkedRef, unparkedRefs } from './parked-record.ts';
 import { placeRow, tryRows } from './place-row.ts';
 import type { Refusal } from './place-row.ts';
-import { isOtherOrigin } from './row-refusal.ts';
 import type { Session } from './session.ts';
 import type { ParkedEntry, RowWrite, TableWriter, WriteBatch } from './target.ts';
 
@@ -63,8 +64,6 @@ export class RowIsolation {
 
   async #park(writer: TableWriter, row: RowWrite, refusal: Refusal): Promise<void> {
     const { id, onBadRow } = this.#batch;
-    // Parked, it would wait for a row that only the other source can take away, and nobody would hear of it.
-    if (isOtherOrigin(refusal.error)) throw refusal.error;
     if (refusal.reason === 'data' && onBadRow === 'stop') throw refusal.error;
     if (!writer.hasUniqueKeys) await this.#session.deleteRows(writer, [row.key]);
     const origin = writer.origin?.value;

@@ -2,27 +2,18 @@
 import { RowferryError } from '../errors.ts';
 import type { TableWriter, WriteBatch } from './target.ts';
 
-/** The text that an operator meets for it, as an error or as what a parked row waits for. */
+/** The text that an operator meets for it: what a parked row waits for. */
 export const OTHER_ORIGIN = 'a row with this key came from another source';
 
 /** The transaction can go on without the row that was refused. */
 export function isRowRefusal(error: unknown): error is RowferryError {
   if (!(error instanceof RowferryError)) return false;
-  return error.action === 'isolate' || error.action === 'data' || isOtherOrigin(error);
-}
-
-export function isOtherOrigin({ code }: RowferryError): boolean {
-  return code === 'ROWFERRY_TARGET_ORIGIN';
+  return error.action === 'isolate' || error.action === 'data';
 }
 
 /** The target holds a key of the writer's with another origin. */
 export function otherOrigin(writer: TableWriter): RowferryError {
-  return new RowferryError('ROWFERRY_TARGET_ORIGIN', OTHER_ORIGIN, {
-    where: { table: writer.table.name },
-    hint:
-      'give the source tables distinct keys (a key with a column or prefix for the source), or remove one of the two rows; ' +
-      'the partition then goes on by itself',
-  });
+  return new RowferryError('ROWFERRY_TARGET_CONFLICT', OTHER_ORIGIN, { where: { table: writer.table.name } });
 }
 
 /** A row that says another origin than its writer could be inserted, but neither changed nor deleted ever after. */

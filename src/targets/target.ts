@@ -19,9 +19,9 @@
  *   deleted and the write goes on (P3). `write` reports what it parked.
  * - **Origin.** Where rows of several source tables meet in one target table, a writer has an `origin`: it changes only rows
  *   whose origin column holds its own value, byte for byte. An upsert of a key that the target holds with another origin (or
- *   none) fails the whole batch with ROWFERRY_TARGET_ORIGIN, whatever `onBadRow` says, and is never parked; a delete passes
- *   over such a row. The statement that writes decides this itself, so that no other process can come in between. A parked
- *   entry belongs to a key of one origin: it says nothing of, and is not replaced by, the same key of another one.
+ *   none) is parked as a conflict, whatever `onBadRow` says; a delete passes over such a row. The statement that writes decides
+ *   this itself, so that no other process can come in between. A parked entry belongs to a key of one origin: it says nothing
+ *   of the same key of another one, which is not outdated by it (P3), and is taken away by changes of its own origin only (P2).
  * - **Errors** are `RowferryError`s classified by errno or SQLSTATE. Deadlock, lock wait, serialisation failure and a lost
  *   connection are retried inside with jittered backoff until `signal` aborts or the retry budget ends; then the
  *   `retry`-class error is thrown. A row that can never be written throws a `data`-class error which names table and column,

@@ -9,7 +9,6 @@ import type { LoadedRoute } from '../config/routes.ts';
 import { loadRoutes } from '../config/routes.ts';
 import { toRowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';
-import type { Table } from '../model/table.ts';
 import { Router } from '../routing/router.ts';
 import { Backoff, sleep } from '../runtime/backoff.ts';
 import { openTarget } from '../targets/open-target.ts';
@@ -179,21 +178,19 @@ export class ApplyRole {
     await applier.run(signal);
   }
 
-  /** Finds columns that the targets lack before rows need them; a source that does not answer is no reason to wait. */
+  /**
+   * Tells of columns that the targets lack before rows need them. No reason to stay away: other tables go on, and a statement
+   * that made the column may still lie ahead. A source that does not answer is none either.
+   */
   async #checkColumns(routes: readonly LoadedRoute[], targets: readonly Target[]): Promise<void> {
     for (const source of this.#config.sources) {
-      let tables: readonly Table[];
       try {
-        tables = await sourceTables(source);
+        const tables = await sourceTables(source);
+        await checkSourceTables(source.name, tables, routes, targets, 'present');
       } catch (thrown) {
-        const error = toRowferryError(thrown, 'reading the tables of a source').at({ source: source.name });
-        this.#log.info(
-          { source: source.name, code: error.code },
-          `columns are checked when rows come: ${error.message}`,
-        );
-        continue;
+        const error = toRowferryError(thrown, 'comparing columns').at({ source: source.name });
+        this.#log.warn({ source: source.name, code: error.code }, `rows may stop: ${error.describe()}`);
       }
-      await checkSourceTables(source.name, tables, routes, targets, 'present');
     }
   }
 

@@ -1,6 +1,9 @@
 /** The capture role of one source: leadership, then one incarnation after the other. */
 import { hostname } from 'node:os';
 import { Capture } from '../capture/capture.ts';
+import { MysqlCopySource } from '../capture/copy-source.ts';
+import { isMarkTable } from '../capture/mark.ts';
+import { SNAPSHOT_SESSION } from '../capture/snapshot-reader.ts';
 import type { CaptureStatus } from '../capture/capture-progress.ts';
 import { CaptureProgress } from '../capture/capture-progress.ts';
 import { TableFilter } from '../model/table-filter.ts';
@@ -8,18 +11,24 @@ import type { Config, SourceSettings } from '../config/config.ts';
 import { BinlogLink } from '../drivers/binlog.ts';
 import { topicOffsets } from '../drivers/kafka-admin.ts';
 import { GroupConsumer } from '../drivers/kafka-consumer.ts';
+import { GroupOffsets } from '../drivers/kafka-group-offsets.ts';
+import { MysqlConnection } from '../drivers/mysql.ts';
 import { PartitionProducer } from '../drivers/kafka-producer.ts';
 import { toRowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';
+import { tableName } from '../model/table.ts';
 import { Backoff, sleep } from '../runtime/backoff.ts';
 import { connectKafka, prepareTopics, senderOf, TopicStore } from './kafka-parts.ts';
 import { Leadership } from './leadership.ts';
 import { removeDeadMembers } from './member-id.ts';
-import { sourceTopics } from './names.ts';
-import { inspectSource } from './source-facts.ts';
+import { applyGroup, sourceTopics } from './names.ts';
+import { SourceCare } from './source-care.ts';
+import { inspectSource, sourceTables } from './source-facts.ts';
 
 /** How long a capture that was told to stop waits for Kafka's last acknowledgements. */
 const STOP_MS = 5_000;
+/** A chunk or the search for its end that takes so long is given up and tried again. */
+const LONGEST_READ_MS = 10 * 60_000;
 
 export class CaptureRole {
   readonly #config: Config;
@@ -121,8 +130,11 @@ export class CaptureRole {
     });
     const filter = new TableFilter(tables);
     const captures = (schema: string, table: string): boolean => filter.matches(schema, table);
+    const offsets = new GroupOffsets(link, applyGroup(this.#config), topics.changes);
+    const spare = new SourceCare(this.#source, this.#config.snapshot);
     const capture = new Capture(
       {
+        pipeline: this.#config.name,
         source: name,
         partitions: kafka.partitions,
         format: kafka.format,
@@ -134,6 +146,7 @@ export class CaptureRole {
         captures,
         capturesIn: (schema) => filter.mayMatchIn(schema),
         by: `${process.pid}@${hostname()}`,
+        snapshot: this.#config.snapshot,
         log: this.#log,
       },
       {
@@ -154,8 +167,14 @@ export class CaptureRole {
               start.gtid === undefined ? { file: start.file, offset: start.offset } : { gtid: start.gtid },
             heartbeatMs,
             queueBytes: settings.queueBytes,
-            wants: captures,
+            wants: (schema, table) => captures(schema, table) || isMarkTable(schema, table),
           }),
+        tables: async () => (await sourceTables(this.#source)).map((table) => tableName(table)),
+        copying: {
+          connect: async (signal) => await this.#copySource(signal),
+          applied: async () => await offsets.read(),
+          spare: async () => await spare.reason(),
+        },
       },
     );
     this.#progress = capture.progress;
@@ -164,6 +183,26 @@ export class CaptureRole {
     } finally {
       signal.removeEventListener('abort', giveUp);
       await producer.close();
+      await offsets.close();
+      spare.close();
     }
+  }
+
+  async #copySource(signal: AbortSignal): Promise<MysqlCopySource> {
+    const { name, url } = this.#source;
+    const { capture, snapshot } = this.#config;
+    return await MysqlCopySource.open({
+      connect: async () =>
+        await MysqlConnection.connect({
+          url,
+          side: 'source',
+          where: { source: name },
+          session: SNAPSHOT_SESSION,
+          queryTimeoutMs: LONGEST_READ_MS,
+        }),
+      chunkBytes: capture.queueBytes,
+      where: snapshot.where,
+      signal,
+    });
   }
 }

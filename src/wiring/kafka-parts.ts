@@ -122,7 +122,8 @@ export async function readTopic(
 export function senderOf(producer: PartitionProducer, topic: string): RecordSender {
   return {
     send: async (partition, records) => {
-      await producer.send({ topic, partition, records });
+      const { baseOffset } = await producer.send({ topic, partition, records });
+      return baseOffset + records.length;
     },
   };
 }

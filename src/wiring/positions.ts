@@ -72,7 +72,7 @@ export async function acknowledgeStatement(
   return name;
 }
 
-function chooseSource(config: Config, wanted: string | undefined): string {
+export function chooseSource(config: Config, wanted: string | undefined): string {
   const names = config.sources.map(({ name }) => name);
   const chosen = wanted ?? (names.length === 1 ? names[0] : undefined);
   if (chosen !== undefined && names.includes(chosen)) return chosen;
@@ -89,7 +89,8 @@ function chooseSource(config: Config, wanted: string | undefined): string {
   );
 }
 
-async function withStore<T>(
+/** Opens the checkpoint topic of a source for appending. */
+export async function withStore<T>(
   config: Config,
   source: string,
   signal: AbortSignal,

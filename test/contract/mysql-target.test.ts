@@ -1,7 +1,10 @@
 import { describe } from 'vitest';
+import { describeContract } from './describe-contract.ts';
 import { faultContract } from './fault-contract.ts';
 import { foreignRowsContract } from './foreign-rows-contract.ts';
+import { handOverContract } from './hand-over-contract.ts';
 import { originContract } from './origin-contract.ts';
+import { originParkingContract } from './origin-parking-contract.ts';
 import { parkingContract } from './parking-contract.ts';
 import { stateContract } from './state-contract.ts';
 import { targetContract } from './target-contract.ts';
@@ -11,6 +14,9 @@ describe('MySQL target', () => {
   parkingContract('mysql');
   faultContract('mysql');
   stateContract('mysql');
+  describeContract('mysql');
   foreignRowsContract('mysql');
   originContract('mysql');
+  originParkingContract('mysql');
+  handOverContract('mysql');
 });

@@ -41,13 +41,15 @@ export const FORMS: readonly (readonly [string, string])[] = [
   ['without other unique keys', PLAIN],
   ['with another unique key', UNIQUE],
 ];
-/** What an upsert of a key meets that another source has. */
-export const FOREIGN_KEY = {
-  code: 'ROWFERRY_TARGET_ORIGIN',
-  action: 'stop',
-  message: 'a row with this key came from another source',
-  where: { target: 'shard-1', table: 'users' },
-};
+/** What a row waits for whose key another source has. */
+export const FOREIGN_KEY = 'a row with this key came from another source';
+
+/** What a batch answers in which rows of these ids met their key with another origin. */
+export function waiting(from: WriterName, ...ids: readonly string[]): object {
+  const origin = from === 'a' ? A : B;
+  const reason = 'conflict';
+  return { kind: 'done', parked: ids.map((id) => ({ key: [id], origin, reason, detail: FOREIGN_KEY })) };
+}
 
 export interface TwoSources {
   readonly database: ContractDatabase;
@@ -61,8 +63,10 @@ export interface TwoSources {
     onBadRow?: 'stop' | 'park',
   ) => Promise<unknown>;
   readonly rows: () => Promise<(string | null)[][]>;
+  /** Tries every parked entry once; how it went, oldest entry first. */
+  readonly retry: () => Promise<string[]>;
 }
-type WriterName = 'a' | 'b';
+export type WriterName = 'a' | 'b';
 
 export async function twoSources(
   context: TestContext,
@@ -88,6 +92,11 @@ export async function twoSources(
       return await target.write(batch(next, next + 1, tables, { id, onBadRow }), NEVER);
     },
     rows: () => database.rows('SELECT id, email, origin FROM users ORDER BY id, origin'),
+    retry: async () => {
+      const outcomes: string[] = [];
+      for (const entry of await target.parked()) outcomes.push(await target.retryParked(entry, 1, NEVER));
+      return outcomes;
+    },
   };
 }
 

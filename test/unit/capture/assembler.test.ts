@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { TransactionEnd } from '../../../src/capture/assembler.ts';
+import type { MarkPlace, TransactionEnd } from '../../../src/capture/assembler.ts';
 import { Assembler } from '../../../src/capture/assembler.ts';
+import type { Mark } from '../../../src/capture/mark.ts';
 import type { BinlogEvent } from '../../../src/drivers/binlog-event.ts';
 import { RowferryError } from '../../../src/errors.ts';
 import type { Change } from '../../../src/model/change.ts';
@@ -19,6 +20,7 @@ const PARTITIONS = 8;
 
 let changes: { partition: number; change: Change }[];
 let ends: TransactionEnd[];
+let marks: { mark: Mark; place: MarkPlace }[];
 let assembler: Assembler;
 const make = (
   accepted: readonly string[] = [],
@@ -36,6 +38,7 @@ const make = (
     },
     {
       change: (partition, change) => changes.push({ partition, change }),
+      mark: (mark, place) => marks.push({ mark, place }),
       transactionEnd: (end) => ends.push(end),
     },
   );
@@ -43,6 +46,7 @@ const make = (
 beforeEach(() => {
   changes = [];
   ends = [];
+  marks = [];
   assembler = make();
 });
 
@@ -276,6 +280,37 @@ describe('Assembler', () => {
     expect(() => feed({ kind: 'incident', code: 1, end: 30 })).toThrow('incident');
   });
 
+  it('hands marks of snapshots out in place, and never as rows', () => {
+    const marked: Table = {
+      schema: 'rowferry',
+      name: 'mark',
+      columns: ['pipeline', 'source', 'reader', 'incarnation', 'chunk', 'edge'].map((name) => ({
+        name,
+        type: 'varchar',
+      })),
+      key: [0, 1, 2],
+    };
+    const row = (edge: string, chunk = '3'): Row => ['p', 'main', 1, '17', chunk, edge];
+    const event = (op: 'insert' | 'update' | 'delete', images: readonly Row[], end: number): BinlogEvent => ({
+      kind: 'rows',
+      table: marked,
+      op,
+      rows: images,
+      end,
+      timeMs: 1000,
+      bytes: 10,
+    });
+    feed(begin(50), event('insert', [row('low')], 60), commit(70));
+    feed(begin(80), event('update', [row('low'), row('high')], 90), commit(99));
+    feed(event('delete', [row('high')], 100), event('insert', [row('sideways'), row('low', 'x')], 110));
+    const mark = { pipeline: 'p', source: 'main', incarnation: 17, chunk: 3 };
+    expect(marks).toEqual([
+      { mark: { ...mark, edge: 'low' }, place: { file: 7, end: 60, timeMs: 1234 } },
+      { mark: { ...mark, edge: 'high' }, place: { file: 7, end: 90, timeMs: 1234 } },
+    ]);
+    expect(changes).toEqual([]);
+  });
+
   it('refuses a table without a primary key', () => {
     const keyless = { ...table, key: [] };
     expect(() =>
@@ -295,7 +330,7 @@ describe('Assembler', () => {
 
         accepted: new Set(),
       },
-      { change: () => {}, transactionEnd: () => {} },
+      { change: () => {}, mark: () => {}, transactionEnd: () => {} },
     );
     expect(() => resumed.handle(begin(300))).toThrow('its binlogs were reset');
     const next = make();

@@ -6,6 +6,8 @@ import {
   readCheckpointLog,
   recordKey,
 } from '../../../src/capture/checkpoint-log.ts';
+import type { SavePoint } from '../../../src/capture/checkpoint-log.ts';
+import { newCopy, NO_SNAPSHOT } from '../../../src/capture/snapshot-state.ts';
 import { resolveReplay } from '../../../src/capture/replay.ts';
 import type { Position } from '../../../src/model/position.ts';
 
@@ -35,11 +37,17 @@ const claimAt =
   (position: Position, epoch = 1) =>
   () => ({ epoch, start: position, by: 'test', timeMs: 1 });
 
+const point = (offset: number, commitMs: number | null): SavePoint => ({
+  position: at(offset),
+  commitMs,
+  snapshot: NO_SNAPSHOT,
+});
+
 describe('the checkpoint log', () => {
   it('goes on from the last checkpoint of the newest claim', async () => {
     const log = new MemoryLog();
     const { writer } = await CheckpointWriter.claim(log, claimAt(at(4)), signal);
-    expect(await writer.save(at(100), 5, 6, signal)).toBe('saved');
+    expect(await writer.save(point(100, 5), 6, signal)).toBe('saved');
     const state = readCheckpointLog(log.entries);
     expect(state).toMatchObject({ epoch: 1, incarnation: 0, position: at(100), commitMs: 5, end: 2 });
     expect(state.history.map(({ position }) => position.offset)).toEqual([100]);
@@ -48,24 +56,54 @@ describe('the checkpoint log', () => {
   it('a zombie: its checkpoint after a newer claim does not count, and it learns so at once (C1)', async () => {
     const log = new MemoryLog();
     const zombie = (await CheckpointWriter.claim(log, claimAt(at(4)), signal)).writer;
-    await zombie.save(at(100), null, 1, signal);
+    await zombie.save(point(100, null), 1, signal);
     const { writer } = await CheckpointWriter.claim(
       log,
       (state) => ({ epoch: 1, start: state.position, by: 'b', timeMs: 2 }),
       signal,
     );
-    await writer.save(at(200), null, 3, signal);
-    expect(await zombie.save(at(150), null, 4, signal)).toBe('superseded');
+    await writer.save(point(200, null), 3, signal);
+    expect(await zombie.save(point(150, null), 4, signal)).toBe('superseded');
     expect(readCheckpointLog(log.entries).position).toEqual(at(200));
-    expect(await writer.save(at(210), null, 5, signal)).toBe('saved');
+    expect(await writer.save(point(210, null), 5, signal)).not.toBe('superseded');
   });
 
   it('an acknowledged statement in between does not supersede anybody', async () => {
     const log = new MemoryLog();
     const { writer } = await CheckpointWriter.claim(log, claimAt(at(4)), signal);
     log.add({ kind: 'accept', statement: 'binlog.000001:77', by: 'op', timeMs: 1 });
-    expect(await writer.save(at(100), null, 1, signal)).toBe('saved');
+    expect(await writer.save(point(100, null), 1, signal)).not.toBe('superseded');
     expect([...readCheckpointLog(log.entries).accepted]).toEqual(['binlog.000001:77']);
+  });
+
+  it('a request for a table to be copied reaches the running capture with its next save, and once', async () => {
+    const log = new MemoryLog();
+    const { writer } = await CheckpointWriter.claim(log, claimAt(at(4)), signal);
+    const ask = { kind: 'snapshot', id: 's', action: 'add', table: 'shop.a', by: 'op', timeMs: 1 } as const;
+    log.add(ask);
+    log.add(ask);
+    const told = await writer.save(point(100, null), 1, signal);
+    const request = { request: { action: 'add', table: 'shop.a' }, end: 2 };
+    expect(told).toMatchObject({ requests: [request] });
+    const snapshot = { requests: 2, tables: [newCopy('shop.a', 2)] };
+    await writer.save({ ...point(110, null), snapshot }, 2, signal);
+    expect(readCheckpointLog(log.entries)).toMatchObject({ snapshot, requests: [] });
+  });
+
+  it('a copy goes on from what was saved, or from the claim that began it', async () => {
+    const log = new MemoryLog();
+    const begun = { requests: 0, tables: [newCopy('shop.a', 0)] };
+    await CheckpointWriter.claim(log, () => ({ ...claimAt(at(4))(), snapshot: begun }), signal);
+    expect(readCheckpointLog(log.entries).snapshot).toEqual(begun);
+    const { writer } = await CheckpointWriter.claim(log, claimAt(at(4)), signal);
+    expect(readCheckpointLog(log.entries).snapshot).toEqual(begun);
+    const copied = {
+      requests: 0,
+      tables: [{ ...newCopy('shop.a', 0), state: 'copying' as const, after: ['7'] }],
+    };
+    await writer.save({ ...point(100, null), snapshot: copied }, 1, signal);
+    await CheckpointWriter.claim(log, claimAt(at(100)), signal);
+    expect(readCheckpointLog(log.entries).snapshot).toEqual(copied);
   });
 
   it("a claim that raced an operator's replay decides again, so that the new epoch is not lost (C3)", async () => {

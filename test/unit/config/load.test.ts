@@ -31,7 +31,7 @@ test('a good file resolves with every default filled in', () => {
     url: { engine: 'mysql', host: '127.0.0.1', port: 3306, user: 'rowferry', database: '', tls: null },
     serverId: 4711,
     tables: ['shop.*', '!shop.audit'],
-    startFrom: { kind: 'now' },
+    startFrom: { kind: 'snapshot' },
     heartbeatMs: 1_000,
   });
   expect(config.sources[0]?.url.password.reveal()).toBe('geheim');

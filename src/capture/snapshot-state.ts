@@ -1,0 +1,112 @@
+/**
+ * How far the snapshot of a source has come: plain data that is saved with each checkpoint, and the pure rules that change it.
+ *
+ *     waiting ──first chunk planned──> copying ──last chunk acknowledged──> done
+ *        any of them ──cancel──> gone        copying ──an error that no retry mends──> failed ──resume──> copying
+ *
+ * Pausing is apart from the state: a paused table keeps its place and goes on from it.
+ */
+import type { WireValue } from '../model/table.ts';
+
+/** A primary key in wire form, in key order. */
+export type CopyKey = readonly WireValue[];
+
+export interface TableCopy {
+  /** `schema.table`. */
+  readonly table: string;
+  /** Tells a copy from an earlier one of the same table. */
+  readonly id: number;
+  readonly state: 'waiting' | 'copying' | 'done' | 'failed';
+  readonly paused: boolean;
+  /** The greatest key when it began; later ones come through the binlog. Null before that, and for an empty table. */
+  readonly upper: CopyKey | null;
+  /** Every row up to this key is copied; null at the start. */
+  readonly after: CopyKey | null;
+  /** Rows copied so far, those that a change took the place of not among them. */
+  readonly rows: number;
+  /** How many rows the source's catalog guesses. */
+  readonly estimate: number;
+  /** Milliseconds since 1970. */
+  readonly startedMs: number | null;
+  readonly finishedMs: number | null;
+  /** Why it failed, without values. */
+  readonly error: string | null;
+}
+
+export interface SnapshotState {
+  /** Offset after the last request (`snapshot` record of the checkpoint topic) that is part of this state. */
+  readonly requests: number;
+  readonly tables: readonly TableCopy[];
+}
+
+export type SnapshotAction = 'add' | 'pause' | 'resume' | 'cancel';
+
+/** What an operator asks of a running snapshot. */
+export interface SnapshotRequest {
+  readonly action: SnapshotAction;
+  /** `schema.table`, or null for all. */
+  readonly table: string | null;
+}
+
+export const NO_SNAPSHOT: SnapshotState = { requests: 0, tables: [] };
+
+export function newCopy(table: string, id: number): TableCopy {
+  return {
+    table,
+    id,
+    state: 'waiting',
+    paused: false,
+    upper: null,
+    after: null,
+    rows: 0,
+    estimate: 0,
+    startedMs: null,
+    finishedMs: null,
+    error: null,
+  };
+}
+
+/** The state after a request that stands before offset `end` of the checkpoint topic. */
+export function applyRequest(
+  state: SnapshotState,
+  { action, table }: SnapshotRequest,
+  end: number,
+): SnapshotState {
+  const concerns = (copy: TableCopy): boolean => table === null || copy.table === table;
+  const tables = ((): readonly TableCopy[] => {
+    switch (action) {
+      case 'add':
+        // A table that is copied already begins anew: that is what adding it again asks for.
+        return table === null
+          ? state.tables
+          : [...state.tables.filter((copy) => !concerns(copy)), newCopy(table, end)];
+      case 'pause':
+        return state.tables.map((copy) => (concerns(copy) ? { ...copy, paused: true } : copy));
+      case 'resume':
+        return state.tables.map((copy) => (concerns(copy) ? resumed(copy) : copy));
+      case 'cancel':
+        return state.tables.filter((copy) => copy.state === 'done' || !concerns(copy));
+    }
+  })();
+  return { requests: end, tables };
+}
+
+function resumed(copy: TableCopy): TableCopy {
+  return { ...copy, paused: false, ...(copy.state === 'failed' ? { state: 'copying', error: null } : {}) };
+}
+
+/** The state with one copy changed; unchanged when it was cancelled or begun anew meanwhile. */
+export function withCopy(
+  state: SnapshotState,
+  { table, id }: Pick<TableCopy, 'table' | 'id'>,
+  change: (copy: TableCopy) => TableCopy,
+): SnapshotState {
+  const isIt = (copy: TableCopy): boolean => copy.table === table && copy.id === id;
+  return { ...state, tables: state.tables.map((copy) => (isIt(copy) ? change(copy) : copy)) };
+}
+
+/** PRG-1, PRG-2: share of the estimate in percent, capped; a table that is done is 100, whatever was guessed. */
+export function percentOf({ state, rows, estimate }: TableCopy): number {
+  if (state === 'done') return 100;
+  return estimate <= 0 ? 0 : Math.min(99.99, (rows / estimate) * 100);
+}

@@ -1,0 +1,37 @@
+/**
+ * Which keys the binlog touched between the marks of chunks that are being read. Pure.
+ *
+ * Order of events for one chunk: low mark committed -> rows read -> high mark committed; the binlog shows low, changes, high.
+ * A change before low is in the rows that were read. A change between the marks may or may not be: its row is dropped from the
+ * chunk, since the change itself carries the newer image. A change after high comes after the chunk's rows.
+ */
+export class SnapshotWindows {
+  /** By chunk: the table that it reads and the exact keys touched since its low mark. */
+  readonly #open = new Map<number, { readonly table: string; readonly keys: Set<string> }>();
+
+  get isEmpty(): boolean {
+    return this.#open.size === 0;
+  }
+
+  low(chunk: number, table: string): void {
+    this.#open.set(chunk, { table, keys: new Set() });
+  }
+
+  /** Notes a change; true when a chunk of its table is between its marks. */
+  touch(table: string, key: string): boolean {
+    let isWithin = false;
+    for (const window of this.#open.values()) {
+      if (window.table !== table) continue;
+      window.keys.add(key);
+      isWithin = true;
+    }
+    return isWithin;
+  }
+
+  /** Ends a window: the keys whose rows must be dropped; undefined when its low mark never came by. */
+  high(chunk: number): ReadonlySet<string> | undefined {
+    const window = this.#open.get(chunk);
+    this.#open.delete(chunk);
+    return window?.keys;
+  }
+}

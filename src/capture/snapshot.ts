@@ -1,0 +1,248 @@
+/**
+ * Copies tables of a source while its binlog flows (DESIGN section 4, after DBLog). The reading half writes marks and reads
+ * chunks over connections of its own; the passing half is called by the binlog loop, in the binlog's order.
+ *
+ *     reader:  low mark COMMITTED ─> SELECT of the chunk ─> high mark COMMITTED ─> waits until its rows are queued
+ *     binlog:  … low ─ changes of the table (their keys are noted) ─ high: the chunk's other rows are queued here …
+ *
+ * A chunk counts as copied once it is part of a saved point: that point becomes durable when Kafka has acknowledged the rows.
+ */
+import type { RowferryError } from '../errors.ts';
+import { toRowferryError } from '../errors.ts';
+import type { Change } from '../model/change.ts';
+import type { Log } from '../model/log.ts';
+import { exactRowKey } from '../model/row-key.ts';
+import type { Row, Table } from '../model/table.ts';
+import { tableName } from '../model/table.ts';
+import { Backoff, sleep } from '../runtime/backoff.ts';
+import type { PendingRequest } from './checkpoint-log.ts';
+import { CopyArrivals } from './copy-arrivals.ts';
+import type { SentRecords } from './copy-arrivals.ts';
+import type { Mark } from './mark.ts';
+import type { SnapshotState, TableCopy } from './snapshot-state.ts';
+import { applyRequest, withCopy } from './snapshot-state.ts';
+import { SnapshotWindows } from './snapshot-windows.ts';
+import type { Chunk, CopyHost, CopySource } from './table-copier.ts';
+import { sameKey, TableCopier } from './table-copier.ts';
+
+export interface SnapshotSettings {
+  /** Chunks that are read at the same time. */
+  readonly readers: number;
+  /** A chunk should take so long to read, milliseconds. */
+  readonly chunkMs: number;
+  readonly leastRows: number;
+  readonly mostRows: number;
+  /** Copied rows should be at the targets after so long, milliseconds: live changes wait behind them. */
+  readonly lagMs: number;
+}
+
+export interface SnapshotOptions extends SnapshotSettings {
+  readonly pipeline: string;
+  readonly source: string;
+  readonly partitions: number;
+  readonly incarnation: number;
+  readonly log: Log;
+}
+
+export interface SnapshotPorts {
+  connect(signal: AbortSignal): Promise<CopySource>;
+  /** Offsets up to which the appliers have applied, by partition. */
+  applied(): Promise<readonly number[]>;
+  /** Why the source should be spared now, or null. */
+  spare(): Promise<string | null>;
+}
+
+/** Rows of a chunk that the binlog's high mark lets go. */
+export interface CopiedRows {
+  readonly table: Table;
+  readonly rows: readonly Row[];
+  readonly partitionOf: (row: Row) => number;
+}
+
+const IDLE_MS = 500;
+const GATE_MS = 50;
+
+export class Snapshot {
+  readonly #options: SnapshotOptions;
+  readonly #ports: SnapshotPorts;
+  readonly #windows = new SnapshotWindows();
+  readonly #chunks = new Map<number, Chunk>();
+  readonly #arrivals: CopyArrivals;
+  readonly #host: CopyHost;
+  #state: SnapshotState;
+  #chunkCount = 0;
+  #reason: string | null = null;
+  #copiedRows = 0;
+
+  constructor(options: SnapshotOptions, ports: SnapshotPorts, state: SnapshotState) {
+    this.#options = options;
+    this.#ports = ports;
+    this.#state = state;
+    this.#arrivals = new CopyArrivals(options);
+    const arrivals = this.#arrivals;
+    this.#host = {
+      now: (copy) => this.#now(copy),
+      change: (copy, change) => this.#change(copy, change),
+      nextChunk: () => ++this.#chunkCount,
+      begin: (id, chunk) => {
+        arrivals.begun(chunk.size);
+        this.#chunks.set(id, chunk);
+      },
+      gate: async (isWanted, signal) => await this.#gate(isWanted, signal),
+      get largestChunk() {
+        return arrivals.largestChunk;
+      },
+    };
+  }
+
+  /** What may be saved now: rows that it counts were handed to the publisher before. */
+  get state(): SnapshotState {
+    return this.#state;
+  }
+
+  /** Why nothing is read at the moment; null while it is. */
+  get reason(): string | null {
+    return this.#reason;
+  }
+
+  /** Rows that were queued since this capture began, to tell the rate by. */
+  get copiedRows(): number {
+    return this.#copiedRows;
+  }
+
+  asked(requests: readonly PendingRequest[]): void {
+    for (const { request, end } of requests) {
+      if (end > this.#state.requests) this.#state = applyRequest(this.#state, request, end);
+    }
+  }
+
+  /** A change of the binlog goes by; what happens within a window is written whatever it changed. */
+  seen(change: Change): Change {
+    if (this.#windows.isEmpty) return change;
+    const { table, before, after } = change;
+    const isWithin = this.#windows.touch(tableName(table), exactRowKey(table, (after ?? before)!));
+    return isWithin && before !== null && after !== null ? { ...change, snapshot: 'window' } : change;
+  }
+
+  /** One of our own marks goes by; at a high mark the rows that have to be queued now, before anything later. */
+  passed({ chunk: id, edge }: Mark): CopiedRows | undefined {
+    const chunk = this.#chunks.get(id);
+    if (chunk === undefined) return undefined;
+    const { table } = chunk.table;
+    if (edge === 'low') {
+      this.#windows.low(id, tableName(table));
+      return undefined;
+    }
+    this.#chunks.delete(id);
+    const touched = this.#windows.high(id);
+    if (touched === undefined) {
+      this.#arrivals.dropped(chunk.size);
+      chunk.passed(false);
+      return undefined;
+    }
+    const rows = chunk.rows.filter((row) => !touched.has(exactRowKey(table, row)));
+    this.#finish(chunk, id, rows.length);
+    this.#arrivals.queued(chunk.size, rows.length);
+    this.#copiedRows += rows.length;
+    chunk.passed(true);
+    return { table, rows, partitionOf: chunk.partitionOf };
+  }
+
+  /** Everything handed out so far is part of the records up to this number. */
+  flushed(issued: number): void {
+    this.#arrivals.flushed(issued);
+  }
+
+  /** Copies what there is to copy until the signal aborts. What goes wrong with a table stops that table only. */
+  async run(sent: SentRecords, signal: AbortSignal): Promise<void> {
+    const arriving = this.#arrivals.watch(sent, () => this.#ports.applied(), signal);
+    while (!signal.aborted) {
+      const copy = this.#state.tables.find(
+        ({ state, paused }) => !paused && (state === 'waiting' || state === 'copying'),
+      );
+      if (copy === undefined) {
+        this.#reason = null;
+        await sleep(IDLE_MS, signal);
+        continue;
+      }
+      try {
+        await this.#copy(copy, signal);
+      } catch (thrown) {
+        this.#failed(copy, toRowferryError(thrown, 'copying a table'));
+      }
+    }
+    await arriving;
+  }
+
+  async #copy(copy: TableCopy, signal: AbortSignal): Promise<void> {
+    const backoff = new Backoff({ firstMs: 250, maxMs: 15_000 });
+    while (!signal.aborted) {
+      const ended = new AbortController();
+      let source: CopySource | undefined;
+      try {
+        source = await this.#ports.connect(AbortSignal.any([signal, ended.signal]));
+        await source.prepare();
+        const copier = new TableCopier({ copy, source, host: this.#host, options: this.#options });
+        await copier.run(AbortSignal.any([signal, ended.signal]));
+        return;
+      } catch (thrown) {
+        const error = toRowferryError(thrown, 'copying a table').at({ table: copy.table });
+        if (signal.aborted) return;
+        if (error.action !== 'retry') throw error;
+        this.#reason = error.describe();
+        this.#options.log.warn(
+          { table: copy.table, code: error.code },
+          `${error.describe()}; the copy is tried again`,
+        );
+        await backoff.wait(signal);
+      } finally {
+        ended.abort();
+        for (const [id, chunk] of this.#chunks) {
+          this.#windows.high(id);
+          this.#arrivals.dropped(chunk.size);
+        }
+        this.#chunks.clear();
+        await source?.close();
+      }
+    }
+  }
+
+  /** Waits while the copy should not go on, and tells why. */
+  async #gate(isWanted: () => boolean, signal: AbortSignal): Promise<void> {
+    for (;;) {
+      if (!isWanted()) return;
+      this.#reason = this.#arrivals.reason ?? (await this.#ports.spare());
+      if (this.#reason === null) return;
+      await sleep(GATE_MS, signal);
+    }
+  }
+
+  #finish(chunk: Chunk, id: number, rows: number): void {
+    const moved = chunk.ledger.finish(id, rows);
+    if (moved === undefined) return;
+    this.#change(chunk.copy, (copy) => {
+      const isDone = copy.upper !== null && sameKey(moved.after, copy.upper);
+      const next = { ...copy, after: moved.after, rows: copy.rows + moved.rows };
+      if (!isDone) return next;
+      this.#options.log.info({ table: copy.table, rows: next.rows }, 'copied');
+      return { ...next, state: 'done', finishedMs: Date.now() };
+    });
+  }
+
+  #failed(copy: TableCopy, error: RowferryError): void {
+    this.#options.log.error(
+      { table: copy.table, code: error.code },
+      `copying stopped: ${error.describe()}; mend it, then: rowferry snapshot resume ${copy.table}`,
+    );
+    this.#change(copy, (before) => ({ ...before, state: 'failed', error: error.describe() }));
+  }
+
+  /** The copy as it stands; undefined when it was cancelled or begun anew. */
+  #now({ table, id }: TableCopy): TableCopy | undefined {
+    return this.#state.tables.find((copy) => copy.table === table && copy.id === id);
+  }
+
+  #change(copy: TableCopy, change: (copy: TableCopy) => TableCopy): void {
+    this.#state = withCopy(this.#state, copy, change);
+  }
+}

@@ -1,0 +1,223 @@
+/**
+ * Copies one table: plans chunks in key order, and reads several at a time, each between two marks. What becomes of the rows
+ * is for its host, which sees the marks come by in the binlog.
+ */
+import { RowferryError, toRowferryError } from '../errors.ts';
+import type { Row } from '../model/table.ts';
+import { tableName } from '../model/table.ts';
+import { killPoint } from '../runtime/kill-points.ts';
+import { partitioner } from '../wire/partition.ts';
+import { ChunkLedger } from './chunk-ledger.ts';
+import { nextChunkRows } from './copy-window.ts';
+import type { Mark } from './mark.ts';
+import type { SnapshotOptions } from './snapshot.ts';
+import type { CopyKey, TableCopy } from './snapshot-state.ts';
+import type { SnapshotTable } from './snapshot-table.ts';
+
+/** The source as a copy uses it: marks, plans and reads, over connections of its own. */
+export interface CopySource {
+  /** Creates the mark table when it is not there. */
+  prepare(): Promise<void>;
+  /** Resolves when the mark is committed. */
+  mark(mark: Mark, reader: number): Promise<void>;
+  describe(table: string): Promise<SnapshotTable>;
+  /** The greatest key; null when there are no rows. */
+  upper(table: SnapshotTable): Promise<CopyKey | null>;
+  /** The key of the n-th row after `after`, or `upper` when fewer are left. */
+  boundary(table: SnapshotTable, after: CopyKey | null, upper: CopyKey, rows: number): Promise<CopyKey>;
+  /** The rows in (after, to]; fewer, and then up to `last`, when they are too large for the memory. */
+  read(
+    reader: number,
+    table: SnapshotTable,
+    after: CopyKey | null,
+    to: CopyKey,
+  ): Promise<{ readonly rows: readonly Row[]; readonly last: CopyKey | null }>;
+  close(): Promise<void>;
+}
+
+/** A chunk that is being read or waits for its high mark. */
+export interface Chunk {
+  readonly copy: TableCopy;
+  readonly table: SnapshotTable;
+  readonly ledger: ChunkLedger;
+  readonly partitionOf: (row: Row) => number;
+  /** Rows for which it was begun. */
+  readonly size: number;
+  rows: readonly Row[];
+  /** Ends the reader's wait: its rows are queued, or (false) its marks did not come by in order. */
+  readonly passed: (queued: boolean) => void;
+}
+
+/** What the copy of a table shares with those before and after it. */
+export interface CopyHost {
+  /** The copy as it stands; undefined when it was cancelled or begun anew. */
+  now(copy: TableCopy): TableCopy | undefined;
+  change(copy: TableCopy, change: (copy: TableCopy) => TableCopy): void;
+  nextChunk(): number;
+  /** From here on the chunk's marks are looked for. */
+  begin(id: number, chunk: Chunk): void;
+  /** Waits while nothing should be read. */
+  gate(isWanted: () => boolean, signal: AbortSignal): Promise<void>;
+  /** Rows of the largest chunk that may be begun now. */
+  readonly largestChunk: number;
+}
+
+export interface TableCopierParts {
+  readonly copy: TableCopy;
+  readonly source: CopySource;
+  readonly host: CopyHost;
+  readonly options: SnapshotOptions;
+}
+
+/** Marks that do not come by for so long after their COMMIT are not written to the binlog. */
+const LONGEST_MARK_MS = 120_000;
+
+export class TableCopier {
+  readonly #parts: TableCopierParts;
+
+  constructor(parts: TableCopierParts) {
+    this.#parts = parts;
+  }
+
+  /** Plans chunks in key order and reads several at a time; resolves when the table is done, paused or cancelled. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { copy, source, host, options } = this.#parts;
+    const table = await source.describe(copy.table);
+    const begun = await this.#begin(table);
+    if (begun === undefined) return;
+    const { upper } = begun;
+    const ledger = new ChunkLedger();
+    const partitionOf = partitioner(table.table, options.partitions);
+    const idle = Array.from({ length: options.readers }, (_, i) => i + 1);
+    const running = new Set<Promise<void>>();
+    let failure: RowferryError | undefined;
+    let { after } = begun;
+    let rows = options.leastRows;
+    const isWanted = (): boolean => {
+      return host.now(copy)?.paused === false && failure === undefined && !signal.aborted;
+    };
+    while (after === null || !sameKey(after, upper)) {
+      await host.gate(isWanted, signal);
+      while (idle.length === 0) await Promise.race(running);
+      if (!isWanted()) break;
+      const size = Math.min(rows, host.largestChunk);
+      const to = await source.boundary(table, after, upper, size);
+      const id = host.nextChunk();
+      ledger.open(id, to);
+      const reader = idle.pop()!;
+      const job = { reader, table, ledger, partitionOf, id, size, from: after, to };
+      const done = (async (): Promise<void> => {
+        try {
+          const elapsedMs = await this.#readChunk(job, signal);
+          rows = nextChunkRows({ rows: size, elapsedMs }, this.#limits);
+        } catch (error) {
+          failure ??= toRowferryError(error, 'reading a chunk');
+        }
+        idle.push(reader);
+      })();
+      void done.finally(() => running.delete(done));
+      running.add(done);
+      after = to;
+    }
+    await Promise.all(running);
+    if (failure !== undefined) throw failure;
+  }
+
+  get #limits() {
+    const { chunkMs, leastRows, mostRows } = this.#parts.options;
+    return { targetMs: chunkMs, least: leastRows, most: mostRows };
+  }
+
+  /** Fixes the upper key at the very start; undefined when there is nothing to copy. */
+  async #begin(
+    table: SnapshotTable,
+  ): Promise<{ readonly upper: CopyKey; readonly after: CopyKey | null } | undefined> {
+    const { copy, source, host, options } = this.#parts;
+    const known = host.now(copy);
+    if (known === undefined) return undefined;
+    const isBegun = known.state === 'copying' && known.upper !== null;
+    const upper = isBegun ? known.upper : await source.upper(table);
+    const nowMs = Date.now();
+    host.change(copy, (before) => ({
+      ...before,
+      state: upper === null ? 'done' : 'copying',
+      upper,
+      estimate: table.estimatedRows,
+      startedMs: before.startedMs ?? nowMs,
+      finishedMs: upper === null ? nowMs : null,
+    }));
+    options.log.info(
+      { table: copy.table, rows: table.estimatedRows },
+      upper === null ? 'nothing to copy' : 'copying',
+    );
+    return upper === null ? undefined : { upper, after: known.after };
+  }
+
+  /**
+   * Between marks; a chunk too large for the memory goes in parts. Resolves when its rows are queued, with the
+   * milliseconds that reading took.
+   */
+  async #readChunk(
+    job: {
+      readonly reader: number;
+      readonly table: SnapshotTable;
+      readonly ledger: ChunkLedger;
+      readonly partitionOf: (row: Row) => number;
+      readonly id: number;
+      readonly size: number;
+      readonly from: CopyKey | null;
+      readonly to: CopyKey;
+    },
+    signal: AbortSignal,
+  ): Promise<number> {
+    const { copy, source, host, options } = this.#parts;
+    const { reader, table, ledger, partitionOf, to } = job;
+    const { pipeline, incarnation } = options;
+    let { id, size, from } = job;
+    let readMs = 0;
+    for (;;) {
+      const mark = { pipeline, source: options.source, incarnation, chunk: id };
+      let passed: (queued: boolean) => void = () => {};
+      const passing = new Promise<boolean>((resolve) => (passed = resolve));
+      const chunk: Chunk = { copy, table, ledger, partitionOf, size, rows: [], passed };
+      host.begin(id, chunk);
+      await source.mark({ ...mark, edge: 'low' }, reader);
+      killPoint('snapshot.after-low');
+      const startedMs = performance.now();
+      const { rows, last } = await source.read(reader, table, from, to);
+      readMs += performance.now() - startedMs;
+      chunk.rows = rows;
+      // The rest of a chunk that was cut short is a chunk of its own, right behind it.
+      const rest = last === null ? undefined : host.nextChunk();
+      if (rest !== undefined) ledger.split(id, last!, rest);
+      killPoint('snapshot.after-read');
+      await source.mark({ ...mark, edge: 'high' }, reader);
+      if (!(await settled(passing, signal))) throw lostMarks(options.source, tableName(table.table));
+      if (rest === undefined || signal.aborted) return readMs;
+      [id, size, from] = [rest, Math.max(1, size - rows.length), last];
+    }
+  }
+}
+
+/** Keys as the source gives them; of use for nothing but to go on from. */
+export function sameKey(a: CopyKey, b: CopyKey): boolean {
+  return a.length === b.length && a.every((value, i) => value === b[i]);
+}
+
+/** The answer of `passing`; true when the signal aborted first: nobody waits any more. */
+async function settled(passing: Promise<boolean>, signal: AbortSignal): Promise<boolean> {
+  const timeout = AbortSignal.timeout(LONGEST_MARK_MS);
+  const either = AbortSignal.any([signal, timeout]);
+  const aborted = new Promise<boolean>((resolve) => {
+    if (either.aborted) resolve(signal.aborted);
+    either.addEventListener('abort', () => resolve(signal.aborted), { once: true });
+  });
+  return await Promise.race([passing, aborted]);
+}
+
+function lostMarks(source: string, table: string): RowferryError {
+  return new RowferryError('ROWFERRY_SOURCE_LINK', 'the marks of a chunk did not come by in the binlog', {
+    where: { source, table },
+    hint: 'the schema `rowferry` must be written to the binlog: look for binlog-do-db, binlog-ignore-db and sql_log_bin',
+  });
+}

@@ -1,0 +1,116 @@
+/** `rowferry snapshot add|status|pause|resume|cancel`: copying what tables hold while the pipeline runs. */
+import { Command } from 'commander';
+import { loadConfig } from '../config/load.ts';
+import { progressOf, showDuration } from '../observe/progress.ts';
+import { sleep } from '../runtime/backoff.ts';
+import type { SourceCopies } from '../wiring/snapshots.ts';
+import { configOption } from './config-option.ts';
+import type { CliContext, Terminal } from './context.ts';
+import { textTable } from './text-table.ts';
+
+interface SnapshotOptions {
+  readonly config: string;
+  readonly source?: string;
+  readonly json?: boolean;
+  readonly watch?: boolean;
+  readonly all?: boolean;
+}
+
+const WATCH_MS = 1_000;
+
+export function snapshotCommand(context: CliContext): Command {
+  const { output, env, signal, terminal } = context;
+  const command = new Command('snapshot').description('copy what tables hold while their changes flow');
+  const verb = (name: string, description: string): Command =>
+    command
+      .command(name)
+      .description(description)
+      .addOption(configOption())
+      .option('--source <name>', 'the source; may be left out when there is one');
+
+  verb('status', 'how far each table is')
+    .option('--watch', 'show it anew every second until all is copied')
+    .option('--json', 'one JSON object a line for programs')
+    .action(async (options: SnapshotOptions) => {
+      const config = loadConfig(options.config, env);
+      const { snapshotStatus } = await import('../wiring/snapshots.ts');
+      for (;;) {
+        const sources = await snapshotStatus(config, options.source, signal);
+        for (const source of sources) {
+          if (options.json === true) output.out(JSON.stringify(source));
+          else for (const line of snapshotLines(source, terminal)) output.out(line);
+        }
+        const isOver = sources.every(({ tables }) => tables.every(({ state }) => state === 'done'));
+        if (options.watch !== true || isOver || signal.aborted) return;
+        await sleep(WATCH_MS, signal);
+      }
+    });
+
+  const asks = [
+    ['add', 'copy a captured table (again); rows that the source lacks are not removed at the targets'],
+    ['pause', 'stop copying a table after the chunks that are being read'],
+    ['resume', 'go on with a table that was paused or has failed'],
+    ['cancel', 'give a copy up; what was copied stays'],
+  ] as const;
+  for (const [action, description] of asks) {
+    const ask = verb(action, description).argument(
+      action === 'add' ? '<table>' : '[table]',
+      '`schema.table`',
+    );
+    if (action !== 'add') ask.option('--all', 'every table of the source');
+    ask.action(async (table: string | undefined, options: SnapshotOptions) => {
+      if (table === undefined && options.all !== true) {
+        ask.error(`say which table, or --all`);
+      }
+      const config = loadConfig(options.config, env);
+      const { requestSnapshot } = await import('../wiring/snapshots.ts');
+      const request = { action, table: table ?? null };
+      const source = await requestSnapshot(config, options.source, request, signal);
+      output.out(
+        `asked ${source} to ${action} ${table ?? 'all tables'}; its capture takes it up within seconds`,
+      );
+    });
+  }
+  return command;
+}
+
+/** The screen of `rowferry snapshot status` for one source. Pure. */
+export function snapshotLines(copies: SourceCopies, terminal: Terminal): string[] {
+  const { source, tables, isLive, waits, rate, pending } = copies;
+  const lines = [`source ${source}${isLive ? '' : '  (no capture runs on this machine: as last saved)'}`];
+  if (pending > 0) lines.push(`  ${pending} requests wait for a capture`);
+  if (waits !== null) lines.push(`  waits: ${waits}`);
+  if (tables.length === 0) return [...lines, '  nothing is copied or was'];
+  const rows = tables.map((copy) => {
+    const { done, percent, left } = progressCells(copy, rate);
+    const state = copy.paused ? `${copy.state}, paused` : copy.state;
+    return [copy.table, state, bar(percent, terminal), `${percent.toFixed(2)}%`, done, left];
+  });
+  lines.push(...textTable(['table', 'state', '', 'percent', 'rows', 'left'], rows, terminal));
+  for (const { table, error } of tables) if (error !== null) lines.push(`  ${table}: ${error}`);
+  return lines;
+}
+
+function progressCells(
+  { state, rows, estimate }: SourceCopies['tables'][number],
+  rate: SourceCopies['rate'],
+): { readonly done: string; readonly percent: number; readonly left: string } {
+  if (state === 'done') return { done: rows.toLocaleString('en-US'), percent: 100, left: '' };
+  const total = Math.max(estimate, rows + 1);
+  const { percent, remainingMs } = progressOf({
+    done: rows,
+    total,
+    elapsedMs: rate?.elapsedMs ?? 0,
+    doneMeanwhile: rate?.rows ?? 0,
+  });
+  const left =
+    state !== 'copying' ? '' : remainingMs === null ? 'unknown' : `about ${showDuration(remainingMs)}`;
+  return { done: `${rows.toLocaleString('en-US')} / ~${estimate.toLocaleString('en-US')}`, percent, left };
+}
+
+const BAR_WIDTH = 20;
+
+function bar(percent: number, { unicode }: Terminal): string {
+  const full = Math.floor((percent / 100) * BAR_WIDTH);
+  return (unicode ? '█' : '#').repeat(full) + (unicode ? '░' : '.').repeat(BAR_WIDTH - full);
+}

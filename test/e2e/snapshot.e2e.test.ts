@@ -1,0 +1,200 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it, type TestContext } from 'vitest';
+import type { Daemon } from '../../scripts/lib/daemon.ts';
+import { Random } from '../../scripts/lib/random.ts';
+import { untilTrue } from '../../scripts/lib/until.ts';
+import { snapshotCommand } from '../../src/cli/snapshot.ts';
+import { killAtRandom } from '../support/kills.ts';
+import { startLoad } from '../support/load.ts';
+import type { PipelineOptions } from '../support/pipeline.ts';
+import { Pipeline } from '../support/pipeline.ts';
+import type { PipelineLayout } from '../support/pipeline-tables.ts';
+import { itemsTable, SHOP } from '../support/pipeline-tables.ts';
+import { runVerb } from '../support/run-verb.ts';
+import { testServers } from '../support/servers.ts';
+
+const SIZE = { users: 2_000, products: 500, orders: 10_000 };
+const SEED = Number(process.env['ROWFERRY_E2E_SEED'] ?? Date.now() % 1_000_000);
+
+/** A pipeline that copies what its tables hold, in small chunks, so that many of them meet the load. */
+async function copying(test: TestContext, options: PipelineOptions): Promise<Pipeline> {
+  return await Pipeline.create(test, {
+    sessionTimeoutMs: 1_000,
+    ...options,
+    configure: (config) => {
+      for (const source of Object.values(config.sources)) source['startFrom'] = 'snapshot';
+      config['snapshot'] = { leastRows: 100, mostRows: 400, chunkMs: '50ms' };
+      options.configure?.(config);
+    },
+  });
+}
+
+/** Waits until no table is left to be copied; answers how many rows were. */
+async function untilCopied(daemon: Daemon): Promise<number> {
+  return await untilTrue(
+    'every table to be copied',
+    () => {
+      const copies = daemon.status?.captures.flatMap((capture) => capture.copies) ?? [];
+      if (copies.length === 0 || copies.some(({ state }) => state !== 'done')) return undefined;
+      return copies.reduce((sum, { rows }) => sum + rows, 0);
+    },
+    { timeoutMs: 60_000, details: () => daemon.logTail() },
+  );
+}
+
+async function ask(
+  pipeline: Pipeline,
+  daemon: Daemon,
+  ...args: readonly string[]
+): Promise<readonly string[]> {
+  const env = { ...process.env, ROWFERRY_TEST_RUN_DIR: daemon.runDir };
+  const { lines, exitCode } = await runVerb(snapshotCommand, [...args, '--config', pipeline.configFile], {
+    env,
+  });
+  expect(exitCode, lines.join('\n')).toBe(0);
+  return lines;
+}
+
+describe.each(['mysql', 'mariadb'] as const)('a snapshot of %s under load', (kind) => {
+  it(
+    `copies what was there while rows change, move and vanish, and is killed meanwhile (seed ${SEED})`,
+    { timeout: 180_000 },
+    async (t) => {
+      const source = kind === 'mysql' ? testServers().src : testServers().mariadb;
+      const pipeline = await copying(t, { source, tables: SHOP });
+      await pipeline.seedShop(SIZE);
+      const load = startLoad(pipeline, { changesPerSecond: 500, seed: SEED, size: SIZE });
+      await killAtRandom(pipeline, new Random(SEED), 9_000, { fromMs: 1_300, toMs: 2_500 });
+      const daemon = await pipeline.startRunning();
+      // What the load deletes or a change takes the place of need not be copied.
+      expect(await untilCopied(daemon)).toBeGreaterThan(SIZE.orders / 3);
+      await load.stop();
+      await pipeline.untilEqual();
+    },
+  );
+});
+
+describe('a snapshot', () => {
+  it.for(['snapshot.after-low', 'snapshot.after-read'] as const)(
+    'that is killed at %s begins the chunk anew',
+    { timeout: 90_000 },
+    async (point, t) => {
+      const pipeline = await copying(t, { tables: SHOP });
+      await pipeline.seedShop(SIZE);
+      const load = startLoad(pipeline, { changesPerSecond: 300, seed: SEED, size: SIZE });
+      const doomed = pipeline.start({ env: { ROWFERRY_KILL_AT: `${point}:12` } });
+      expect(await pipeline.exitOf(doomed)).toEqual({ code: null, signal: 'SIGKILL' });
+      await untilCopied(await pipeline.startRunning());
+      await load.stop();
+      await pipeline.untilEqual();
+    },
+  );
+
+  it(
+    'of a table is paused, resumed and asked for again while the pipeline runs',
+    { timeout: 90_000 },
+    async (t) => {
+      const items = itemsTable();
+      const pipeline = await copying(t, {
+        tables: [items],
+        configure: (config) => {
+          config['snapshot'] = { leastRows: 100, mostRows: 100, readers: 1 };
+        },
+      });
+      const rows = Array.from({ length: 4_000 }, (_, i) => [i, i % 7, `c${i}`, 0]);
+      await pipeline.write('INSERT INTO items (id, owner, code, n) VALUES ?', [rows]);
+      const name = `${pipeline.source.name}.items`;
+      const daemon = await pipeline.startRunning();
+      await ask(pipeline, daemon, 'pause', name);
+      const paused = async () => (await ask(pipeline, daemon, 'status')).join('\n');
+      await untilTrue(
+        'it to be paused or done',
+        async () => /paused|done/.test(await paused()) || undefined,
+        {
+          timeoutMs: 20_000,
+        },
+      );
+      await ask(pipeline, daemon, 'resume', '--all');
+      await untilCopied(daemon);
+      await pipeline.untilEqual();
+
+      // A target that lost rows gets them back.
+      for (const { target } of pipeline.targets)
+        await pipeline.meddle(target, 'DELETE FROM items WHERE n = 0');
+      await ask(pipeline, daemon, 'add', name);
+      await pipeline.untilEqual();
+      expect((await ask(pipeline, daemon, 'status', '--watch')).join('\n')).toMatch(/items +done.*100\.00%/);
+    },
+  );
+
+  it('of a table that is not captured is refused, with what to do', async (t) => {
+    const pipeline = await copying(t, { tables: [itemsTable()] });
+    const args = ['add', 'other.table', '--config', pipeline.configFile];
+    const env = { ...process.env, ROWFERRY_TEST_RUN_DIR: pipeline.folder };
+    await expect(runVerb(snapshotCommand, args, { env })).rejects.toThrow('does not capture other.table');
+  });
+
+  it(
+    'brings a row to every part of a split though only columns of another part change meanwhile',
+    { timeout: 90_000 },
+    async (t) => {
+      const pipeline = await copying(t, { layouts: [SPLIT] });
+      const rows = Array.from({ length: 6_000 }, (_, i) => [i, `name ${i}`, 0]);
+      await pipeline.write('INSERT INTO goods (id, name, stock) VALUES ?', [rows]);
+      const stop = new AbortController();
+      const random = new Random(SEED);
+      const selling = (async () => {
+        while (!stop.signal.aborted) {
+          const from = random.between(0, 5_900);
+          await pipeline.write(
+            `UPDATE goods SET stock = stock + 1 WHERE id BETWEEN ${from} AND ${from + 60}`,
+          );
+          // More than the targets take would hold the copy up for as long as it lasts.
+          await sleep(20);
+        }
+      })();
+      const daemon = await pipeline.startRunning();
+      await untilCopied(daemon);
+      await sleep(200);
+      stop.abort();
+      await selling;
+      await pipeline.untilEqual();
+    },
+  );
+});
+
+const SPLIT: PipelineLayout = {
+  atSources: [
+    'CREATE TABLE goods (id INT NOT NULL PRIMARY KEY, name VARCHAR(40) NOT NULL, stock INT NOT NULL)',
+  ],
+  atTargets: [
+    {
+      target: 'east',
+      table: 'goods_cold',
+      create: 'CREATE TABLE goods_cold (id INT PRIMARY KEY, name VARCHAR(40) NOT NULL)',
+    },
+    {
+      target: 'west',
+      table: 'goods_hot',
+      create: 'CREATE TABLE goods_hot (id INT PRIMARY KEY, stock INT NOT NULL)',
+    },
+  ],
+  routes: (schema) => [
+    { from: `${schema}.goods`, to: 'goods_cold', target: 'east', columns: { only: ['id', 'name'] } },
+    { from: `${schema}.goods`, to: 'goods_hot', target: 'west', columns: { only: ['id', 'stock'] } },
+  ],
+  comparisons: [
+    {
+      from: ['goods'],
+      places: [{ target: 'east', table: 'goods_cold' }],
+      key: ['id'],
+      columns: { id: 'id', name: 'name' },
+    },
+    {
+      from: ['goods'],
+      places: [{ target: 'west', table: 'goods_hot' }],
+      key: ['id'],
+      columns: { id: 'id', stock: 'stock' },
+    },
+  ],
+};

@@ -1,0 +1,191 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Mark } from '../../../src/capture/mark.ts';
+import type { CopiedRows } from '../../../src/capture/snapshot.ts';
+import { Snapshot } from '../../../src/capture/snapshot.ts';
+import type { SnapshotState } from '../../../src/capture/snapshot-state.ts';
+import { newCopy } from '../../../src/capture/snapshot-state.ts';
+import type { SnapshotTable } from '../../../src/capture/snapshot-table.ts';
+import type { CopySource } from '../../../src/capture/table-copier.ts';
+import { RowferryError } from '../../../src/errors.ts';
+import type { Change } from '../../../src/model/change.ts';
+import type { Row, Table } from '../../../src/model/table.ts';
+import { silentLog } from '../../../src/wiring/silent-log.ts';
+import { waitUntil } from '../../support/wait-until.ts';
+
+const table: Table = {
+  schema: 'shop',
+  name: 'goods',
+  columns: [
+    { name: 'id', type: 'int' },
+    { name: 'name', type: 'varchar' },
+  ],
+  key: [0],
+};
+
+/** A source in memory whose marks go by in the binlog when the test says so. */
+class Goods implements CopySource {
+  readonly rows = new Map<number, string>();
+  readonly marks: Mark[] = [];
+  failures: RowferryError[] = [];
+
+  async prepare(): Promise<void> {}
+  async mark(mark: Mark): Promise<void> {
+    this.marks.push(mark);
+  }
+  async describe(): Promise<SnapshotTable> {
+    return { table, plans: [], key: [], estimatedRows: this.rows.size };
+  }
+  async upper() {
+    return this.rows.size === 0 ? null : [Math.max(...this.rows.keys())];
+  }
+  async boundary(
+    _: SnapshotTable,
+    after: readonly unknown[] | null,
+    upper: readonly (string | number | null)[],
+    rows: number,
+  ) {
+    const ids = [...this.rows.keys()].filter((id) => id > Number(after?.[0] ?? -1)).toSorted((a, b) => a - b);
+    return ids.length < rows ? upper : [ids[rows - 1]!];
+  }
+  async read(
+    _reader: number,
+    _table: SnapshotTable,
+    after: readonly unknown[] | null,
+    to: readonly unknown[],
+  ) {
+    const failure = this.failures.shift();
+    if (failure !== undefined) throw failure;
+    const ids = [...this.rows.keys()].filter((id) => id > Number(after?.[0] ?? -1) && id <= Number(to[0]));
+    return { rows: ids.map((id): Row => [id, this.rows.get(id)!]), last: null };
+  }
+  async close(): Promise<void> {}
+}
+
+const running: { readonly stop: AbortController; readonly done: Promise<void> }[] = [];
+afterEach(async () => {
+  for (const { stop, done } of running.splice(0)) {
+    stop.abort();
+    await done;
+  }
+});
+
+function start(
+  goods: Goods,
+  state: SnapshotState = { requests: 0, tables: [newCopy('shop.goods', 0)] },
+): Snapshot {
+  const settings = { readers: 1, chunkMs: 500, leastRows: 2, mostRows: 2, lagMs: 1_000 };
+  const place = { pipeline: 'p', source: 'main', partitions: 2, incarnation: 7, log: silentLog };
+  const ports = { connect: async () => goods, applied: async () => [1e9, 1e9], spare: async () => null };
+  const snapshot = new Snapshot({ ...settings, ...place }, ports, state);
+  const stop = new AbortController();
+  running.push({ stop, done: snapshot.run({ acknowledged: 1e9, ends: [0, 0] }, stop.signal) });
+  return snapshot;
+}
+
+async function nextMark(goods: Goods): Promise<Mark> {
+  await waitUntil(() => goods.marks.length > 0, { what: 'a mark', intervalMs: 5 });
+  return goods.marks.shift()!;
+}
+
+/** Lets the marks of the next chunk go by, with changes between them. */
+async function nextChunk(
+  goods: Goods,
+  snapshot: Snapshot,
+  ...within: readonly Change[]
+): Promise<CopiedRows | undefined> {
+  expect(snapshot.passed(await nextMark(goods))).toBeUndefined();
+  for (const change of within) snapshot.seen(change);
+  const copied = snapshot.passed(await nextMark(goods));
+  snapshot.flushed(1);
+  return copied;
+}
+
+const update = (id: number, name: string): Change => ({
+  table,
+  before: [id, 'old'],
+  after: [id, name],
+  timeMs: 0,
+  sequence: { file: 1, end: 1, half: 0 },
+});
+
+describe('Snapshot', () => {
+  it('hands out a chunk where its high mark goes by, without the rows that changed since its low mark', async () => {
+    const goods = new Goods();
+    for (let id = 1; id <= 3; id++) goods.rows.set(id, `name ${id}`);
+    const snapshot = start(goods);
+    const gone: Change = { ...update(1, 'x'), after: null };
+    expect((await nextChunk(goods, snapshot, gone))?.rows).toEqual([[2, 'name 2']]);
+    expect(snapshot.state.tables[0]).toMatchObject({ state: 'copying', after: [2], rows: 1 });
+    expect((await nextChunk(goods, snapshot))?.rows).toEqual([[3, 'name 3']]);
+    expect(snapshot.state.tables[0]).toMatchObject({ state: 'done', after: [3], rows: 2 });
+  });
+
+  it('has updates between its marks written in any case, and no others', async () => {
+    const goods = new Goods();
+    goods.rows.set(1, 'a');
+    const snapshot = start(goods);
+    expect(snapshot.seen(update(1, 'b'))).not.toHaveProperty('snapshot');
+    snapshot.passed(await nextMark(goods));
+    expect(snapshot.seen(update(1, 'c'))).toMatchObject({ snapshot: 'window' });
+    expect(snapshot.seen({ ...update(9, 'c'), before: null })).not.toHaveProperty('snapshot');
+    const other = { ...table, name: 'other' };
+    expect(snapshot.seen({ ...update(1, 'c'), table: other })).not.toHaveProperty('snapshot');
+    snapshot.passed(await nextMark(goods));
+    expect(snapshot.seen(update(1, 'd'))).not.toHaveProperty('snapshot');
+  });
+
+  it('reads a chunk anew under other marks when its link was lost, and ignores the marks of the first try', async () => {
+    const goods = new Goods();
+    goods.rows.set(1, 'a');
+    goods.failures = [new RowferryError('ROWFERRY_SOURCE_LINK', 'lost')];
+    const snapshot = start(goods);
+    const first = await nextMark(goods);
+    const second = await nextMark(goods);
+    expect(second).toMatchObject({ edge: 'low' });
+    expect(second.chunk).not.toBe(first.chunk);
+    snapshot.passed(first);
+    expect(snapshot.passed({ ...first, edge: 'high' })).toBeUndefined();
+    snapshot.passed(second);
+    expect(snapshot.passed(await nextMark(goods))?.rows).toEqual([[1, 'a']]);
+  });
+
+  it('stops a table that cannot be read and goes on with the next one', async () => {
+    const goods = new Goods();
+    goods.rows.set(1, 'a');
+    goods.failures = [new RowferryError('ROWFERRY_SOURCE_DECODE', 'broken')];
+    const snapshot = start(goods, {
+      requests: 0,
+      tables: [newCopy('shop.bad', 0), newCopy('shop.goods', 0)],
+    });
+    snapshot.passed(await nextMark(goods));
+    await waitUntil(() => snapshot.state.tables[0]?.state === 'failed', {
+      what: 'the failure to be told',
+      intervalMs: 5,
+    });
+    expect(snapshot.state.tables[0]?.error).toContain('broken');
+    expect((await nextChunk(goods, snapshot))?.rows).toEqual([[1, 'a']]);
+    expect(snapshot.state.tables.map(({ state }) => state)).toEqual(['failed', 'done']);
+  });
+
+  it('leaves rows alone that a copy begun anew will bring', async () => {
+    const goods = new Goods();
+    for (let id = 1; id <= 4; id++) goods.rows.set(id, `name ${id}`);
+    const snapshot = start(goods);
+    const low = await nextMark(goods);
+    snapshot.passed(low);
+    snapshot.asked([{ request: { action: 'add', table: 'shop.goods' }, end: 5 }]);
+    snapshot.passed(await nextMark(goods));
+    expect(snapshot.state.tables[0]).toMatchObject({ id: 5, after: null, rows: 0 });
+    await nextChunk(goods, snapshot);
+    await nextChunk(goods, snapshot);
+    expect(snapshot.state.tables[0]).toMatchObject({ id: 5, state: 'done', rows: 4 });
+  });
+
+  it('is done at once with an empty table', async () => {
+    const snapshot = start(new Goods());
+    await waitUntil(() => snapshot.state.tables[0]?.state === 'done', {
+      what: 'it to be done',
+      intervalMs: 5,
+    });
+  });
+});
