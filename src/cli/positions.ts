@@ -25,6 +25,8 @@ export function positionsCommand({ output, env, signal }: CliContext): Command {
         }
         if (state.history.length === 0 && options.json !== true) output.out(`${source}  nothing saved yet`);
       }
+      if (options.source !== undefined || options.json === true) return;
+      for (const { name } of config.debezium) output.out(`${name}  Debezium keeps its positions`);
     });
 }
 

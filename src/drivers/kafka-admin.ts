@@ -214,19 +214,21 @@ async function settings(
   };
 }
 
-/** The topics that `wants` chooses by name, with what becomes of their old records. */
-export async function listTopics(
+/** Names of all topics that this user may see. */
+export async function listTopics(link: KafkaLink): Promise<readonly string[]> {
+  return withAdmin(link, 'listing topics', (admin) => admin.listTopics());
+}
+
+/** The first of `topics` that Kafka compacts, or undefined. */
+export async function findCompactedTopic(
   link: KafkaLink,
-  wants: (topic: string) => boolean,
-): Promise<{ readonly name: string; readonly cleanupPolicy: string }[]> {
-  return withAdmin(link, 'listing topics', async (admin) => {
-    const names = (await admin.listTopics()).filter(wants);
-    const topics: { readonly name: string; readonly cleanupPolicy: string }[] = [];
-    for (const name of names) {
-      const { cleanupPolicy } = await settings(admin, name);
-      topics.push({ name, cleanupPolicy });
+  topics: readonly string[],
+): Promise<string | undefined> {
+  return withAdmin(link, 'reading settings of topics', async (admin) => {
+    for (const topic of topics) {
+      if ((await settings(admin, topic)).cleanupPolicy.includes('compact')) return topic;
     }
-    return topics;
+    return undefined;
   });
 }
 

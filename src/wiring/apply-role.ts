@@ -79,7 +79,7 @@ export class ApplyRole {
     signal: AbortSignal,
   ): Promise<void> {
     while (!signal.aborted) {
-      const fed = await this.#debeziumTopics(link, signal);
+      const fed = await this.#debeziumTopics(link, [], signal);
       if (fed.length + this.#config.sources.length === 0) {
         this.#log.info({}, 'none of the topics of Debezium is there yet; waiting for them');
         await this.#untilNewTopics(link, fed, signal);
@@ -102,11 +102,11 @@ export class ApplyRole {
   }
 
   /** The topics of Debezium now; trouble that passes is waited out. */
-  async #debeziumTopics(link: KafkaLink, signal: AbortSignal): Promise<string[]> {
+  async #debeziumTopics(link: KafkaLink, known: readonly string[], signal: AbortSignal): Promise<string[]> {
     const backoff = new Backoff({ firstMs: 250, maxMs: 15_000 });
     for (;;) {
       try {
-        return (await debeziumTopics(link, this.#config)).map(({ topic }) => topic);
+        return (await debeziumTopics(link, this.#config, known)).map(({ topic }) => topic);
       } catch (thrown) {
         const error = toRowferryError(thrown, 'looking for topics of Debezium');
         if (signal.aborted) return [];
@@ -123,7 +123,7 @@ export class ApplyRole {
     for (;;) {
       await sleep(this.#config.debezium.length === 0 ? PERIOD_CHECK_MS : TOPIC_CHECK_MS, signal);
       if (signal.aborted) return;
-      const now = await this.#debeziumTopics(link, signal);
+      const now = await this.#debeziumTopics(link, known, signal);
       const added = now.filter((topic) => !known.includes(topic));
       if (added.length === 0) continue;
       this.#log.info({ topics: added }, 'topics of Debezium appeared');

@@ -3,7 +3,7 @@ import { DebeziumFilter } from '../apply/debezium-filter.ts';
 import type { TopicReader } from '../apply/topic-reader.ts';
 import type { Config, DebeziumSettings } from '../config/config.ts';
 import { parseTopicPattern } from '../config/topic-pattern.ts';
-import { listTopics } from '../drivers/kafka-admin.ts';
+import { findCompactedTopic, listTopics } from '../drivers/kafka-admin.ts';
 import type { KafkaLink } from '../drivers/kafka-client.ts';
 import { RowferryError } from '../errors.ts';
 import type { DebeziumFormat } from '../wire/debezium-record.ts';
@@ -27,27 +27,29 @@ export function debeziumSourceOf(config: Config): (topic: string) => DebeziumSet
 
 /**
  * The topics that sources of Debezium have now, in order of names. A topic appears with the first row of its table, so there
- * may be none yet. Throws ROWFERRY_KAFKA_REFUSED for a compacted one: a move whose record vanished would leave its row behind.
+ * may be none yet. Those in `checked` are taken as good. Throws ROWFERRY_KAFKA_REFUSED for a compacted one: a move whose record vanished would leave its row behind.
  */
 export async function debeziumTopics(
   link: KafkaLink,
   config: Config,
+  checked: readonly string[] = [],
 ): Promise<{ readonly topic: string; readonly source: DebeziumSettings }[]> {
   if (config.debezium.length === 0) return [];
   const sourceOf = debeziumSourceOf(config);
-  const found = await listTopics(link, (topic) => sourceOf(topic) !== undefined);
-  const compacted = found.find(({ cleanupPolicy }) => cleanupPolicy.includes('compact'));
+  const found = (await listTopics(link)).filter((topic) => sourceOf(topic) !== undefined);
+  const added = found.filter((topic) => !checked.includes(topic));
+  const compacted = added.length === 0 ? undefined : await findCompactedTopic(link, added);
   if (compacted !== undefined) {
     throw new RowferryError(
       'ROWFERRY_KAFKA_REFUSED',
-      `topic ${compacted.name} is compacted: changes of a row would vanish from it`,
-      { where: { topic: compacted.name }, hint: 'set its cleanup.policy to delete' },
+      `topic ${compacted} is compacted: changes of a row would vanish from it`,
+      { where: { topic: compacted }, hint: 'set its cleanup.policy to delete' },
     );
   }
   return found
-    .flatMap(({ name }) => {
-      const source = sourceOf(name);
-      return source === undefined ? [] : [{ topic: name, source }];
+    .flatMap((topic) => {
+      const source = sourceOf(topic);
+      return source === undefined ? [] : [{ topic, source }];
     })
     .toSorted((a, b) => (a.topic < b.topic ? -1 : 1));
 }

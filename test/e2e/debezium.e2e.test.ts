@@ -4,10 +4,14 @@ import kafkajs from 'kafkajs';
 import type { RowDataPacket } from 'mysql2/promise';
 import { describe, expect, it } from 'vitest';
 import type { TestContext } from 'vitest';
+import { checkCommand } from '../../src/cli/check.ts';
+import { positionsCommand } from '../../src/cli/positions.ts';
+import { statusCommand } from '../../src/cli/status.ts';
 import { Random } from '../../scripts/lib/random.ts';
 import { untilTrue } from '../../scripts/lib/until.ts';
 import { mysqlReader, VALUE_CASES, type ValueCase } from '../integration/value-cases.ts';
 import { debeziumConnect } from '../support/debezium.ts';
+import { runVerb } from '../support/run-verb.ts';
 import { Pipeline, type PipelineOptions } from '../support/pipeline.ts';
 import { itemsTable } from '../support/pipeline-tables.ts';
 import { testServers, uniqueName } from '../support/servers.ts';
@@ -189,6 +193,19 @@ describe('topics that Debezium writes', () => {
       .filter(({ topic }) => topic.endsWith('.items'))
       .reduce((sum, { rows }) => sum + rows, 0);
     expect(taken).toBeLessThanOrEqual(written.length - repeated + AS_YOUNG_AS_THE_NEWEST);
+    const context = { env: { ...process.env, ROWFERRY_TEST_RUN_DIR: pipeline.folder } };
+    const config = ['--config', pipeline.configFile];
+    const status = await runVerb(statusCommand, config, context);
+    expect(status.lines.join('\n')).toMatch(/^source +main +2 topics of Debezium$/m);
+    expect(status.lines.filter((line) => line.includes('.items/'))).toHaveLength(3);
+    expect((await runVerb(positionsCommand, config, context)).lines).toEqual([
+      'main  Debezium keeps its positions',
+    ]);
+    const check = await runVerb(checkCommand, config, context);
+    expect(check).toMatchObject({
+      exitCode: 0,
+      lines: expect.arrayContaining(['ok      topics of Debezium: 2']),
+    });
     expect(await daemon.stop()).toEqual({ code: 0, signal: null });
   });
 
