@@ -209,6 +209,46 @@ describe('topics that Debezium writes', () => {
     expect(await daemon.stop()).toEqual({ code: 0, signal: null });
   });
 
+  it('stop at a record that is none of its own, with its place, and are refused when they are compacted', async (t) => {
+    const pipeline = await fedPipeline(t, { tables: [itemsTable()] });
+    const topic = `dbz_${pipeline.name}.shop.items`;
+    const kafka = new kafkajs.Kafka({
+      brokers: [...testServers().brokers],
+      logLevel: kafkajs.logLevel.NOTHING,
+    });
+    const admin = kafka.admin();
+    await admin.connect();
+    await admin.createTopics({ topics: [{ topic, numPartitions: 1, replicationFactor: 1 }] });
+    const producer = kafka.producer();
+    await producer.connect();
+    await producer.send({
+      topic,
+      messages: [
+        { key: '{"id":1}', value: null },
+        { key: '{"id":1}', value: '{"id":1,"secret":"hidden"}' },
+      ],
+    });
+    await producer.disconnect();
+    const daemon = pipeline.start();
+    const { partitions } = await daemon.untilStatus('the partition to stop', (status) =>
+      status.partitions.some(({ state }) => state === 'stopped'),
+    );
+    expect(partitions[0]?.error).toMatch(
+      /ROWFERRY_WIRE_CORRUPT: .*topic \S+\.shop\.items, partition 0, offset 1\]/,
+    );
+    expect(daemon.log).not.toContain('hidden');
+
+    const compacted = `dbz_${pipeline.name}.shop.compacted`;
+    await admin.createTopics({
+      topics: [
+        { topic: compacted, numPartitions: 1, configEntries: [{ name: 'cleanup.policy', value: 'compact' }] },
+      ],
+    });
+    await admin.disconnect();
+    expect((await pipeline.exitOf(daemon)).code).not.toBe(0);
+    expect(daemon.log).toContain(`topic ${compacted} is compacted`);
+  });
+
   it.for([
     { how: 'with schemas', writers: WRITERS, worker: {} },
     {
