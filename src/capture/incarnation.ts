@@ -222,8 +222,11 @@ export class Incarnation {
     try {
       this.#saving = this.#checkpoints.save(point, nowMs, signal);
       const outcome = await this.#saving;
-      if (outcome === 'superseded') this.#superseded = true;
-      else if (outcome !== 'saved') this.#snapshot.asked(outcome.requests);
+      if (outcome === 'superseded') {
+        this.#superseded = true;
+        return;
+      }
+      if (outcome !== 'saved') this.#snapshot.asked(outcome.requests);
       this.#saved = point;
       this.#progress.saved(point.position, nowMs);
     } catch (error) {

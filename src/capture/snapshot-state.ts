@@ -116,9 +116,3 @@ export function withCopy(
   const isIt = (copy: TableCopy): boolean => copy.table === table && copy.id === id;
   return { ...state, tables: state.tables.map((copy) => (isIt(copy) ? change(copy) : copy)) };
 }
-
-/** PRG-1, PRG-2: share of the estimate in percent, capped; a table that is done is 100, whatever was guessed. */
-export function percentOf({ state, rows, estimate }: TableCopy): number {
-  if (state === 'done') return 100;
-  return estimate <= 0 ? 0 : Math.min(99.99, (rows / estimate) * 100);
-}
