@@ -34,6 +34,11 @@ export function statusLines(status: PipelineStatus): string[] {
       `source    ${source.name}${state}  epoch ${source.epoch}  ${source.position ?? 'nothing saved yet'}`,
     );
     if (source.error !== null) lines.push(`          ${source.error}`);
+    const { tables, done, waits } = source.copies;
+    if (done < tables) {
+      const why = waits === null ? '' : `, waits: ${waits}`;
+      lines.push(`          copied ${done} of ${tables} tables${why} (rowferry snapshot status)`);
+    }
   }
   lines.push(
     '',
