@@ -21,18 +21,22 @@ export interface CaptureStatus {
   readonly errorCode: string | null;
   readonly nextTryMs: number | null;
   /** Tables that are copied or were; the state that is queued, which may be ahead of what is saved. */
-  readonly copies: readonly TableCopy[];
+  readonly copies: readonly ShownCopy[];
   /** Why the copy waits; null while it goes on or when there is none. */
   readonly copyWaits: string | null;
   /** What was copied over the last ten seconds; null when nothing is. */
   readonly copyRate: { readonly elapsedMs: number; readonly rows: number } | null;
 }
 
+/** A table's copy as it is shown: all of it is read, but not all of it is at the targets. */
+export type ShownCopy = Omit<TableCopy, 'state'> & { readonly state: TableCopy['state'] | 'arriving' };
+
 /** As much of a snapshot as its progress needs. */
 interface CopyView {
   readonly state: SnapshotState;
   readonly reason: string | null;
   readonly copiedRows: number;
+  readonly arriving: ReadonlySet<string>;
 }
 
 const RATE_MS = 10_000;
@@ -97,9 +101,16 @@ export class CaptureProgress {
       error: this.#error?.text ?? null,
       errorCode: this.#error?.code ?? null,
       nextTryMs: this.#error?.nextTryMs ?? null,
-      copies: this.#copies?.state.tables ?? [],
+      copies: this.#shownCopies(),
       copyWaits: this.#copies?.reason ?? null,
       copyRate: isCopying ? { elapsedMs, rows } : null,
     };
+  }
+
+  #shownCopies(): ShownCopy[] {
+    const arriving = this.#copies?.arriving ?? new Set();
+    return (this.#copies?.state.tables ?? []).map((copy) =>
+      copy.state === 'done' && arriving.has(copy.table) ? { ...copy, state: 'arriving' } : copy,
+    );
   }
 }

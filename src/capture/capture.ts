@@ -85,7 +85,15 @@ export class Capture {
     );
     const link = this.#ports.link(position, facts);
     const snapshot = new Snapshot(
-      { ...this.#options.snapshot, pipeline, source, partitions, incarnation: writer.incarnation, log },
+      {
+        ...this.#options.snapshot,
+        pipeline,
+        source,
+        partitions,
+        incarnation: writer.incarnation,
+        captures,
+        log,
+      },
       this.#ports.copying,
       claimed.snapshot,
     );

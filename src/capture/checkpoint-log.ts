@@ -73,6 +73,7 @@ export type CheckpointRecord = Claim | Checkpoint | Accept | AskSnapshot;
 
 /** A request with the offset after its record. */
 export interface PendingRequest {
+  readonly id: string;
   readonly request: SnapshotRequest;
   readonly end: number;
 }
@@ -123,7 +124,7 @@ export function readCheckpointLog(entries: readonly LogEntry[]): CheckpointState
       state = { ...state, end };
     } else if (record.kind === 'snapshot') {
       const { id, action, table } = record;
-      if (!requests.has(id)) requests.set(id, { request: { action, table }, end });
+      if (!requests.has(id)) requests.set(id, { id, request: { action, table }, end });
       state = { ...state, end };
     } else if (record.epoch < state.epoch || (record.kind === 'claim' && claims.has(record.id))) {
       // A late copy, or a zombie of an epoch that is over: taking it up would bring that epoch back.
@@ -150,7 +151,9 @@ export function readCheckpointLog(entries: readonly LogEntry[]): CheckpointState
     }
   }
   const { snapshot } = state;
-  const pending = [...requests.values()].filter((request) => request.end > snapshot.requests);
+  const pending = [...requests.values()].filter(
+    ({ id, end }) => end > snapshot.requests && snapshot.taken?.includes(id) !== true,
+  );
   return { ...state, accepted, requests: pending, history };
 }
 

@@ -15,6 +15,7 @@ export interface SentRecords {
 }
 
 interface Underway {
+  readonly table: string;
   readonly rows: number;
   readonly queuedMs: number;
   /** Number of the last record that may hold a row of it; undefined until it is sent. */
@@ -63,10 +64,15 @@ export class CopyArrivals {
     this.#window.corrected(begun, 0);
   }
 
-  queued(begun: number, rows: number): void {
+  /** Tables of which rows are on their way. */
+  get tables(): ReadonlySet<string> {
+    return new Set(this.#underway.map(({ table }) => table));
+  }
+
+  queued(table: string, begun: number, rows: number): void {
     this.#window.corrected(begun, rows);
     if (rows === 0) return;
-    this.#underway.push({ rows, queuedMs: performance.now(), record: undefined, ends: undefined });
+    this.#underway.push({ table, rows, queuedMs: performance.now(), record: undefined, ends: undefined });
   }
 
   flushed(issued: number): void {

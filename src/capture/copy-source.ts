@@ -100,6 +100,12 @@ export class MysqlCopySource implements CopySource {
     }
   }
 
+  destroy(): void {
+    this.#marks.destroy();
+    this.#planner.close();
+    for (const reader of this.#readers.values()) reader.close();
+  }
+
   async close(): Promise<void> {
     this.#planner.close();
     for (const reader of this.#readers.values()) reader.close();

@@ -84,7 +84,7 @@ export class Incarnation {
     if (mark.incarnation !== this.#checkpoints.incarnation || this.#superseded) return;
     const copied = this.#snapshot.passed(mark);
     if (copied === undefined) return;
-    const { table, rows, partitionOf } = copied;
+    const { table, rows, partitionOf, finish } = copied;
     for (const [i, row] of rows.entries()) {
       const sequence = { file: place.file, end: place.end, half: i };
       const change = {
@@ -97,12 +97,14 @@ export class Incarnation {
       } as const;
       this.publisher.add(partitionOf(row), change);
     }
+    finish();
   }
 
   transactionEnd(end: TransactionEnd): void {
     this.#end = end;
     if (end.gtid !== null) this.#gtids?.add(end.gtid);
     this.#horizonMs = end.commitMs;
+    this.#snapshot.readUntil(end.commitMs);
   }
 
   async pump(link: BinlogLink, assembler: Assembler, signal: AbortSignal): Promise<'superseded' | 'stopped'> {
@@ -149,7 +151,10 @@ export class Incarnation {
   #heartbeat({ file, offset }: HeartbeatEvent, isLast: boolean): void {
     const { current } = this.#facts;
     const files = (binlogFileNumber(file) ?? 0) - (binlogFileNumber(current.file) ?? 0);
-    if (isLast && (files > 0 || (files === 0 && offset >= current.offset))) this.#horizonMs = Date.now();
+    if (isLast && (files > 0 || (files === 0 && offset >= current.offset))) {
+      this.#horizonMs = Date.now();
+      this.#snapshot.readUntil(this.#horizonMs);
+    }
   }
 
   #flush(): void {
@@ -217,8 +222,11 @@ export class Incarnation {
     try {
       this.#saving = this.#checkpoints.save(point, nowMs, signal);
       const outcome = await this.#saving;
-      if (outcome === 'superseded') this.#superseded = true;
-      else if (outcome !== 'saved') this.#snapshot.asked(outcome.requests);
+      if (outcome === 'superseded') {
+        this.#superseded = true;
+        return;
+      }
+      if (outcome !== 'saved') this.#snapshot.asked(outcome.requests);
       this.#saved = point;
       this.#progress.saved(point.position, nowMs);
     } catch (error) {

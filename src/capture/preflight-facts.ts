@@ -102,6 +102,7 @@ const VARIABLES = [
   'server_uuid',
   'innodb_native_foreign_keys',
   'log_bin',
+  'read_only',
 ];
 
 type Rows = readonly Readonly<Record<string, unknown>>[];

@@ -17,6 +17,7 @@ export type FindingCode =
   | 'grant-monitor'
   | 'grant-select'
   | 'binlog-filter'
+  | 'read-only'
   | 'no-table'
   | 'table-kind'
   | 'table-key'

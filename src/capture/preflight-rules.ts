@@ -1,6 +1,7 @@
 /** Server-wide rules of the preflight; those of tables are in `preflight-table-rules.ts`. */
 import type { PreflightFacts } from './preflight-facts.ts';
 import { quoteAccount } from './preflight-finding.ts';
+import { MARK_SCHEMA } from './mark.ts';
 import type { Finding, FindingCode } from './preflight-finding.ts';
 
 const OLDEST = { mysql: [8, 0, 0], mariadb: [10, 6, 0] } as const;
@@ -190,6 +191,29 @@ function judgeFilters({ tables, doDb, ignoreDb }: PreflightFacts): Finding[] {
       mend: `my.cnf: remove binlog_do_db and binlog_ignore_db${doDb.length > 0 ? `, or add binlog_do_db = ${lost.join(', binlog_do_db = ')}` : ''}, then restart the server`,
     },
   ];
+}
+
+/** What copying tables needs: marks that can be written and come by in the binlog. No more than warnings: capture needs neither. */
+export function judgeCopies(facts: PreflightFacts): Finding[] {
+  const findings: Finding[] = [];
+  const { doDb, ignoreDb, variables } = facts;
+  if (variables.get('read_only') === 'ON') {
+    findings.push({
+      level: 'warning',
+      code: 'read-only',
+      what: 'the source is read-only, and copying tables writes marks into rowferry.mark',
+      mend: 'capture from a server that takes writes, or set startFrom to now, earliest or a place',
+    });
+  }
+  if (ignoreDb.includes(MARK_SCHEMA) || (doDb.length > 0 && !doDb.includes(MARK_SCHEMA))) {
+    findings.push({
+      level: 'warning',
+      code: 'binlog-filter',
+      what: `the server keeps the schema ${MARK_SCHEMA} out of its binlog (binlog_do_db, binlog_ignore_db): marks of copies would never come by`,
+      mend: `my.cnf: add binlog_do_db = ${MARK_SCHEMA}, or remove the filters, then restart the server`,
+    });
+  }
+  return findings;
 }
 
 /** MySQL keeps the value over a restart; MariaDB needs it in my.cnf too. */

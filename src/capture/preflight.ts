@@ -3,7 +3,7 @@ import { RowferryError } from '../errors.ts';
 import { collectFacts } from './preflight-facts.ts';
 import type { BinlogFile, PreflightFacts, SourceQuery, TableFacts } from './preflight-facts.ts';
 import type { Finding } from './preflight-finding.ts';
-import { judgeServer } from './preflight-rules.ts';
+import { judgeCopies, judgeServer } from './preflight-rules.ts';
 import { judgeTables } from './preflight-table-rules.ts';
 import type { SourceFacts } from './start-position.ts';
 import { TableFilter } from '../model/table-filter.ts';
@@ -16,6 +16,8 @@ export interface PreflightOptions {
   readonly serverId: number;
   /** Patterns as `TableFilter` takes them. */
   readonly tables: readonly string[];
+  /** The tables will be copied, for which marks are written at the source. */
+  readonly copies: boolean;
 }
 
 export interface Preflight {
@@ -39,7 +41,11 @@ export async function preflightSource(query: SourceQuery, options: PreflightOpti
   }
   const { flavour, version, serverUuid, current, gtid, purgedGtid, tables, logs } = facts;
   return {
-    findings: evaluateSource(facts, { serverId: options.serverId, includes: filter.includes }),
+    findings: evaluateSource(facts, {
+      serverId: options.serverId,
+      includes: filter.includes,
+      copies: options.copies,
+    }),
     facts: {
       flavour,
       version,
@@ -58,11 +64,16 @@ export async function preflightSource(query: SourceQuery, options: PreflightOpti
 export interface Wanted {
   readonly serverId: number;
   readonly includes: readonly TablePattern[];
+  readonly copies: boolean;
 }
 
 /** Judges the facts; pure. Errors first, each in the order in which an operator would mend them. */
-export function evaluateSource(facts: PreflightFacts, { serverId, includes }: Wanted): Finding[] {
-  const findings = [...judgeServer(facts, serverId), ...judgeTables(facts, includes)];
+export function evaluateSource(facts: PreflightFacts, { serverId, includes, copies }: Wanted): Finding[] {
+  const findings = [
+    ...judgeServer(facts, serverId),
+    ...judgeTables(facts, includes),
+    ...(copies ? judgeCopies(facts) : []),
+  ];
   return findings.toSorted((a, b) => Number(a.level === 'warning') - Number(b.level === 'warning'));
 }
 

@@ -18,6 +18,8 @@ export interface TableCopy {
   readonly id: number;
   readonly state: 'waiting' | 'copying' | 'done' | 'failed';
   readonly paused: boolean;
+  /** What the key was when it began: ranges of another key mean something else. Null before that. */
+  readonly keyForm: string | null;
   /** The greatest key when it began; later ones come through the binlog. Null before that, and for an empty table. */
   readonly upper: CopyKey | null;
   /** Every row up to this key is copied; null at the start. */
@@ -36,6 +38,8 @@ export interface TableCopy {
 export interface SnapshotState {
   /** Offset after the last request (`snapshot` record of the checkpoint topic) that is part of this state. */
   readonly requests: number;
+  /** The newest requests of them by id: an append that was sent twice must not count again once its first copy is compacted away. */
+  readonly taken?: readonly string[];
   readonly tables: readonly TableCopy[];
 }
 
@@ -48,6 +52,9 @@ export interface SnapshotRequest {
   readonly table: string | null;
 }
 
+/** Requests are remembered by id for longer than a copy of one can be late. */
+const REMEMBERED = 100;
+
 export const NO_SNAPSHOT: SnapshotState = { requests: 0, tables: [] };
 
 export function newCopy(table: string, id: number): TableCopy {
@@ -56,6 +63,7 @@ export function newCopy(table: string, id: number): TableCopy {
     id,
     state: 'waiting',
     paused: false,
+    keyForm: null,
     upper: null,
     after: null,
     rows: 0,
@@ -71,8 +79,12 @@ export function applyRequest(
   state: SnapshotState,
   { action, table }: SnapshotRequest,
   end: number,
+  id = '',
 ): SnapshotState {
+  const taken = state.taken ?? [];
+  if (id !== '' && taken.includes(id)) return { ...state, requests: Math.max(end, state.requests) };
   const concerns = (copy: TableCopy): boolean => table === null || copy.table === table;
+  const isOpen = (copy: TableCopy): boolean => concerns(copy) && copy.state !== 'done';
   const tables = ((): readonly TableCopy[] => {
     switch (action) {
       case 'add':
@@ -81,14 +93,14 @@ export function applyRequest(
           ? state.tables
           : [...state.tables.filter((copy) => !concerns(copy)), newCopy(table, end)];
       case 'pause':
-        return state.tables.map((copy) => (concerns(copy) ? { ...copy, paused: true } : copy));
+        return state.tables.map((copy) => (isOpen(copy) ? { ...copy, paused: true } : copy));
       case 'resume':
         return state.tables.map((copy) => (concerns(copy) ? resumed(copy) : copy));
       case 'cancel':
         return state.tables.filter((copy) => copy.state === 'done' || !concerns(copy));
     }
   })();
-  return { requests: end, tables };
+  return { requests: end, taken: [...taken, id].slice(-REMEMBERED), tables };
 }
 
 function resumed(copy: TableCopy): TableCopy {
@@ -103,10 +115,4 @@ export function withCopy(
 ): SnapshotState {
   const isIt = (copy: TableCopy): boolean => copy.table === table && copy.id === id;
   return { ...state, tables: state.tables.map((copy) => (isIt(copy) ? change(copy) : copy)) };
-}
-
-/** PRG-1, PRG-2: share of the estimate in percent, capped; a table that is done is 100, whatever was guessed. */
-export function percentOf({ state, rows, estimate }: TableCopy): number {
-  if (state === 'done') return 100;
-  return estimate <= 0 ? 0 : Math.min(99.99, (rows / estimate) * 100);
 }

@@ -30,6 +30,8 @@ export interface SnapshotTable {
   readonly plans: readonly ColumnPlan[];
   /** In key order; never empty. */
   readonly key: readonly KeyPart[];
+  /** Tells the key from what it was before a change: its columns, their types, collations and directions. */
+  readonly keyForm: string;
   /** The server's own guess; may be far off. */
   readonly estimatedRows: number;
 }
@@ -66,12 +68,19 @@ export async function describeSnapshotTable(
 ): Promise<SnapshotTable> {
   const within = `TABLE_SCHEMA = ${quote(schema)} AND TABLE_NAME = ${quote(name)}`;
   const [found] = await query(
-    `SELECT TABLE_TYPE AS kind, TABLE_ROWS AS estimate FROM information_schema.TABLES WHERE ${within}`,
+    `SELECT TABLE_SCHEMA AS \`schema\`, TABLE_NAME AS name, TABLE_TYPE AS kind, TABLE_ROWS AS estimate
+      FROM information_schema.TABLES WHERE ${within}`,
   );
   const refuse = refusalsOf(`${schema}.${name}`);
   if (found === undefined) {
     throw refuse('it does not exist', {
       hint: 'create it, take it out of the snapshot, or grant SELECT on it',
+    });
+  }
+  if (found['schema'] !== schema || found['name'] !== name) {
+    // Changes come under the server's own spelling: another one would be another table to everybody.
+    throw refuse(`the source calls it ${found['schema'] ?? ''}.${found['name'] ?? ''}`, {
+      hint: 'ask for it by that name',
     });
   }
   if (found['kind'] !== 'BASE TABLE') {
@@ -110,6 +119,12 @@ export async function describeSnapshotTable(
     table: { schema, name, columns, key: key.map(({ column }) => column) },
     plans: facts.map(planColumn),
     key,
+    keyForm: JSON.stringify(
+      keyRows.map(({ name: column, direction }) => {
+        const row = rows.find((found) => found['name'] === column);
+        return [column, row?.['column_type'], row?.['collation'], direction];
+      }),
+    ),
     estimatedRows: Number(found['estimate'] ?? 0),
   };
 }

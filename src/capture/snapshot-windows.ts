@@ -5,6 +5,9 @@
  * A change before low is in the rows that were read. A change between the marks may or may not be: its row is dropped from the
  * chunk, since the change itself carries the newer image. A change after high comes after the chunk's rows.
  */
+/** Keys of one window: a transaction of many million rows must not fill the memory (I-10). */
+const MOST_KEYS = 1_000_000;
+
 export class SnapshotWindows {
   /** By chunk: the table that it reads and the exact keys touched since its low mark. */
   readonly #open = new Map<number, { readonly table: string; readonly keys: Set<string> }>();
@@ -22,16 +25,20 @@ export class SnapshotWindows {
     let isWithin = false;
     for (const window of this.#open.values()) {
       if (window.table !== table) continue;
-      window.keys.add(key);
+      if (window.keys.size < MOST_KEYS) window.keys.add(key);
       isWithin = true;
     }
     return isWithin;
   }
 
-  /** Ends a window: the keys whose rows must be dropped; undefined when its low mark never came by. */
-  high(chunk: number): ReadonlySet<string> | undefined {
+  /**
+   * Ends a window: the keys whose rows must be dropped. `lost` when its low mark never came by, `overrun` when more keys were
+   * touched than are kept: then the chunk has to be read again.
+   */
+  high(chunk: number): ReadonlySet<string> | 'lost' | 'overrun' {
     const window = this.#open.get(chunk);
     this.#open.delete(chunk);
-    return window?.keys;
+    if (window === undefined) return 'lost';
+    return window.keys.size < MOST_KEYS ? window.keys : 'overrun';
   }
 }

@@ -7,8 +7,7 @@
  *
  * A chunk counts as copied once it is part of a saved point: that point becomes durable when Kafka has acknowledged the rows.
  */
-import type { RowferryError } from '../errors.ts';
-import { toRowferryError } from '../errors.ts';
+import { RowferryError, toRowferryError } from '../errors.ts';
 import type { Change } from '../model/change.ts';
 import type { Log } from '../model/log.ts';
 import { exactRowKey } from '../model/row-key.ts';
@@ -41,6 +40,7 @@ export interface SnapshotOptions extends SnapshotSettings {
   readonly source: string;
   readonly partitions: number;
   readonly incarnation: number;
+  readonly captures: (schema: string, table: string) => boolean;
   readonly log: Log;
 }
 
@@ -57,10 +57,15 @@ export interface CopiedRows {
   readonly table: Table;
   readonly rows: readonly Row[];
   readonly partitionOf: (row: Row) => number;
+  /** To be called when the rows are handed to the publisher: from then on the state counts them. */
+  readonly finish: () => void;
 }
 
 const IDLE_MS = 500;
 const GATE_MS = 50;
+const LEAVE_MS = 1_000;
+/** A capture that is further behind than this has to catch up before more is copied. */
+const LONGEST_LAG_MS = 30_000;
 
 export class Snapshot {
   readonly #options: SnapshotOptions;
@@ -73,6 +78,7 @@ export class Snapshot {
   #chunkCount = 0;
   #reason: string | null = null;
   #copiedRows = 0;
+  #horizonMs: number | null = null;
 
   constructor(options: SnapshotOptions, ports: SnapshotPorts, state: SnapshotState) {
     this.#options = options;
@@ -84,6 +90,7 @@ export class Snapshot {
       now: (copy) => this.#now(copy),
       change: (copy, change) => this.#change(copy, change),
       nextChunk: () => ++this.#chunkCount,
+      isBehind: () => this.#behind() !== null,
       begin: (id, chunk) => {
         arrivals.begun(chunk.size);
         this.#chunks.set(id, chunk);
@@ -105,14 +112,24 @@ export class Snapshot {
     return this.#reason;
   }
 
+  /** Tables whose copied rows are not all at the targets. */
+  get arriving(): ReadonlySet<string> {
+    return this.#arrivals.tables;
+  }
+
+  /** Every commit of the source up to this time has been read, milliseconds since 1970. */
+  readUntil(horizonMs: number): void {
+    this.#horizonMs = horizonMs;
+  }
+
   /** Rows that were queued since this capture began, to tell the rate by. */
   get copiedRows(): number {
     return this.#copiedRows;
   }
 
   asked(requests: readonly PendingRequest[]): void {
-    for (const { request, end } of requests) {
-      if (end > this.#state.requests) this.#state = applyRequest(this.#state, request, end);
+    for (const { id, request, end } of requests) {
+      if (end > this.#state.requests) this.#state = applyRequest(this.#state, request, end, id);
     }
   }
 
@@ -135,17 +152,19 @@ export class Snapshot {
     }
     this.#chunks.delete(id);
     const touched = this.#windows.high(id);
-    if (touched === undefined) {
+    if (touched === 'lost' || touched === 'overrun') {
       this.#arrivals.dropped(chunk.size);
-      chunk.passed(false);
+      chunk.passed(touched);
       return undefined;
     }
     const rows = chunk.rows.filter((row) => !touched.has(exactRowKey(table, row)));
-    this.#finish(chunk, id, rows.length);
-    this.#arrivals.queued(chunk.size, rows.length);
-    this.#copiedRows += rows.length;
-    chunk.passed(true);
-    return { table, rows, partitionOf: chunk.partitionOf };
+    const finish = (): void => {
+      this.#finish(chunk, id, rows.length);
+      this.#arrivals.queued(tableName(table), chunk.size, rows.length);
+      this.#copiedRows += rows.length;
+      chunk.passed('queued');
+    };
+    return { table, rows, partitionOf: chunk.partitionOf, finish };
   }
 
   /** Everything handed out so far is part of the records up to this number. */
@@ -166,12 +185,24 @@ export class Snapshot {
         continue;
       }
       try {
+        this.#refuseUncaptured(copy);
         await this.#copy(copy, signal);
       } catch (thrown) {
         this.#failed(copy, toRowferryError(thrown, 'copying a table'));
       }
     }
-    await arriving;
+    // Asking Kafka may take its time; nobody waits for the answer any more.
+    await Promise.race([arriving, new Promise((resolve) => setTimeout(resolve, LEAVE_MS).unref())]);
+  }
+
+  /** Without its changes a copy would be outdated at once. */
+  #refuseUncaptured({ table }: TableCopy): void {
+    const [schema = '', name = ''] = table.split('.');
+    if (this.#options.captures(schema, name)) return;
+    throw new RowferryError('ROWFERRY_SOURCE_UNSUPPORTED', 'its changes are not captured by this process', {
+      where: { source: this.#options.source, table },
+      hint: 'add it to `tables` of the source, restart every capture, then: rowferry snapshot add',
+    });
   }
 
   async #copy(copy: TableCopy, signal: AbortSignal): Promise<void> {
@@ -180,7 +211,10 @@ export class Snapshot {
       const ended = new AbortController();
       let source: CopySource | undefined;
       try {
-        source = await this.#ports.connect(AbortSignal.any([signal, ended.signal]));
+        const opened = await this.#ports.connect(AbortSignal.any([signal, ended.signal]));
+        source = opened;
+        // A server that fell silent must not hold up whoever comes after this capture.
+        signal.addEventListener('abort', () => opened.destroy(), { once: true });
         await source.prepare();
         const copier = new TableCopier({ copy, source, host: this.#host, options: this.#options });
         await copier.run(AbortSignal.any([signal, ended.signal]));
@@ -211,10 +245,17 @@ export class Snapshot {
   async #gate(isWanted: () => boolean, signal: AbortSignal): Promise<void> {
     for (;;) {
       if (!isWanted()) return;
-      this.#reason = this.#arrivals.reason ?? (await this.#ports.spare());
+      this.#reason = this.#behind() ?? this.#arrivals.reason ?? (await this.#ports.spare());
       if (this.#reason === null) return;
       await sleep(GATE_MS, signal);
     }
+  }
+
+  /** A capture that is behind meets its marks late: the rows of many chunks would wait for it. */
+  #behind(): string | null {
+    if (this.#horizonMs === null) return null;
+    const lagMs = Date.now() - this.#horizonMs;
+    return lagMs > LONGEST_LAG_MS ? `capture is ${Math.round(lagMs / 1000)} s behind the source` : null;
   }
 
   #finish(chunk: Chunk, id: number, rows: number): void {
@@ -225,7 +266,7 @@ export class Snapshot {
       const next = { ...copy, after: moved.after, rows: copy.rows + moved.rows };
       if (!isDone) return next;
       this.#options.log.info({ table: copy.table, rows: next.rows }, 'copied');
-      return { ...next, state: 'done', finishedMs: Date.now() };
+      return { ...next, state: 'done', upper: null, after: null, keyForm: null, finishedMs: Date.now() };
     });
   }
 

@@ -5,6 +5,7 @@
 import { RowferryError, toRowferryError } from '../errors.ts';
 import type { Row } from '../model/table.ts';
 import { tableName } from '../model/table.ts';
+import { sleep } from '../runtime/backoff.ts';
 import { killPoint } from '../runtime/kill-points.ts';
 import { partitioner } from '../wire/partition.ts';
 import { ChunkLedger } from './chunk-ledger.ts';
@@ -33,7 +34,12 @@ export interface CopySource {
     to: CopyKey,
   ): Promise<{ readonly rows: readonly Row[]; readonly last: CopyKey | null }>;
   close(): Promise<void>;
+  /** Cuts every connection at once. */
+  destroy(): void;
 }
+
+/** How a chunk's marks came by: its rows are queued, its low mark is missing, or too much changed between the two. */
+export type Passing = 'queued' | 'lost' | 'overrun';
 
 /** A chunk that is being read or waits for its high mark. */
 export interface Chunk {
@@ -44,8 +50,8 @@ export interface Chunk {
   /** Rows for which it was begun. */
   readonly size: number;
   rows: readonly Row[];
-  /** Ends the reader's wait: its rows are queued, or (false) its marks did not come by in order. */
-  readonly passed: (queued: boolean) => void;
+  /** Ends the reader's wait. */
+  readonly passed: (how: Passing) => void;
 }
 
 /** What the copy of a table shares with those before and after it. */
@@ -54,6 +60,8 @@ export interface CopyHost {
   now(copy: TableCopy): TableCopy | undefined;
   change(copy: TableCopy, change: (copy: TableCopy) => TableCopy): void;
   nextChunk(): number;
+  /** The capture is so far behind that marks take long to come by. */
+  isBehind(): boolean;
   /** From here on the chunk's marks are looked for. */
   begin(id: number, chunk: Chunk): void;
   /** Waits while nothing should be read. */
@@ -68,6 +76,9 @@ export interface TableCopierParts {
   readonly host: CopyHost;
   readonly options: SnapshotOptions;
 }
+
+/** The number of marks that belong to no chunk. */
+const NO_CHUNK = 0;
 
 /** Marks that do not come by for so long after their COMMIT are not written to the binlog. */
 const LONGEST_MARK_MS = 120_000;
@@ -135,13 +146,22 @@ export class TableCopier {
     const { copy, source, host, options } = this.#parts;
     const known = host.now(copy);
     if (known === undefined) return undefined;
-    const isBegun = known.state === 'copying' && known.upper !== null;
+    const isBegun = known.state === 'copying' && known.upper !== null && known.keyForm === table.keyForm;
+    if (known.keyForm !== null && known.keyForm !== table.keyForm) {
+      options.log.warn({ table: copy.table }, 'its key has changed: the copy begins anew');
+    }
+    // What stands before this mark in the binlog can be read now: the upper key must not miss a row that no change brings.
+    const { pipeline, source: name, incarnation } = options;
+    await source.mark({ pipeline, source: name, incarnation, chunk: NO_CHUNK, edge: 'low' }, 0);
     const upper = isBegun ? known.upper : await source.upper(table);
     const nowMs = Date.now();
     host.change(copy, (before) => ({
       ...before,
       state: upper === null ? 'done' : 'copying',
       upper,
+      after: isBegun ? before.after : null,
+      rows: isBegun ? before.rows : 0,
+      keyForm: table.keyForm,
       estimate: table.estimatedRows,
       startedMs: before.startedMs ?? nowMs,
       finishedMs: upper === null ? nowMs : null,
@@ -150,7 +170,7 @@ export class TableCopier {
       { table: copy.table, rows: table.estimatedRows },
       upper === null ? 'nothing to copy' : 'copying',
     );
-    return upper === null ? undefined : { upper, after: known.after };
+    return upper === null ? undefined : { upper, after: isBegun ? known.after : null };
   }
 
   /**
@@ -177,8 +197,8 @@ export class TableCopier {
     let readMs = 0;
     for (;;) {
       const mark = { pipeline, source: options.source, incarnation, chunk: id };
-      let passed: (queued: boolean) => void = () => {};
-      const passing = new Promise<boolean>((resolve) => (passed = resolve));
+      let passed: (how: Passing) => void = () => {};
+      const passing = new Promise<Passing>((resolve) => (passed = resolve));
       const chunk: Chunk = { copy, table, ledger, partitionOf, size, rows: [], passed };
       host.begin(id, chunk);
       await source.mark({ ...mark, edge: 'low' }, reader);
@@ -192,7 +212,9 @@ export class TableCopier {
       if (rest !== undefined) ledger.split(id, last!, rest);
       killPoint('snapshot.after-read');
       await source.mark({ ...mark, edge: 'high' }, reader);
-      if (!(await settled(passing, signal))) throw lostMarks(options.source, tableName(table.table));
+      const how = await settled(passing, host, signal);
+      if (how === 'lost') throw lostMarks(options.source, tableName(table.table));
+      if (how === 'overrun') throw overrun(options.source, tableName(table.table));
       if (rest === undefined || signal.aborted) return readMs;
       [id, size, from] = [rest, Math.max(1, size - rows.length), last];
     }
@@ -204,15 +226,27 @@ export function sameKey(a: CopyKey, b: CopyKey): boolean {
   return a.length === b.length && a.every((value, i) => value === b[i]);
 }
 
-/** The answer of `passing`; true when the signal aborted first: nobody waits any more. */
-async function settled(passing: Promise<boolean>, signal: AbortSignal): Promise<boolean> {
-  const timeout = AbortSignal.timeout(LONGEST_MARK_MS);
-  const either = AbortSignal.any([signal, timeout]);
-  const aborted = new Promise<boolean>((resolve) => {
-    if (either.aborted) resolve(signal.aborted);
-    either.addEventListener('abort', () => resolve(signal.aborted), { once: true });
+/**
+ * The answer of `passing`; `queued` when the signal aborted first: nobody waits any more. Marks that do not come by although
+ * the capture has read past their time are lost.
+ */
+async function settled(passing: Promise<Passing>, host: CopyHost, signal: AbortSignal): Promise<Passing> {
+  for (;;) {
+    const patience = new AbortController();
+    const waited = sleep(LONGEST_MARK_MS, AbortSignal.any([signal, patience.signal]));
+    const how = await Promise.race([passing, waited]);
+    patience.abort();
+    if (how !== undefined) return how;
+    if (signal.aborted) return 'queued';
+    if (!host.isBehind()) return 'lost';
+  }
+}
+
+function overrun(source: string, table: string): RowferryError {
+  return new RowferryError('ROWFERRY_SOURCE_LINK', 'too many rows changed while a chunk was read', {
+    where: { source, table },
+    hint: 'nothing: it is read again',
   });
-  return await Promise.race([passing, aborted]);
 }
 
 function lostMarks(source: string, table: string): RowferryError {

@@ -10,7 +10,7 @@ import type { CliContext, Terminal } from './context.ts';
 import { EXIT } from './exit-codes.ts';
 import { addKeyOptions, keySourceCount, readKeys } from './key-source.ts';
 import type { KeySourceOptions } from './key-source.ts';
-import { layoutOfRules, RULE_HELP } from './rule-option.ts';
+import { layoutOfRules, ruleHelp } from './rule-option.ts';
 import { layoutText } from './rule-text.ts';
 import { chosenLayouts, routeOption } from './table-layouts.ts';
 import { textTable } from './text-table.ts';
@@ -41,7 +41,7 @@ export function forecastCommand({ output, env, signal, terminal }: CliContext): 
     .option('--json', 'one JSON object a layout for programs')
     .addHelpText(
       'after',
-      `${RULE_HELP}
+      `${ruleHelp('--rule', '--tables-rule')}
 
 Answers 0 when every layout keeps its limits and ${EXIT.data} when one does not: skew, a table without a row, or a key that the rule refuses.`,
     )

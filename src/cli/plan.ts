@@ -11,7 +11,7 @@ import { EXIT } from './exit-codes.ts';
 import { addKeyOptions, keySourceCount, readKeys } from './key-source.ts';
 import type { KeySourceOptions } from './key-source.ts';
 import { rowCount } from './row-count.ts';
-import { layoutOfRules, RULE_HELP } from './rule-option.ts';
+import { layoutOfRules, ruleHelp } from './rule-option.ts';
 import { layoutText } from './rule-text.ts';
 import { chosenLayouts, routeOption } from './table-layouts.ts';
 import type { Cell } from './text-table.ts';
@@ -46,7 +46,7 @@ export function planCommand({ output, env, signal, terminal }: CliContext): Comm
     .option('--json', 'one JSON object for programs')
     .addHelpText(
       'after',
-      `${RULE_HELP}
+      `${ruleHelp('--from', '--from-tables')}
 
 Without keys the shares are exact for keys that are spread evenly: one common period of the rules is walked. With keys
 (--range, --file, --query) they are exact for these keys. A row stays when its target and its table keep their names.`,

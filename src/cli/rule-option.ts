@@ -9,12 +9,15 @@ import { Layout, suffixOf } from '../routing/layout.ts';
 import type { LayoutSpec } from '../routing/layout.ts';
 import type { RuleSpec } from '../routing/rule.ts';
 
-export const RULE_HELP = `
+/** How rules are written, by the names of the options that take them. */
+export function ruleHelp(option: string, tablesOption: string): string {
+  return `
 A rule is written as in the configuration file, braces may be left out:
-  --rule 'algorithm: modulo, by: user_id, count: 4'
-  --rule 'algorithm: segments, by: user_id, count: 16, half: high' --tables-rule 'algorithm: segments, by: user_id, count: 16'
-  --rule 'algorithm: hash, by: email, on: [db_{0..3}]'
+  ${option} 'algorithm: modulo, by: user_id, count: 4'
+  ${option} 'algorithm: segments, by: user_id, count: 16, half: high' ${tablesOption} 'algorithm: segments, by: user_id, count: 16'
+  ${option} 'algorithm: hash, by: email, on: [db_{0..3}]'
 "on" names the targets; with "count" they are called after their shards: shard_00, shard_04 …`;
+}
 
 const TABLES_RULE = '--tables-rule';
 

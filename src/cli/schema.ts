@@ -5,6 +5,7 @@ import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { configOption } from './config-option.ts';
 import type { CliContext } from './context.ts';
+import { EXIT } from './exit-codes.ts';
 
 interface SchemaCliOptions {
   readonly config: string;
@@ -17,9 +18,6 @@ interface SchemaCliOptions {
   readonly notes?: boolean;
   readonly json?: boolean;
 }
-
-/** Of `schema diff` when something differs. */
-const DIFFERENT = 1;
 
 export function schemaCommand({ output, env, signal }: CliContext): Command {
   const command = new Command('schema').description("the targets' tables, made from the sources' tables");
@@ -90,7 +88,7 @@ export function schemaCommand({ output, env, signal }: CliContext): Command {
         if (options.json === true) output.out(JSON.stringify({ target, ...difference }));
         else output.out(`${target}  ${table}${column === null ? '' : `.${column}`}  ${what}`);
       }
-      if (differences.length > 0) process.exitCode = DIFFERENT;
+      if (differences.length > 0) process.exitCode = EXIT.data;
       else if (options.json !== true) output.out('the targets are as the sources ask for');
     });
   return command;

@@ -40,8 +40,7 @@ export function snapshotCommand(context: CliContext): Command {
           if (options.json === true) output.out(JSON.stringify(source));
           else for (const line of snapshotLines(source, terminal)) output.out(line);
         }
-        const isOver = sources.every(({ tables }) => tables.every(({ state }) => state === 'done'));
-        if (options.watch !== true || isOver || signal.aborted) return;
+        if (options.watch !== true || signal.aborted || sources.every(isOver)) break;
         await sleep(WATCH_MS, signal);
       }
     });
@@ -74,6 +73,13 @@ export function snapshotCommand(context: CliContext): Command {
   return command;
 }
 
+/** Nothing is left to wait for: all is at the targets, or an operator has to act. */
+function isOver({ tables, pending }: SourceCopies): boolean {
+  return (
+    pending === 0 && tables.every(({ state, paused }) => state === 'done' || state === 'failed' || paused)
+  );
+}
+
 /** The screen of `rowferry snapshot status` for one source. Pure. */
 export function snapshotLines(copies: SourceCopies, terminal: Terminal): string[] {
   const { source, tables, isLive, waits, rate, pending } = copies;
@@ -95,7 +101,8 @@ function progressCells(
   { state, rows, estimate }: SourceCopies['tables'][number],
   rate: SourceCopies['rate'],
 ): { readonly done: string; readonly percent: number; readonly left: string } {
-  if (state === 'done') return { done: rows.toLocaleString('en-US'), percent: 100, left: '' };
+  if (state === 'done' || state === 'arriving')
+    return { done: rows.toLocaleString('en-US'), percent: 100, left: '' };
   const total = Math.max(estimate, rows + 1);
   const { percent, remainingMs } = progressOf({
     done: rows,

@@ -33,6 +33,11 @@ export function statusLines(status: PipelineStatus): string[] {
     const saved = `  epoch ${source.epoch}  ${source.position ?? 'nothing saved yet'}`;
     lines.push(`source    ${source.name}${state}${source.isDebezium ? '' : saved}`);
     if (source.error !== null) lines.push(`          ${source.error}`);
+    const { tables, done, waits } = source.copies;
+    if (done < tables) {
+      const why = waits === null ? '' : `, waits: ${waits}`;
+      lines.push(`          copied ${done} of ${tables} tables${why} (rowferry snapshot status)`);
+    }
   }
   lines.push(
     '',

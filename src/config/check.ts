@@ -1,5 +1,6 @@
 /** What one option alone cannot show: names that must exist, things that must differ, sizes that must fit together. */
 import type { z } from 'zod';
+import { TableFilter } from '../model/table-filter.ts';
 import { expandBraces } from './braces.ts';
 import { checkRoutes } from './check-routes.ts';
 import { serverOf } from './database-url.ts';
@@ -31,6 +32,7 @@ export function crossCheck(raw: unknown): Problem[] {
     ...checkTopics(fed),
     ...checkRoutes(routes, { sources, targets, names }),
     ...checkSizes(raw),
+    ...checkSnapshot(raw, sources),
   ];
 }
 
@@ -91,6 +93,27 @@ function checkDatabases(written: ReadonlyMap<string, TargetOptions>): Problem[] 
     }
     return [];
   });
+}
+
+/** Settings of copies that would mean nothing, or something else than was meant. */
+function checkSnapshot(raw: unknown, sources: ReadonlyMap<string, SourceOptions>): Problem[] {
+  const parsed = configOptions.shape.snapshot.safeParse(section(raw, 'snapshot') ?? {});
+  if (!parsed.success) return [];
+  const { leastRows, mostRows, hours, where } = parsed.data;
+  const at = (name: string, message: string): Problem => ({ path: ['snapshot', name], at: 'value', message });
+  const problems: Problem[] = [];
+  if (leastRows > mostRows) problems.push(at('leastRows', `is more than mostRows, which is ${mostRows}`));
+  const [from, to] = hours?.split('-') ?? [];
+  if (from !== undefined && from === to)
+    problems.push(at('hours', 'is no time at all; leave it out to copy at any time'));
+  const filters = [...sources.values()].map(({ tables }) => new TableFilter(tables));
+  for (const table of Object.keys(where)) {
+    const [schema = '', name = ''] = table.split('.');
+    if (filters.some((filter) => filter.matches(schema, name))) continue;
+    const message = 'names no captured table; write it as schema.table, or all of its rows would be copied';
+    problems.push({ path: ['snapshot', 'where', table], at: 'key', message });
+  }
+  return problems;
 }
 
 /** Sizes that must fit into others. The problem stands at whichever of the two the file sets. */

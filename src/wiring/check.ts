@@ -3,6 +3,7 @@ import type { Config } from '../config/config.ts';
 import { waitForKafka } from '../drivers/kafka-admin.ts';
 import { toRowferryError } from '../errors.ts';
 import { loadRoutes } from '../config/routes.ts';
+import { withDeadline } from '../runtime/deadline.ts';
 import { makeTargets } from './apply-role.ts';
 import { debeziumTopics } from './debezium-topics.ts';
 import { connectKafka } from './kafka-parts.ts';
@@ -40,10 +41,11 @@ export async function checkPipeline(
   }
   await check('kafka', async () => {
     const link = connectKafka(config, 'check', silentLog);
-    const patience = AbortSignal.any([signal, AbortSignal.timeout(10_000)]);
     let last: unknown;
     try {
-      await waitForKafka(link, patience, (error) => (last = error));
+      await withDeadline(signal, 10_000, async (patience) => {
+        await waitForKafka(link, patience, (error) => (last = error));
+      });
     } catch (error) {
       throw last ?? error;
     }

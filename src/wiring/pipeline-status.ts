@@ -20,6 +20,8 @@ export interface SourceState {
   readonly position: string | null;
   readonly savedMs: number | null;
   readonly error: string | null;
+  /** Tables that are copied or were: how many in all, and how many of them are at the targets. */
+  readonly copies: { readonly tables: number; readonly done: number; readonly waits: string | null };
 }
 
 export interface PartitionSummary {
@@ -90,6 +92,7 @@ export async function pipelineStatus(config: Config, signal: AbortSignal): Promi
         position: state.position === null ? null : formatPosition(state.position),
         savedMs: state.savedMs,
         error: capture?.error ?? null,
+        copies: copiesOf(capture?.copies ?? state.snapshot.tables, capture?.copyWaits ?? null),
       });
       await addPartitions(changes);
     }
@@ -104,6 +107,7 @@ export async function pipelineStatus(config: Config, signal: AbortSignal): Promi
         position: null,
         savedMs: null,
         error: null,
+        copies: { tables: 0, done: 0, waits: null },
       });
       for (const { topic } of topics) await addPartitions(topic);
     }
@@ -126,4 +130,11 @@ function smallest(
 ): number | null {
   const found = marks.filter((mark) => mark.topic === topic && mark.partition === partition);
   return found.length < targets ? null : Math.min(...found.map(({ next }) => next));
+}
+
+function copiesOf(
+  tables: readonly { readonly state: string }[],
+  waits: string | null,
+): SourceState['copies'] {
+  return { tables: tables.length, done: tables.filter(({ state }) => state === 'done').length, waits };
 }

@@ -9,6 +9,7 @@ import type { KafkaLink } from '../drivers/kafka-client.ts';
 import { PartitionProducer } from '../drivers/kafka-producer.ts';
 import { RowferryError } from '../errors.ts';
 import type { Position } from '../model/position.ts';
+import { withDeadline } from '../runtime/deadline.ts';
 import { connectKafka, readTopic, TopicStore } from './kafka-parts.ts';
 import { sourceTopics } from './names.ts';
 import { silentLog } from './silent-log.ts';
@@ -116,10 +117,11 @@ async function withKafka<T>(
   work: (link: KafkaLink) => Promise<T>,
 ): Promise<T> {
   const link = connectKafka(config, 'cli', silentLog);
-  const patience = AbortSignal.any([signal, AbortSignal.timeout(20_000)]);
   let last: RowferryError | undefined;
   try {
-    await waitForKafka(link, patience, (error) => (last = error));
+    await withDeadline(signal, 20_000, async (patience) => {
+      await waitForKafka(link, patience, (error) => (last = error));
+    });
   } catch (error) {
     throw last ?? error;
   }

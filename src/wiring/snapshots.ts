@@ -3,7 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { AskSnapshot } from '../capture/checkpoint-log.ts';
 import { encodeRecord, recordKey } from '../capture/checkpoint-log.ts';
-import type { SnapshotAction, TableCopy } from '../capture/snapshot-state.ts';
+import type { ShownCopy } from '../capture/capture-progress.ts';
+import type { SnapshotAction } from '../capture/snapshot-state.ts';
 import type { Config } from '../config/config.ts';
 import { RowferryError } from '../errors.ts';
 import { TableFilter } from '../model/table-filter.ts';
@@ -12,7 +13,7 @@ import { readStatus } from './status-file.ts';
 
 export interface SourceCopies {
   readonly source: string;
-  readonly tables: readonly TableCopy[];
+  readonly tables: readonly ShownCopy[];
   /** A capture of this source runs on this machine; without one the tables are as they were last saved. */
   readonly isLive: boolean;
   /** Why the copy waits; null when it does not. */

@@ -39,7 +39,7 @@ export class SourceCare {
     const { threadsRunning: most } = this.#settings;
     if (most === null) return null;
     const { name, url } = this.#source;
-    return await this.#ask(name, url, "SHOW GLOBAL STATUS LIKE 'Threads_running'", ([row]) => {
+    return await this.#ask(`source ${name}`, url, "SHOW GLOBAL STATUS LIKE 'Threads_running'", ([row]) => {
       const running = Number(row?.['Value']);
       return running > most ? `source ${name} runs ${running} threads, more than ${most}` : null;
     });
@@ -48,7 +48,7 @@ export class SourceCare {
   async #behind(): Promise<string | null> {
     const { replicas, replicaLagMs } = this.#settings;
     for (const { name, url } of replicas) {
-      const reason = await this.#ask(name, url, 'SHOW REPLICA STATUS', ([row]) => {
+      const reason = await this.#ask(`replica ${name}`, url, 'SHOW REPLICA STATUS', ([row]) => {
         const lag = row?.['Seconds_Behind_Source'] ?? row?.['Seconds_Behind_Master'] ?? null;
         if (lag === null) return `replica ${name} does not replicate`;
         return Number(lag) * 1_000 > replicaLagMs ? `replica ${name} is ${lag} s behind` : null;
@@ -77,7 +77,7 @@ export class SourceCare {
       }
       return judge((await connection.query(sql)).rows);
     } catch (thrown) {
-      return `${name} does not tell how it fares: ${toRowferryError(thrown, 'looking at a server').describe()}`;
+      return `${name} does not answer: ${toRowferryError(thrown, 'looking at a server').describe()}`;
     }
   }
 }

@@ -50,6 +50,7 @@ async function preflight(source: SourceSettings): Promise<Preflight> {
       name: source.name,
       tables: source.tables,
       serverId: source.serverId,
+      copies: source.startFrom.kind === 'snapshot',
     });
   } finally {
     connection.destroy();

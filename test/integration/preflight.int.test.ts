@@ -29,6 +29,7 @@ async function inspect(url: string, tables: readonly string[], serverId = 4711):
     name: 'main',
     serverId,
     tables,
+    copies: true,
   });
 }
 

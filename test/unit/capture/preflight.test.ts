@@ -76,7 +76,10 @@ const MARIADB: Partial<PreflightFacts> = {
 };
 
 function judge(change: Partial<PreflightFacts>, serverId = 4711, tables = ['shop.*']): Finding[] {
-  return evaluateSource({ ...GOOD, ...change }, { serverId, includes: new TableFilter(tables).includes });
+  return evaluateSource(
+    { ...GOOD, ...change },
+    { serverId, includes: new TableFilter(tables).includes, copies: true },
+  );
 }
 
 function withVariables(change: Record<string, string>): Partial<PreflightFacts> {
@@ -131,8 +134,10 @@ const CASES: readonly [string, Partial<PreflightFacts>, 'error' | 'warning', str
   ['no right to monitor MariaDB', { ...MARIADB, mayMonitor: false }, 'error', 'grant-monitor', 'GRANT BINLOG MONITOR ON *.* TO `rowferry`@`%`;'],
   ['a table that cannot be read', withTable({ readable: false }), 'error', 'grant-select', 'GRANT SELECT ON `shop`.* TO `rowferry`@`%`;'],
   ['a schema kept out of the binlog', { ignoreDb: ['shop'] }, 'error', 'binlog-filter', 'my.cnf: remove binlog_do_db and binlog_ignore_db, then'],
-  ['a schema not let into the binlog', { doDb: ['other'] }, 'error', 'binlog-filter', 'or add binlog_do_db = shop, then'],
+  ['a schema not let into the binlog', { doDb: ['other', 'rowferry'] }, 'error', 'binlog-filter', 'or add binlog_do_db = shop, then'],
   ['a pattern without table', { tables: [] }, 'warning', 'no-table', 'GRANT SELECT ON `shop`.* TO `rowferry`@`%`;'],
+  ['a copy of a read-only source', withVariables({ read_only: 'ON' }), 'warning', 'read-only', 'capture from a server that takes writes'],
+  ['marks that are kept out of the binlog', { doDb: ['shop'] }, 'warning', 'binlog-filter', 'binlog_do_db = rowferry'],
   ['a sequence', withTable({ kind: 'SEQUENCE', primaryKey: null }), 'error', 'table-kind', 'add "!shop.orders" to `tables`'],
   ['a system-versioned table', withTable({ kind: 'SYSTEM VERSIONED' }), 'error', 'table-kind', 'add "!shop.orders" to `tables`'],
   ['MyISAM', withTable({ engine: 'MyISAM' }), 'error', 'table-engine', 'ALTER TABLE `shop`.`orders` ENGINE = InnoDB;'],
@@ -192,7 +197,7 @@ test.each<[string, Partial<PreflightFacts>]>([
     withVariables({ binlog_expire_logs_seconds: '60', binlog_expire_logs_auto_purge: 'OFF' }),
   ],
   ['replicas that may not be seen', { replicaIds: null }],
-  ['a server filter that spares the captured schema', { doDb: ['shop'], ignoreDb: ['other'] }],
+  ['a server filter that spares the captured schema', { doDb: ['shop', 'rowferry'], ignoreDb: ['other'] }],
   ['a foreign key that only refuses', withTable({ foreignKeys: [{ name: 'fk', cascades: [] }] })],
   [
     'a cascade that the server writes as rows',
@@ -261,7 +266,7 @@ test.each([
       if (sql.includes('VERSION()')) return Promise.resolve([{ version, account: 'u@%', server_id: '1' }]);
       return Promise.resolve(sql.includes('VARIABLES') ? [{ Variable_name: 'log_bin', Value: 'ON' }] : []);
     },
-    { name: 'main', serverId: 4711, tables: ['shop.*'] },
+    { name: 'main', serverId: 4711, tables: ['shop.*'], copies: false },
   );
   expect(asked).toContain(status);
   expect(asked).toContain(replicas);
@@ -270,7 +275,7 @@ test.each([
 test('an error that is no missing grant is thrown with the name of the source', async () => {
   const failing = preflightSource(
     () => Promise.reject(new RowferryError('ROWFERRY_SOURCE_LINK', 'the connection failed')),
-    { name: 'main', serverId: 4711, tables: ['shop.*'] },
+    { name: 'main', serverId: 4711, tables: ['shop.*'], copies: false },
   );
   await expect(failing).rejects.toMatchObject({ code: 'ROWFERRY_SOURCE_LINK', where: { source: 'main' } });
 });

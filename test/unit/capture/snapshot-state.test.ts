@@ -18,7 +18,7 @@ describe('requests', () => {
       after: ['5'],
     }));
     const again = applyRequest(begun, { action: 'add', table: 's.a' }, 7);
-    expect(again).toEqual({ requests: 7, tables: [newCopy('s.a', 7)] });
+    expect(again).toMatchObject({ requests: 7, tables: [newCopy('s.a', 7)] });
     // What the first copy still has under way no longer counts.
     expect(withCopy(again, { table: 's.a', id: 0 }, (copy) => ({ ...copy, after: ['9'] }))).toEqual(again);
   });
@@ -36,6 +36,16 @@ describe('requests', () => {
       ['waiting', false, null],
       ['copying', false, null],
     ]);
+  });
+
+  it('count once, also when a late copy of one comes after the first was compacted away', () => {
+    const once = applyRequest(state('s.a'), { action: 'add', table: 's.a' }, 7, 'r');
+    expect(applyRequest(once, { action: 'add', table: 's.a' }, 9, 'r').tables).toEqual(once.tables);
+  });
+
+  it('leave a table alone that is done', () => {
+    const done = withCopy(state('s.a'), { table: 's.a', id: 0 }, (copy) => ({ ...copy, state: 'done' }));
+    expect(applyRequest(done, { action: 'pause', table: null }, 1).tables[0]?.paused).toBe(false);
   });
 
   it('cancel what is not done', () => {

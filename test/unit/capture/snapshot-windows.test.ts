@@ -83,7 +83,7 @@ function copy(
     if (entry.kind === 'low') {
       windows.low(entry.chunk, 't');
     } else if (entry.kind === 'high') {
-      const touched = windows.high(entry.chunk)!;
+      const touched = windows.high(entry.chunk) as ReadonlySet<string>;
       for (const [key, held] of read.get(entry.chunk)!) if (!touched.has(String(key))) target.set(key, held);
     } else {
       windows.touch('t', String(entry.key));
@@ -137,6 +137,13 @@ describe('SnapshotWindows', () => {
   });
 
   it('say that a low mark never came by', () => {
-    expect(new SnapshotWindows().high(1)).toBeUndefined();
+    expect(new SnapshotWindows().high(1)).toBe('lost');
+  });
+
+  it('keep a bounded number of keys, and say when there were more (I-10)', () => {
+    const windows = new SnapshotWindows();
+    windows.low(1, 't');
+    for (let key = 0; key <= 1_000_000; key++) windows.touch('t', String(key));
+    expect(windows.high(1)).toBe('overrun');
   });
 });

@@ -270,3 +270,20 @@ test('files are found relative to the configuration, and runDir too', () => {
   expect(config.sources[0]?.url.password.reveal()).toBe('p@ss/word#1');
   expect(config.runDir).toBe(join(folder, 'run'));
 });
+
+test.each([
+  ['leastRows: 5000, mostRows: 1000', 'snapshot.leastRows: is more than mostRows, which is 1000'],
+  ["hours: '22:00-22:00'", 'snapshot.hours: is no time at all'],
+  ["where: { shop.nope_: 'a > 1', shop.audit: 'b' }", 'snapshot.where.shop.audit: names no captured table'],
+  ["where: { 'nothing.here': 'a > 1' }", 'snapshot.where.nothing.here: names no captured table'],
+])('copies with %s are refused', (settings, expected) => {
+  expect(problems(`${GOOD}snapshot: { ${settings} }\n`).join('\n')).toContain(expected);
+});
+
+test('hours may go past midnight', () => {
+  const config = parse(`${GOOD}snapshot: { hours: '22:00-05:30', where: { shop.orders: 'id > 5' } }\n`);
+  expect(config.snapshot).toMatchObject({
+    hours: { from: 1320, to: 330 },
+    where: { 'shop.orders': 'id > 5' },
+  });
+});
