@@ -76,10 +76,16 @@ describe('PartitionProducer', () => {
     const producer = newProducer(kafkaLink());
     await producer.send({ topic, partition: 0, records: [{ value: 'there' }] });
     await asAdmin((admin) => admin.deleteTopics({ topics: [topic] }));
-    await expect(producer.send({ topic, partition: 0, records: [{ value: 'gone' }] })).rejects.toMatchObject({
-      code: 'ROWFERRY_KAFKA_TOPIC_GONE',
-      where: { topic },
-    });
+    // The broker lets go of the topic after it has answered: a send that comes before finds it still there.
+    const refusal = await waitUntil(
+      () =>
+        producer.send({ topic, partition: 0, records: [{ value: 'gone' }] }).then(
+          () => undefined,
+          (error: unknown) => error,
+        ),
+      { what: 'the topic to be gone' },
+    );
+    expect(refusal).toMatchObject({ code: 'ROWFERRY_KAFKA_TOPIC_GONE', where: { topic } });
   });
 
   test('refuses a partition that the topic does not have', async () => {

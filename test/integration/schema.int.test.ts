@@ -337,7 +337,7 @@ it('is planned, applied and compared by the command line', async (context) => {
     process.exitCode = undefined;
     return code;
   };
-  expect(await rowferry('diff')).toBe(1);
+  expect(await rowferry('diff')).toBe(4);
   expect(lines).toEqual(['east  a  is missing']);
   await rowferry('plan', '--indexes', 'after', '--type', `${source.name}.a.v=bigint`);
   expect(lines.at(-1)).toBe('east: wrote V001__shop.sql, V002__shop_indexes.sql');
