@@ -6,7 +6,7 @@ import { Pipeline } from '../support/pipeline.ts';
 import { SHOP } from '../support/pipeline-tables.ts';
 
 /** How long to kill; an hour is fine, too. */
-const SECONDS = Number(process.env['ROWFERRY_E2E_KILL_SECONDS'] ?? 40);
+const SECONDS = Number(process.env['ROWFERRY_E2E_KILL_SECONDS'] ?? 20);
 const SEED = Number(process.env['ROWFERRY_E2E_SEED'] ?? Date.now() % 1_000_000);
 
 describe('a daemon under load', () => {
