@@ -1,5 +1,5 @@
 /**
- * Folds a batch to what each target must hold at its end (DESIGN section 5, rule Fold). Pure.
+ * Folds a batch to what each target must hold at its end (docs/architecture.md, Apply). Pure.
  *
  * For each row (layout and primary key) the fold keeps the image at the batch's end and *every* place named by any before or
  * after image: a table that held the row at some time inside the batch gets a delete unless it is the final place. An insert

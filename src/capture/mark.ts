@@ -2,7 +2,7 @@
  * Marks: rows that a snapshot writes into rowferry's own table at the source, so that they come back through the binlog among
  * the changes. The only write on a source.
  *
- * A chunk is read between two marks. What makes the chunk right (DESIGN section 4): the low mark's COMMIT has returned before
+ * A chunk is read between two marks. What makes the chunk right (docs/architecture.md, Copies): the low mark's COMMIT has returned before
  * the rows are read, and with `binlog_order_commits=ON` whatever precedes it in the binlog is then readable; seeing the mark
  * in the binlog is not enough, since it may come before its transaction is visible.
  */

@@ -1,5 +1,5 @@
 /**
- * Copies tables of a source while its binlog flows (DESIGN section 4, after DBLog). The reading half writes marks and reads
+ * Copies tables of a source while its binlog flows (docs/architecture.md, Copies; after DBLog). The reading half writes marks and reads
  * chunks over connections of its own; the passing half is called by the binlog loop, in the binlog's order.
  *
  *     reader:  low mark COMMITTED ─> SELECT of the chunk ─> high mark COMMITTED ─> waits until its rows are queued
