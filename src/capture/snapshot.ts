@@ -214,7 +214,7 @@ export class Snapshot {
         const opened = await this.#ports.connect(AbortSignal.any([signal, ended.signal]));
         source = opened;
         // A server that fell silent must not hold up whoever comes after this capture.
-        signal.addEventListener('abort', () => opened.destroy(), { once: true });
+        signal.addEventListener('abort', () => opened.destroy(), { once: true, signal: ended.signal });
         await source.prepare();
         const copier = new TableCopier({ copy, source, host: this.#host, options: this.#options });
         await copier.run(AbortSignal.any([signal, ended.signal]));
