@@ -17,7 +17,9 @@ const COLLATIONS = [
 function describeTable(columns: readonly ColumnRow[], key: readonly string[]): Promise<SnapshotTable> {
   return describeSnapshotTable(
     async (sql) => {
-      if (sql.includes('information_schema.TABLES')) return [{ kind: 'BASE TABLE', estimate: '12' }];
+      if (sql.includes('information_schema.TABLES')) {
+        return [{ schema: 'shop`s', name: 'orders', kind: 'BASE TABLE', estimate: '12' }];
+      }
       if (sql.includes('STATISTICS')) {
         return key.map((name) => ({
           index_name: 'PRIMARY',
