@@ -1,4 +1,5 @@
 /** What the preflight says of a source. */
+import { quoteName } from '../model/mysql-literals.ts';
 
 /** Names of findings; they never change their meaning. */
 export type FindingCode =
@@ -33,10 +34,6 @@ export interface Finding {
   readonly what: string;
   /** A statement for the source, a line for its my.cnf, or a line for rowferry's configuration. */
   readonly mend: string;
-}
-
-export function quoteName(name: string): string {
-  return `\`${name.replaceAll('`', '``')}\``;
 }
 
 /** `schema`.`table`, ready for SQL. */

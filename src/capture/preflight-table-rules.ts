@@ -1,6 +1,7 @@
 /** Rules of the preflight for captured tables. */
 import type { ColumnFacts, Flavour, PreflightFacts, TableFacts, UniqueKeyFacts } from './preflight-facts.ts';
-import { quoteAccount, quoteName, quoteTable } from './preflight-finding.ts';
+import { quoteAccount, quoteTable } from './preflight-finding.ts';
+import { quoteName } from '../model/mysql-literals.ts';
 import type { Finding } from './preflight-finding.ts';
 import type { TablePattern } from '../model/table-filter.ts';
 

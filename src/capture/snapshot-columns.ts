@@ -7,6 +7,7 @@ import { charsetOfCollation } from '../drivers/binlog-collations.ts';
 import { Cursor, DecodeFault } from '../drivers/binlog-cursor.ts';
 import { bitReader, shortestFloat } from '../drivers/binlog-numbers.ts';
 import type { SentValue } from '../drivers/mysql.ts';
+import { quoteName } from '../model/mysql-literals.ts';
 import type { WireValue } from '../model/table.ts';
 import { parseSourceType } from '../model/values.ts';
 
@@ -26,10 +27,6 @@ export interface ColumnPlan {
   readonly select: string;
   /** Throws a DecodeFault when what was sent is no value of the column's type. */
   readonly read: (sent: SentValue) => WireValue;
-}
-
-export function quoteName(name: string): string {
-  return `\`${name.replaceAll('`', '``')}\``;
 }
 
 export function planColumn(facts: ColumnFacts): ColumnPlan {

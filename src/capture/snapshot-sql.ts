@@ -3,9 +3,9 @@
  * padding and direction are those of the index; each statement reads that index from one key to another and nothing else.
  */
 import { RowferryError } from '../errors.ts';
+import { quoteName } from '../model/mysql-literals.ts';
 import { tableName } from '../model/table.ts';
 import type { WireValue } from '../model/table.ts';
-import { quoteName } from './snapshot-columns.ts';
 import type { KeyPart, SnapshotTable } from './snapshot-table.ts';
 
 /** A key in key order, as `KeyPart.read` gives it: fit for JSON, of use only in the statements here. */

@@ -4,10 +4,10 @@ import { compileColumn, TYPE } from '../drivers/binlog-columns.ts';
 import { UnsupportedFault } from '../drivers/binlog-cursor.ts';
 import type { MysqlRow } from '../drivers/mysql.ts';
 import { RowferryError } from '../errors.ts';
-import { quote } from '../model/mysql-literals.ts';
+import { quote, quoteName } from '../model/mysql-literals.ts';
 import type { Column, Table, WireValue } from '../model/table.ts';
 import { mysqlColumn, parseSourceType } from '../model/values.ts';
-import { type ColumnFacts, type ColumnPlan, planColumn, quoteName } from './snapshot-columns.ts';
+import { type ColumnFacts, type ColumnPlan, planColumn } from './snapshot-columns.ts';
 
 /** Runs one statement; every value is the server's text, or null. */
 export type SnapshotQuery = (sql: string) => Promise<readonly MysqlRow[]>;

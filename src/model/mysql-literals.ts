@@ -36,6 +36,11 @@ const DECIMAL = /^-?\d+(?:\.\d+)?$/;
 const SPECIAL = /['\\\0]/;
 const ESCAPES: Readonly<Record<string, string>> = { "'": "''", '\\': '\\\\', '\0': '\\0' };
 
+/** A name as MySQL and MariaDB want it in SQL, whatever characters it holds. */
+export function quoteName(name: string): string {
+  return `\`${name.replaceAll('`', '``')}\``;
+}
+
 /** A quoted string literal; the session must not have NO_BACKSLASH_ESCAPES. */
 export function quote(text: string): string {
   if (!SPECIAL.test(text)) return `'${text}'`;

@@ -1,5 +1,5 @@
 /** Reads the full description of tables from a MySQL or MariaDB server; needs no more grants than capture does. */
-import { quote } from '../model/mysql-literals.ts';
+import { quote, quoteName } from '../model/mysql-literals.ts';
 import type { Catalog, CatalogObject, CatalogTable, Flavour } from './catalog.ts';
 import { parseTable } from './parse-catalog.ts';
 import type { CatalogRow } from './parse-catalog.ts';
@@ -118,8 +118,4 @@ function grouped(rows: readonly CatalogRow[]): Map<string, CatalogRow[]> {
 
 function keyOf(row: CatalogRow): string {
   return `${row['table_schema'] ?? ''}\0${row['table_name'] ?? ''}`;
-}
-
-function quoteName(name: string): string {
-  return `\`${name.replaceAll('`', '``')}\``;
 }

@@ -189,6 +189,7 @@ export class ApplyRole {
         await checkSourceTables(source.name, tables, routes, targets, 'present');
       } catch (thrown) {
         const error = toRowferryError(thrown, 'comparing columns').at({ source: source.name });
+        if (error.code === 'ROWFERRY_INVARIANT') throw error;
         this.#log.warn({ source: source.name, code: error.code }, `rows may stop: ${error.describe()}`);
       }
     }

@@ -74,29 +74,28 @@ describe('a daemon refuses', () => {
     expect(daemon.log).toContain('target west has no table items');
   });
 
-  it('to begin its change topic anew when it was deleted, and to count the gap as caught up', async (t) => {
+  it.for([
+    [
+      'to begin its change topic anew when it was deleted, and to count the gap as caught up',
+      '',
+      'ROWFERRY_KAFKA_TOPIC_GONE',
+    ],
+    [
+      'to start afresh when its checkpoints were deleted',
+      '.checkpoints',
+      'no position of this source is saved',
+    ],
+  ] as const)('%s', async ([, suffix, refusal], t) => {
     const pipeline = await Pipeline.create(t, { tables: [itemsTable()] });
     const daemon = await pipeline.startRunning();
     await pipeline.write("INSERT INTO items (id, owner, code) VALUES (1, 0, 'seen')");
     await pipeline.untilEqual();
     await daemon.stop();
-    await pipeline.deleteTopics([pipeline.topic]);
+    await pipeline.deleteTopics([`${pipeline.topic}${suffix}`]);
     await pipeline.write("INSERT INTO items (id, owner, code) VALUES (2, 0, 'missed')");
     const late = pipeline.start();
     expect(await pipeline.exitOf(late)).toEqual({ code: LOST, signal: null });
-    expect(late.log).toContain('ROWFERRY_KAFKA_TOPIC_GONE');
-  });
-
-  it('to start afresh when its checkpoints were deleted', async (t) => {
-    const pipeline = await Pipeline.create(t, { tables: [itemsTable()] });
-    const daemon = await pipeline.startRunning();
-    await pipeline.write("INSERT INTO items (id, owner, code) VALUES (1, 0, 'seen')");
-    await pipeline.untilEqual();
-    await daemon.stop();
-    await pipeline.deleteTopics([`${pipeline.topic}.checkpoints`]);
-    const late = pipeline.start();
-    expect(await pipeline.exitOf(late)).toEqual({ code: LOST, signal: null });
-    expect(late.log).toContain('no position of this source is saved');
+    expect(late.log).toContain(refusal);
   });
 
   it('a source whose binlogs were reset under the same server id and GTIDs', async (t) => {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Mark } from '../../../src/capture/mark.ts';
 import type { CopiedRows } from '../../../src/capture/snapshot.ts';
@@ -32,7 +33,19 @@ class Goods implements CopySource {
   late: readonly [number, string] | undefined;
 
   async prepare(): Promise<void> {}
+  /** Marks get no answer, as from a host that vanished, until the connections are cut. */
+  isSilent = false;
+  #cut: (() => void) | undefined;
+
+  get isWaiting(): boolean {
+    return this.#cut !== undefined;
+  }
+
   async mark(mark: Mark): Promise<void> {
+    if (this.isSilent)
+      await new Promise<void>(
+        (_, reject) => (this.#cut = () => reject(new RowferryError('ROWFERRY_SOURCE_LINK', 'cut'))),
+      );
     if (this.late !== undefined) this.rows.set(...this.late);
     this.late = undefined;
     // Those of no chunk only make sure of what can be read.
@@ -65,7 +78,9 @@ class Goods implements CopySource {
     return { rows: ids.map((id): Row => [id, this.rows.get(id)!]), last: null };
   }
   async close(): Promise<void> {}
-  destroy(): void {}
+  destroy(): void {
+    this.#cut?.();
+  }
 }
 
 const running: { readonly stop: AbortController; readonly done: Promise<void> }[] = [];
@@ -247,5 +262,18 @@ describe('Snapshot', () => {
       intervalMs: 5,
     });
     expect(snapshot.state.tables[0]?.error).toContain('not captured by this process');
+  });
+
+  it('holds nobody up when its source fell silent: its connections are cut with the capture', async () => {
+    const goods = new Goods();
+    goods.rows.set(1, 'a');
+    goods.isSilent = true;
+    start(goods);
+    await waitUntil(() => goods.isWaiting, { what: 'a mark to be sent', intervalMs: 5 });
+    const [{ stop, done } = { stop: new AbortController(), done: Promise.resolve() }] = running;
+    stop.abort();
+    await expect(Promise.race([done.then(() => 'ended'), sleep(5_000).then(() => 'held up')])).resolves.toBe(
+      'ended',
+    );
   });
 });
