@@ -6,16 +6,25 @@
  *     v  1      m  kind      e  epoch      i  incarnation
  *     h  horizon: every commit of the source up to this time (milliseconds since 1970) precedes the marker in its partition
  *     s  when it was sent, by the capture's clock      p  position, as text      n  name (fences)
+ *     c  what changes (`schema`; model/schema-change.ts); then p is the end of the statement, `file:end`, which names it: a
+ *        capture that begins anew before it broadcasts it again under the same name
  */
 import { RowferryError } from '../errors.ts';
+import type { SchemaChange } from '../model/schema-change.ts';
 import type { Writer } from './chunk.ts';
 
-export interface Marker extends Writer {
-  readonly kind: 'heartbeat' | 'fence';
+interface Travelling extends Writer {
   readonly horizonMs: number;
   readonly sentMs: number;
   readonly position: string;
-  readonly name?: string;
+}
+
+export type Marker =
+  (Travelling & { readonly kind: 'heartbeat' | 'fence'; readonly name?: string }) | SchemaMarker;
+
+export interface SchemaMarker extends Travelling {
+  readonly kind: 'schema';
+  readonly change: SchemaChange;
 }
 
 export function encodeMarker(marker: Marker): Buffer {
@@ -28,7 +37,7 @@ export function encodeMarker(marker: Marker): Buffer {
       h: marker.horizonMs,
       s: marker.sentMs,
       p: marker.position,
-      n: marker.name,
+      ...(marker.kind === 'schema' ? { c: marker.change } : { n: marker.name }),
     }),
   );
 }
@@ -40,8 +49,8 @@ export function isMarker(parsed: unknown): boolean {
 /** Reads a parsed marker. Throws ROWFERRY_WIRE_CORRUPT when it is not one of version 1. */
 export function decodeMarker(parsed: unknown): Marker {
   const wire = parsed as Readonly<Record<string, unknown>>;
-  const { v, m, e, i, h, s, p, n } = wire;
-  const known = m === 'heartbeat' || m === 'fence';
+  const { v, m, e, i, h, s, p, n, c } = wire;
+  const known = m === 'heartbeat' || m === 'fence' || (m === 'schema' && isSchemaChange(c));
   if (
     v !== 1 ||
     !known ||
@@ -55,15 +64,16 @@ export function decodeMarker(parsed: unknown): Marker {
       hint: 'find out who wrote it; rowferry changes nothing and waits here',
     });
   }
-  return {
-    kind: m,
-    epoch: e,
-    incarnation: i,
-    horizonMs: h,
-    sentMs: s,
-    position: p,
-    ...(typeof n === 'string' ? { name: n } : {}),
-  };
+  const travelling = { epoch: e, incarnation: i, horizonMs: h, sentMs: s, position: p };
+  if (m === 'schema') return { kind: m, ...travelling, change: c as SchemaChange };
+  return { kind: m, ...travelling, ...(typeof n === 'string' ? { name: n } : {}) };
+}
+
+/** A kind of change that this version does not know must not pass unseen. */
+function isSchemaChange(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || !('kind' in value)) return false;
+  const { kind } = value;
+  return kind === 'additive' || kind === 'truncate';
 }
 
 function isInteger(value: unknown): value is number {
