@@ -7,6 +7,8 @@ export interface CaptureView {
   readonly position: string | null;
   readonly error: string | null;
   readonly errorCode: string | null;
+  /** Tables that wait for an operator since a statement. */
+  readonly held: readonly { readonly table: string; readonly statement: string }[];
   /** Tables that are copied or were. */
   readonly copies: readonly { readonly table: string; readonly state: string; readonly rows: number }[];
 }

@@ -2,8 +2,9 @@
  * Turns binlog events into changes for partitions and transaction ends. A pure state machine: the same events give the same
  * output, whatever the clock or the network do (I-3).
  *
- * Rows leave as they are read: a big transaction is never held in memory. What an operator must decide about (DDL of a
- * captured table, XA, statement DML, incidents, unknown events) is thrown as an error that names the exact place.
+ * Rows leave as they are read: a big transaction is never held in memory. Statements at captured tables are told to the sink;
+ * what an operator must decide about and what concerns no single table (XA, incidents, unknown events, statements that are
+ * not understood) is thrown as an error that names the exact place.
  */
 import type { BinlogEvent, RowsEvent, StatementEvent, XaEvent } from '../drivers/binlog-event.ts';
 import { RowferryError } from '../errors.ts';
@@ -15,8 +16,10 @@ import { tableName } from '../model/table.ts';
 import { partitioner } from '../wire/partition.ts';
 import type { Mark } from './mark.ts';
 import { isMarkTable, readMark } from './mark.ts';
-import type { Statement } from './statement.ts';
-import { classifyStatement } from './statement.ts';
+import type { CapturedTables, TouchedTable, TouchingStatement } from './captured-statements.ts';
+import { touchedBy } from './captured-statements.ts';
+import type { TableEffect } from './table-effect.ts';
+import type { TableFlow } from './table-flow.ts';
 
 /** The end of a transaction: from here capture can go on. */
 export interface TransactionEnd {
@@ -33,22 +36,36 @@ export interface MarkPlace {
   readonly timeMs: number;
 }
 
+/** A statement at one captured table that flows. */
+export interface TableStatement extends TouchedTable {
+  readonly verb: string;
+  readonly effect: TableEffect;
+  /** The table's shape in its last rows before the statement, when no other statement stands between. */
+  readonly former: Table | undefined;
+  /** `file:end position`, by which an operator names it. */
+  readonly name: string;
+  readonly gtid: string | null;
+  readonly isAccepted: boolean;
+  /** Commit time at the source, milliseconds. */
+  readonly timeMs: number;
+}
+
 export interface AssemblerSink {
   change(partition: number, change: Change): void;
   mark(mark: Mark, place: MarkPlace): void;
+  /** Told before the statement's transaction ends. */
+  statement(statement: TableStatement): void;
   transactionEnd(end: TransactionEnd): void;
 }
 
-export interface AssemblerOptions {
+export interface AssemblerOptions extends CapturedTables {
   readonly source: string;
   readonly partitions: number;
   /** Binlog file in which the first event stands. */
   readonly file: string;
   /** Where in that file reading begins: nothing that ends before it may arrive. */
   readonly offset: number;
-  readonly captures: (schema: string, table: string) => boolean;
-  /** Whether any table of the schema could be captured. */
-  readonly capturesIn: (schema: string) => boolean;
+  readonly flow: TableFlow;
   /** `file:end position` of statements that an operator has dealt with. */
   readonly accepted: ReadonlySet<string>;
 }
@@ -61,6 +78,8 @@ export class Assembler {
   readonly #options: AssemblerOptions;
   readonly #sink: AssemblerSink;
   readonly #plans = new WeakMap<Table, ShapePlan>();
+  /** The shape of each table's last rows since the last statement at it. */
+  readonly #shapes = new Map<string, Table>();
   #file: string;
   #fileNumber: number;
   #commitMs: number | null = null;
@@ -161,6 +180,7 @@ export class Assembler {
       const name = tableName(table);
       throw this.#refuse(end, `an XA transaction changes ${name}`, 'XA is not supported: exclude the table');
     }
+    if (!this.#flows(table, end)) return;
     const plan = this.#planOf(table, end);
     const commitMs = this.#commitMs ?? timeMs;
     const file = this.#fileNumber;
@@ -180,6 +200,12 @@ export class Assembler {
         after: inserts ? row : null,
       });
     }
+  }
+
+  #flows(table: Table, end: number): boolean {
+    const name = tableName(table);
+    if (this.#shapes.get(name) !== table) this.#shapes.set(name, table);
+    return this.#options.flow.passes(name, { file: this.#file, offset: end });
   }
 
   #marks({ table, op, rows, end, timeMs }: RowsEvent): void {
@@ -229,62 +255,52 @@ export class Assembler {
   }
 
   #statement(event: StatementEvent): void {
-    const place = `${this.#file}:${event.end}`;
-    const statement = classifyStatement(event.sql, event.schema);
-    if (statement.effect !== 'none' && !this.#options.accepted.has(place)) {
-      const names = this.#concerned(statement, event.schema);
-      if (names.length > 0)
-        throw this.#statementError(statement.verb, statement.effect, names, event.end, place);
-    }
+    this.#touched(event);
     if (event.standalone) {
       this.#commitMs = wholeMs(event.commitTimeMs);
       this.#end(event.end, event.gtid, event.timeMs);
     }
   }
 
-  /** What a statement touches of the captured tables, in words that may be shown; empty when nothing. */
-  #concerned({ tables, wholeSchema }: Statement, defaultSchema: string): string[] {
-    if (wholeSchema !== null) return this.#capturesIn(wholeSchema) ? [`${wholeSchema}.*`] : [];
-    // Which tables it means was not understood: it must not pass where one of them may be captured.
-    const unknown = { schema: defaultSchema, table: '', mayBeValue: false };
-    const touched = (tables.length === 0 ? [unknown] : tables).filter(({ schema, table }) =>
-      table === '' ? schema === '' || this.#capturesIn(schema) : this.#captures(schema, table),
-    );
-    const names = touched.map(({ schema, table, mayBeValue }) => {
-      if (mayBeValue) return 'a captured table';
-      return table === '' ? 'a table that its text does not tell' : `${schema}.${table}`;
-    });
-    return [...new Set(names)];
+  /** Tells of a statement that touches captured tables which flow, before its transaction ends. */
+  #touched(event: StatementEvent): void {
+    const place = { file: this.#file, offset: event.end };
+    const name = `${place.file}:${place.offset}`;
+    const { accepted, flow } = this.#options;
+    const isAccepted = accepted.has(name) || (event.gtid !== null && flow.state.passed.includes(event.gtid));
+    const found = this.#touching(event, name, isAccepted);
+    for (const { schema, table } of found?.tables ?? []) {
+      const fullName = `${schema}.${table}`;
+      const former = this.#shapes.get(fullName);
+      this.#shapes.delete(fullName);
+      if (!flow.passes(fullName, place)) continue;
+      const { verb, effect } = found!;
+      this.#sink.statement({
+        schema,
+        table,
+        verb,
+        effect,
+        former,
+        name,
+        isAccepted,
+        gtid: event.gtid,
+        timeMs: wholeMs(event.commitTimeMs) ?? event.timeMs,
+      });
+    }
   }
 
-  /** With lower_case_table_names a statement keeps its author's spelling, while the rows come under lower-case names. */
-  #captures(schema: string, table: string): boolean {
-    return spellings(schema).some((s) => spellings(table).some((t) => this.#options.captures(s, t)));
-  }
-
-  #capturesIn(schema: string): boolean {
-    return spellings(schema).some((spelling) => this.#options.capturesIn(spelling));
-  }
-
-  #statementError(
-    verb: string,
-    effect: 'schema' | 'rows',
-    names: readonly string[],
-    end: number,
-    place: string,
-  ): RowferryError {
-    const { source } = this.#options;
-    const what =
-      effect === 'rows' ? `${verb} was logged as a statement, not as rows, and touches` : `${verb} changes`;
-    const hint =
-      effect === 'rows'
-        ? `its rows are not in the binlog: set binlog_format=ROW for every session, copy the rows by hand, then: `
-        : `make the same change at the targets, then: `;
-    const code = effect === 'rows' ? 'ROWFERRY_SOURCE_UNSUPPORTED' : 'ROWFERRY_SOURCE_DDL';
-    return new RowferryError(code, `${what} ${names.join(', ')}`, {
-      where: { source, position: `${this.#file}:${end}` },
-      hint: `${hint}rowferry ddl ack --source ${source} --at ${place}`,
-    });
+  #touching(event: StatementEvent, name: string, isAccepted: boolean): TouchingStatement | undefined {
+    try {
+      return touchedBy(event, this.#options);
+    } catch (error) {
+      if (isAccepted) return undefined;
+      if (!(error instanceof RowferryError)) throw error;
+      const { source } = this.#options;
+      throw new RowferryError(error.code, error.message, {
+        where: { source, position: name },
+        hint: `${error.hint ?? ''}, then: rowferry ddl ack --source ${source} --at ${name}`,
+      });
+    }
   }
 
   #xaEvent(event: XaEvent): void {
@@ -330,10 +346,6 @@ export class Assembler {
     const where = { source: this.#options.source, position: `${this.#file}:${end}` };
     return new RowferryError('ROWFERRY_SOURCE_UNSUPPORTED', what, { where, hint });
   }
-}
-
-function spellings(name: string): readonly string[] {
-  return [name, name.toLowerCase()];
 }
 
 /** The source tells microseconds; everything from here on counts in whole milliseconds. */

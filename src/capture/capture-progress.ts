@@ -3,6 +3,7 @@ import type { Position } from '../model/position.ts';
 import { formatPosition } from '../model/position.ts';
 import { RateWindow } from '../observe/progress.ts';
 import type { SnapshotState, TableCopy } from './snapshot-state.ts';
+import type { HeldTable, TableFlow } from './table-flow.ts';
 
 export type CaptureState = 'standby' | 'starting' | 'reading' | 'holding' | 'waiting' | 'stopped';
 
@@ -20,6 +21,10 @@ export interface CaptureStatus {
   readonly error: string | null;
   readonly errorCode: string | null;
   readonly nextTryMs: number | null;
+  /** Tables that wait for an operator since a statement; the others flow. */
+  readonly held: readonly Omit<HeldTable, 'from' | 'gtid'>[];
+  /** Tables that were held catch up with the others, which wait meanwhile. */
+  readonly catchesUp: boolean;
   /** Tables that are copied or were; the state that is queued, which may be ahead of what is saved. */
   readonly copies: readonly ShownCopy[];
   /** Why the copy waits; null while it goes on or when there is none. */
@@ -50,6 +55,7 @@ export class CaptureProgress {
   #bytes = 0;
   #readUntilMs: number | null = null;
   #copies: CopyView | undefined;
+  #flow: TableFlow | undefined;
   #rate = new RateWindow(RATE_MS);
   #error: { readonly text: string; readonly code: string; readonly nextTryMs: number | null } | null = null;
 
@@ -65,6 +71,10 @@ export class CaptureProgress {
   copies(view: CopyView): void {
     this.#copies = view;
     this.#rate = new RateWindow(RATE_MS);
+  }
+
+  flows(flow: TableFlow): void {
+    this.#flow = flow;
   }
 
   read(events: number, bytes: number): void {
@@ -101,6 +111,10 @@ export class CaptureProgress {
       error: this.#error?.text ?? null,
       errorCode: this.#error?.code ?? null,
       nextTryMs: this.#error?.nextTryMs ?? null,
+      held: (this.#flow?.state.held ?? []).map(({ table, statement, why, sinceMs }) => {
+        return { table, statement, why, sinceMs };
+      }),
+      catchesUp: (this.#flow?.state.catchUp ?? null) !== null,
       copies: this.#shownCopies(),
       copyWaits: this.#copies?.reason ?? null,
       copyRate: isCopying ? { elapsedMs, rows } : null,

@@ -12,11 +12,15 @@ import { CaptureProgress } from './capture-progress.ts';
 import type { CheckpointStore, CheckpointWriter } from './checkpoint-log.ts';
 import { readCheckpointLog } from './checkpoint-log.ts';
 import { claimSource } from './claim.ts';
+import type { IncarnationEnd } from './incarnation.ts';
 import { Incarnation } from './incarnation.ts';
 import type { RecordSender } from './publisher.ts';
 import type { SnapshotPorts, SnapshotSettings } from './snapshot.ts';
+import type { SchemaPolicy } from './schema-policy.ts';
 import { Snapshot } from './snapshot.ts';
 import type { SourceFacts } from './start-position.ts';
+import { heldError } from './statement-gate.ts';
+import { TableFlow } from './table-flow.ts';
 
 export interface CaptureOptions {
   readonly pipeline: string;
@@ -33,6 +37,7 @@ export interface CaptureOptions {
   readonly capturesIn: (schema: string) => boolean;
   readonly by: string;
   readonly snapshot: SnapshotSettings;
+  readonly schemaPolicy: SchemaPolicy;
   readonly log: Log;
 }
 
@@ -43,6 +48,8 @@ export interface CapturePorts {
   inspect(signal: AbortSignal): Promise<SourceFacts>;
   /** Whether the change topic holds records. */
   hasPublished(signal: AbortSignal): Promise<boolean>;
+  /** Offset after the last record of each partition of the change topic. */
+  published(signal: AbortSignal): Promise<readonly number[]>;
   /** The captured tables that the source has now, as `schema.table`. */
   tables(signal: AbortSignal): Promise<readonly string[]>;
   readonly copying: SnapshotPorts;
@@ -63,6 +70,13 @@ export class Capture {
 
   /** Resolves with `superseded` when another capture claimed the source, with `stopped` when the signal aborted. */
   async run(signal: AbortSignal): Promise<'superseded' | 'stopped'> {
+    let end = await this.#incarnate(false, signal);
+    while (end === 'released') end = await this.#incarnate(true, signal);
+    return end;
+  }
+
+  /** One incarnation; `releases` lets tables go on whose statements are acknowledged. */
+  async #incarnate(releases: boolean, signal: AbortSignal): Promise<IncarnationEnd> {
     const { source, pipeline, log, by, start, captures, capturesIn, partitions } = this.#options;
     this.progress.enter('starting');
     const facts = await this.#ports.inspect(signal);
@@ -74,6 +88,7 @@ export class Capture {
         facts,
         by,
         hasPublished: await this.#ports.hasPublished(signal),
+        releases,
         copy: start.kind === 'snapshot' ? await this.#ports.tables(signal) : [],
       },
       signal,
@@ -83,6 +98,11 @@ export class Capture {
       { source, epoch, incarnation: writer.incarnation },
       `capture reads from ${formatPosition(position)}`,
     );
+    const flow = new TableFlow(claimed.flow);
+    for (const held of flow.state.held) {
+      const error = heldError(source, held);
+      log.warn({ source, table: held.table, code: error.code }, error.describe());
+    }
     const link = this.#ports.link(position, facts);
     const snapshot = new Snapshot(
       {
@@ -92,6 +112,7 @@ export class Capture {
         partitions,
         incarnation: writer.incarnation,
         captures,
+        flow,
         log,
       },
       this.#ports.copying,
@@ -106,12 +127,26 @@ export class Capture {
       position,
       facts,
       snapshot,
+      flow,
+      accepted,
+      applied: async () => await this.#ports.copying.applied(),
+      published: async (until) => await this.#ports.published(until),
     });
     const assembler = new Assembler(
-      { source, partitions, file: position.file, offset: position.offset, captures, capturesIn, accepted },
+      {
+        source,
+        partitions,
+        file: position.file,
+        offset: position.offset,
+        captures,
+        capturesIn,
+        accepted,
+        flow,
+      },
       {
         change: (partition, change) => incarnation.change(partition, change),
         mark: (mark, place) => incarnation.mark(mark, place),
+        statement: (statement) => incarnation.statement(statement),
         transactionEnd: (end) => incarnation.transactionEnd(end),
       },
     );
@@ -123,6 +158,7 @@ export class Capture {
     try {
       this.progress.enter('reading');
       this.progress.copies(snapshot);
+      this.progress.flows(flow);
       copying = snapshot.run(incarnation.publisher, AbortSignal.any([signal, ended.signal]));
       return await incarnation.pump(link, assembler, signal);
     } catch (error) {

@@ -4,7 +4,8 @@
  * - A capture appends a **claim** before it publishes anything; its *incarnation* is that record's offset.
  * - A **checkpoint** counts only if no newer claim precedes it: a late zombie's checkpoint is ignored.
  * - A **claim by an operator** (`rowferry replay`) raises the epoch; the running capture meets it as a newer claim and gives way.
- * - An **accept** record names the end position of a statement that an operator has dealt with.
+ * - An **accept** record names the end position of a statement that an operator has dealt with; checkpoints say which tables
+ *   wait for one (table-flow.ts).
  * - A **snapshot** record asks for tables to be copied, paused, resumed or cancelled; checkpoints say how far that has come.
  *
  * Compaction keeps the newest checkpoint of each incarnation and ten minutes for ever, so that there is always a position to
@@ -15,6 +16,8 @@ import { RowferryError } from '../errors.ts';
 import type { Position } from '../model/position.ts';
 import type { SnapshotRequest, SnapshotState } from './snapshot-state.ts';
 import { NO_SNAPSHOT } from './snapshot-state.ts';
+import type { FlowState } from './table-flow.ts';
+import { ALL_FLOW } from './table-flow.ts';
 
 export interface LogEntry {
   readonly offset: number;
@@ -31,6 +34,8 @@ export interface Claim {
   readonly start: Position | null;
   /** The snapshot to begin with; only in the very first claim of a source. */
   readonly snapshot?: SnapshotState;
+  /** Which tables flow from `start` on; absent when that is as it was saved. */
+  readonly flow?: FlowState;
   /** Who claimed, for people: host, process, or the operator's command. */
   readonly by: string;
   readonly timeMs: number;
@@ -42,14 +47,17 @@ export interface SavePoint {
   /** Newest commit time at the source that the position covers; null before the first. */
   readonly commitMs: number | null;
   readonly snapshot: SnapshotState;
+  readonly flow: FlowState;
 }
 
-export interface Checkpoint extends Omit<SavePoint, 'snapshot'> {
+export interface Checkpoint extends Omit<SavePoint, 'snapshot' | 'flow'> {
   readonly kind: 'checkpoint';
   readonly incarnation: number;
   readonly epoch: number;
   /** Absent in checkpoints of versions without snapshots. */
   readonly snapshot?: SnapshotState;
+  /** Absent when every table flows. */
+  readonly flow?: FlowState;
   readonly timeMs: number;
 }
 
@@ -93,6 +101,7 @@ export interface CheckpointState {
   readonly savedMs: number | null;
   readonly accepted: ReadonlySet<string>;
   readonly snapshot: SnapshotState;
+  readonly flow: FlowState;
   /** Requests that `snapshot` does not hold yet, oldest first. */
   readonly requests: readonly PendingRequest[];
   /** Every checkpoint that counts, oldest first. */
@@ -110,6 +119,7 @@ export function readCheckpointLog(entries: readonly LogEntry[]): CheckpointState
     commitMs: null,
     savedMs: null,
     snapshot: NO_SNAPSHOT,
+    flow: ALL_FLOW,
     end: 0,
   };
   const requests = new Map<string, PendingRequest>();
@@ -140,11 +150,13 @@ export function readCheckpointLog(entries: readonly LogEntry[]): CheckpointState
         position: start ?? state.position,
         savedMs: timeMs,
         snapshot: record.snapshot ?? state.snapshot,
+        flow: record.flow ?? state.flow,
         end,
       };
     } else if (record.incarnation >= state.incarnation) {
       const { epoch, incarnation, position, commitMs, timeMs, snapshot = state.snapshot } = record;
-      state = { epoch, incarnation, position, commitMs, savedMs: timeMs, snapshot, end };
+      const { flow = ALL_FLOW } = record;
+      state = { epoch, incarnation, position, commitMs, savedMs: timeMs, snapshot, flow, end };
       history.push(record);
     } else {
       state = { ...state, end };
@@ -255,7 +267,7 @@ export class CheckpointWriter {
    * but nobody claimed, the answer is what the log says now.
    */
   async save(
-    { position, commitMs, snapshot }: SavePoint,
+    { position, commitMs, snapshot, flow }: SavePoint,
     timeMs: number,
     signal: AbortSignal,
   ): Promise<'saved' | 'superseded' | CheckpointState> {
@@ -267,6 +279,7 @@ export class CheckpointWriter {
       position,
       commitMs,
       snapshot,
+      ...(flow === ALL_FLOW ? {} : { flow }),
       timeMs,
     };
     const offset = await this.#store.append(recordKey(record), encodeRecord(record), signal);

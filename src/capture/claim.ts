@@ -7,6 +7,8 @@ import type { SnapshotState } from './snapshot-state.ts';
 import { newCopy } from './snapshot-state.ts';
 import type { SourceFacts } from './start-position.ts';
 import { firstPosition, positionOnServer } from './start-position.ts';
+import type { FlowState } from './table-flow.ts';
+import { release } from './table-flow.ts';
 
 export interface ClaimedSource {
   readonly writer: CheckpointWriter;
@@ -14,6 +16,7 @@ export interface ClaimedSource {
   readonly position: Position;
   readonly accepted: ReadonlySet<string>;
   readonly snapshot: SnapshotState;
+  readonly flow: FlowState;
   /** Asked for since `snapshot` was saved. */
   readonly requests: readonly PendingRequest[];
 }
@@ -29,10 +32,12 @@ export async function claimSource(
     readonly hasPublished: boolean;
     /** Tables to copy when the source is taken for the first time. */
     readonly copy: readonly string[];
+    /** Tables whose statements are acknowledged go on. */
+    readonly releases: boolean;
   },
   signal: AbortSignal,
 ): Promise<ClaimedSource> {
-  const { source, start, facts, by, hasPublished, copy } = options;
+  const { source, start, facts, by, hasPublished, copy, releases } = options;
   const { writer, claim, state } = await CheckpointWriter.claim(
     store,
     (found) => {
@@ -44,9 +49,20 @@ export async function claimSource(
           ? claim
           : { ...claim, snapshot: { requests: 0, tables: copy.map((table) => newCopy(table, 0)) } };
       }
+      // What was acknowledged is published from further back: a new epoch, which goes back to the statement.
+      const released = releases ? release(found.flow, found.position, found.accepted) : undefined;
+      const { position, sameServer } = positionOnServer(source, released?.start ?? found.position, facts);
+      const flow = released?.state ?? found.flow;
       // Restarting on the same server goes on under the same names; another server's names are new: a new epoch.
-      const { position, sameServer } = positionOnServer(source, found.position, facts);
-      return { epoch: sameServer ? found.epoch : found.epoch + 1, start: position, by, timeMs: Date.now() };
+      const isSameEpoch = sameServer && released === undefined;
+      return {
+        epoch: isSameEpoch ? found.epoch : found.epoch + 1,
+        start: position,
+        // Where the reader had been means nothing on another server.
+        flow: sameServer ? flow : { ...flow, catchUp: null },
+        by,
+        timeMs: Date.now(),
+      };
     },
     signal,
   );
@@ -56,6 +72,7 @@ export async function claimSource(
     position: claim.start!,
     accepted: state.accepted,
     snapshot: claim.snapshot ?? state.snapshot,
+    flow: claim.flow ?? state.flow,
     requests: state.requests,
   };
 }

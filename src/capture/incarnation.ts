@@ -9,16 +9,19 @@ import { RowferryError, toRowferryError } from '../errors.ts';
 import { GtidSet } from '../model/gtid-set.ts';
 import type { Change } from '../model/change.ts';
 import type { Position } from '../model/position.ts';
-import { binlogFileNumber } from '../model/position.ts';
-import type { Assembler, MarkPlace, TransactionEnd } from './assembler.ts';
+import { comparePlace } from '../model/position-order.ts';
+import type { Assembler, MarkPlace, TableStatement, TransactionEnd } from './assembler.ts';
 import type { CaptureOptions } from './capture.ts';
 import type { CaptureProgress } from './capture-progress.ts';
 import type { CheckpointState, CheckpointWriter, SavePoint } from './checkpoint-log.ts';
 import type { Mark } from './mark.ts';
 import type { RecordSender } from './publisher.ts';
 import { Publisher } from './publisher.ts';
+import { ReleaseWatch } from './release-watch.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { SourceFacts } from './start-position.ts';
+import { StatementGate } from './statement-gate.ts';
+import type { TableFlow } from './table-flow.ts';
 
 /** How long Kafka may hold the binlog link paused before it is closed and opened again later (I-10). */
 const LONGEST_PAUSE_MS = 20_000;
@@ -33,7 +36,17 @@ export interface IncarnationParts {
   readonly position: Position;
   readonly facts: SourceFacts;
   readonly snapshot: Snapshot;
+  readonly flow: TableFlow;
+  /** Statements that an operator had dealt with when this incarnation began. */
+  readonly accepted: ReadonlySet<string>;
+  /** Offset after the last record of each partition of the change topic. */
+  readonly published: (signal: AbortSignal) => Promise<readonly number[]>;
+  /** Offsets up to which the appliers have applied, by partition. */
+  readonly applied: () => Promise<readonly number[]>;
 }
+
+/** `released`: tables that waited for an operator go on, by a new incarnation. */
+export type IncarnationEnd = 'superseded' | 'stopped' | 'released';
 
 export class Incarnation {
   readonly publisher: Publisher<SavePoint>;
@@ -45,6 +58,9 @@ export class Incarnation {
   readonly #server: string;
   readonly #gtids: GtidSet | undefined;
   readonly #snapshot: Snapshot;
+  readonly #flow: TableFlow;
+  readonly #gate: StatementGate;
+  readonly #published: IncarnationParts['published'];
   #end: TransactionEnd | undefined;
   readonly #start: SavePoint;
   #point: SavePoint;
@@ -52,12 +68,16 @@ export class Incarnation {
   #savedAtMs = Date.now();
   #saving: Promise<'saved' | 'superseded' | CheckpointState> | undefined;
   #superseded = false;
+  readonly #releases: ReleaseWatch;
+  /** Everything that stood in the binlog when this incarnation began has been read. */
+  #isCurrent = false;
+  #isWithin = false;
   #saveFailure: RowferryError | undefined;
   #horizonMs: number | null = null;
   #markedAtMs = 0;
 
   constructor(options: CaptureOptions, parts: IncarnationParts) {
-    const { sender, progress, checkpoints, epoch, position, facts, snapshot } = parts;
+    const { sender, progress, checkpoints, epoch, position, facts, snapshot, flow } = parts;
     this.#facts = facts;
     this.#options = options;
     this.#progress = progress;
@@ -66,14 +86,31 @@ export class Incarnation {
     this.#snapshot = snapshot;
     this.#server = position.server;
     this.#gtids = position.gtid === undefined ? undefined : GtidSet.parse(position.gtid);
-    this.#start = { position, commitMs: null, snapshot: snapshot.state };
+    this.#flow = flow;
+    const { accepted, published, applied } = parts;
+    this.#releases = new ReleaseWatch({ flow, accepted, published, applied, log: options.log });
+    this.#published = parts.published;
+    this.#start = { position, commitMs: null, snapshot: snapshot.state, flow: flow.state };
     this.#point = this.#start;
-    const { partitions, source, format, chunkBytes } = options;
+    const { partitions, source, format, chunkBytes, schemaPolicy, log } = options;
     const writer = { epoch, incarnation: checkpoints.incarnation };
     this.publisher = new Publisher({ partitions, writer, source, format, chunkBytes }, sender);
+    this.#gate = new StatementGate({
+      source,
+      policy: schemaPolicy,
+      flow,
+      broadcast: ({ name, timeMs }, change) => {
+        const horizonMs = this.#horizonMs ?? timeMs;
+        const marker = { kind: 'schema', ...writer, horizonMs, sentMs: Date.now() } as const;
+        this.publisher.marker({ ...marker, position: name, change });
+      },
+      changed: (table) => snapshot.changed(table),
+      log,
+    });
   }
 
   change(partition: number, change: Change): void {
+    this.#isWithin = true;
     this.publisher.add(partition, this.#snapshot.seen(change));
   }
 
@@ -100,14 +137,21 @@ export class Incarnation {
     finish();
   }
 
+  statement(statement: TableStatement): void {
+    this.#gate.handle(statement, this.#position());
+  }
+
   transactionEnd(end: TransactionEnd): void {
     this.#end = end;
+    this.#isWithin = false;
+    this.#isCurrent ||= comparePlace(end, this.#facts.current) >= 0;
+    if (this.#flow.reached(end)) this.#options.log.info({ position: placeOf(end) }, 'all tables flow again');
     if (end.gtid !== null) this.#gtids?.add(end.gtid);
     this.#horizonMs = end.commitMs;
     this.#snapshot.readUntil(end.commitMs);
   }
 
-  async pump(link: BinlogLink, assembler: Assembler, signal: AbortSignal): Promise<'superseded' | 'stopped'> {
+  async pump(link: BinlogLink, assembler: Assembler, signal: AbortSignal): Promise<IncarnationEnd> {
     const timer = setInterval(() => this.#tick(signal), Math.min(100, this.#options.heartbeatMs));
     try {
       while (!signal.aborted) {
@@ -118,6 +162,8 @@ export class Incarnation {
             if (this.#superseded) return 'superseded';
             if (event.kind === 'heartbeat') this.#heartbeat(event, event === events.at(-1));
             else assembler.handle(event);
+            if (this.#gate.hasTruncates) await this.#sendTruncates(signal);
+            if (this.#gate.hasHeld) await this.#saveHeld(signal);
           }
         } catch (error) {
           failure = toRowferryError(error, 'reading the binlog');
@@ -130,6 +176,7 @@ export class Incarnation {
           throw failure;
         }
         if (this.#superseded) return 'superseded';
+        if (await this.#mayRelease(signal)) return 'released';
         if (this.#saveFailure !== undefined) throw this.#saveFailure;
         await this.#backpressure(link, signal);
         // A read that finds events waiting resolves without a turn of the event loop: sends and timers need theirs.
@@ -149,9 +196,8 @@ export class Incarnation {
    * start covers (it sends heartbeats then, with a backlog behind them), nor when more events wait behind the heartbeat.
    */
   #heartbeat({ file, offset }: HeartbeatEvent, isLast: boolean): void {
-    const { current } = this.#facts;
-    const files = (binlogFileNumber(file) ?? 0) - (binlogFileNumber(current.file) ?? 0);
-    if (isLast && (files > 0 || (files === 0 && offset >= current.offset))) {
+    if (isLast && comparePlace({ file, offset }, this.#facts.current) >= 0) {
+      this.#isCurrent = true;
       this.#horizonMs = Date.now();
       this.#snapshot.readUntil(this.#horizonMs);
     }
@@ -163,15 +209,49 @@ export class Incarnation {
     const { state: snapshot } = this.#snapshot;
     const moved = end !== undefined || snapshot !== this.#point.snapshot;
     if (end !== undefined) {
-      const gtid = this.#gtids?.toString();
-      const place = { file: end.file, offset: end.offset, server: this.#server };
-      const position = gtid === undefined ? place : { ...place, gtid };
-      this.#point = { position, commitMs: end.commitMs, snapshot };
+      const { state: flow } = this.#flow;
+      this.#point = { position: this.#position(end), commitMs: end.commitMs, snapshot, flow };
     } else if (moved) {
       this.#point = { ...this.#point, snapshot };
     }
     this.publisher.flush(moved ? this.#point : undefined);
     this.#snapshot.flushed(this.publisher.issued);
+  }
+
+  /** The last place between transactions that was read. */
+  #position(end = this.#end): Position {
+    if (end === undefined) return this.#point.position;
+    const gtid = this.#gtids?.toString();
+    const place = { file: end.file, offset: end.offset, server: this.#server };
+    return gtid === undefined ? place : { ...place, gtid };
+  }
+
+  /**
+   * All rows before a TRUNCATE have their offsets before it is sent: appliers wait for them in every partition. The place
+   * behind the statement is kept back meanwhile: saved too early it would lose the statement in a crash.
+   */
+  async #sendTruncates(signal: AbortSignal): Promise<void> {
+    const end = this.#end;
+    this.#end = undefined;
+    this.publisher.flush(undefined);
+    while (!(await this.publisher.waitBelow(1, 60_000, signal))) signal.throwIfAborted();
+    this.#gate.sendTruncates(await this.#published(signal));
+    this.#end = end;
+  }
+
+  /**
+   * That a table is held is saved before anything is published that follows. The order of events that lost rows otherwise: the
+   * table is held and rows of others that come later are published; an operator acknowledges the statement; the capture is
+   * killed and goes on from before the statement, which it now lets pass; the table's rows come to consumers that have seen
+   * later ones, and are dropped as repetitions.
+   */
+  async #saveHeld(signal: AbortSignal): Promise<void> {
+    this.#flush();
+    while (!(await this.#drain(signal)) && !this.#superseded) {
+      signal.throwIfAborted();
+      if (this.#saveFailure !== undefined) throw this.#saveFailure;
+    }
+    this.#gate.heldIsSaved();
   }
 
   /** A slow Kafka pauses the reading; a pause that the source would not survive ends the session (I-10). */
@@ -204,14 +284,14 @@ export class Incarnation {
   /** Rows added since the last flush belong to what the horizon covers: they go first. */
   #mark(nowMs: number): void {
     this.#markedAtMs = nowMs;
-    if (this.#horizonMs === null) return;
+    if (this.#horizonMs === null || this.#gate.hasTruncates) return;
     this.publisher.marker({
       kind: 'heartbeat',
       epoch: this.#epoch,
       incarnation: this.#checkpoints.incarnation,
       horizonMs: this.#horizonMs,
       sentMs: nowMs,
-      position: `${this.#point.position.file}:${this.#point.position.offset}`,
+      position: placeOf(this.#point.position),
     });
     this.#progress.marked(this.#horizonMs);
   }
@@ -226,7 +306,10 @@ export class Incarnation {
         this.#superseded = true;
         return;
       }
-      if (outcome !== 'saved') this.#snapshot.asked(outcome.requests);
+      if (outcome !== 'saved') {
+        this.#snapshot.asked(outcome.requests);
+        this.#releases.accept(outcome.accepted);
+      }
       this.#saved = point;
       this.#progress.saved(point.position, nowMs);
     } catch (error) {
@@ -236,12 +319,26 @@ export class Incarnation {
     }
   }
 
-  /** Lets what was read become durable and saves it, within the signal's bound. */
-  async #drain(signal: AbortSignal): Promise<void> {
-    await this.publisher.waitBelow(1, 5_000, signal);
+  /**
+   * Held tables go on by a new epoch from the saved point. What an earlier incarnation published without saving it, or a part
+   * of a transaction, would be published twice in it, and rows would go back for a moment: so not before all that is passed.
+   */
+  async #mayRelease(signal: AbortSignal): Promise<boolean> {
+    if (!this.#isCurrent || this.#isWithin) return false;
+    return (await this.#releases.isReady(signal)) && (await this.#drain(signal));
+  }
+
+  /** Lets what was read become durable and saves it, within the signal's bound; true when all of it is saved. */
+  async #drain(signal: AbortSignal): Promise<boolean> {
+    const isDurable = await this.publisher.waitBelow(1, 5_000, signal);
     await this.#saving?.catch(() => undefined);
     const durable = this.publisher.durable;
     if (durable !== undefined && durable !== this.#saved && !this.#superseded)
       await this.#save(durable, signal);
+    return isDurable && this.#saved === durable;
   }
+}
+
+function placeOf({ file, offset }: { readonly file: string; readonly offset: number }): string {
+  return `${file}:${offset}`;
 }

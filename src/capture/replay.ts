@@ -2,7 +2,8 @@
 import { RowferryError } from '../errors.ts';
 import { GtidSet } from '../model/gtid-set.ts';
 import type { Position } from '../model/position.ts';
-import { binlogFileNumber, formatPosition } from '../model/position.ts';
+import { formatPosition } from '../model/position.ts';
+import { comparePlace } from '../model/position-order.ts';
 import type { CheckpointState } from './checkpoint-log.ts';
 
 /** `from` is `file:offset`, `gtid:SET`, or a time that Date understands (the last position saved at or before it). */
@@ -51,9 +52,7 @@ function isAhead(start: Position, saved: Position): boolean {
   if (start.gtid !== undefined && saved.gtid !== undefined) {
     return !GtidSet.parse(start.gtid).isSubsetOf(GtidSet.parse(saved.gtid));
   }
-  if (start.server !== saved.server) return false;
-  const files = (binlogFileNumber(start.file) ?? 0) - (binlogFileNumber(saved.file) ?? 0);
-  return files > 0 || (files === 0 && start.offset > saved.offset);
+  return start.server === saved.server && comparePlace(start, saved) > 0;
 }
 
 function refuse(source: string, what: string, hint: string): RowferryError {

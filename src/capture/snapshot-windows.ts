@@ -10,14 +10,22 @@ const MOST_KEYS = 1_000_000;
 
 export class SnapshotWindows {
   /** By chunk: the table that it reads and the exact keys touched since its low mark. */
-  readonly #open = new Map<number, { readonly table: string; readonly keys: Set<string> }>();
+  readonly #open = new Map<
+    number,
+    { readonly table: string; readonly keys: Set<string>; changed: boolean }
+  >();
 
   get isEmpty(): boolean {
     return this.#open.size === 0;
   }
 
   low(chunk: number, table: string): void {
-    this.#open.set(chunk, { table, keys: new Set() });
+    this.#open.set(chunk, { table, keys: new Set(), changed: false });
+  }
+
+  /** A statement changed these tables: what is read of them now may be of before or after it. */
+  changed(concerns: (table: string) => boolean): void {
+    for (const window of this.#open.values()) window.changed ||= concerns(window.table);
   }
 
   /** Notes a change; true when a chunk of its table is between its marks. */
@@ -33,12 +41,13 @@ export class SnapshotWindows {
 
   /**
    * Ends a window: the keys whose rows must be dropped. `lost` when its low mark never came by, `overrun` when more keys were
-   * touched than are kept: then the chunk has to be read again.
+   * touched than are kept, `changed` when a statement changed its table: then the chunk has to be read again.
    */
-  high(chunk: number): ReadonlySet<string> | 'lost' | 'overrun' {
+  high(chunk: number): ReadonlySet<string> | 'lost' | 'overrun' | 'changed' {
     const window = this.#open.get(chunk);
     this.#open.delete(chunk);
     if (window === undefined) return 'lost';
+    if (window.changed) return 'changed';
     return window.keys.size < MOST_KEYS ? window.keys : 'overrun';
   }
 }

@@ -19,7 +19,9 @@ import { CopyArrivals } from './copy-arrivals.ts';
 import type { SentRecords } from './copy-arrivals.ts';
 import type { Mark } from './mark.ts';
 import type { SnapshotState, TableCopy } from './snapshot-state.ts';
+import type { TableFlow } from './table-flow.ts';
 import { applyRequest, withCopy } from './snapshot-state.ts';
+import { covers } from './table-flow.ts';
 import { SnapshotWindows } from './snapshot-windows.ts';
 import type { Chunk, CopyHost, CopySource } from './table-copier.ts';
 import { sameKey, TableCopier } from './table-copier.ts';
@@ -41,6 +43,8 @@ export interface SnapshotOptions extends SnapshotSettings {
   readonly partitions: number;
   readonly incarnation: number;
   readonly captures: (schema: string, table: string) => boolean;
+  /** A table whose changes are left out cannot be copied. */
+  readonly flow: TableFlow;
   readonly log: Log;
 }
 
@@ -141,6 +145,11 @@ export class Snapshot {
     return isWithin && before !== null && after !== null ? { ...change, snapshot: 'window' } : change;
   }
 
+  /** A statement changed a table (`schema.*`: tables of a schema). */
+  changed(table: string): void {
+    this.#windows.changed((read) => covers(table, read));
+  }
+
   /** One of our own marks goes by; at a high mark the rows that have to be queued now, before anything later. */
   passed({ chunk: id, edge }: Mark): CopiedRows | undefined {
     const chunk = this.#chunks.get(id);
@@ -152,7 +161,7 @@ export class Snapshot {
     }
     this.#chunks.delete(id);
     const touched = this.#windows.high(id);
-    if (touched === 'lost' || touched === 'overrun') {
+    if (touched === 'lost' || touched === 'overrun' || touched === 'changed') {
       this.#arrivals.dropped(chunk.size);
       chunk.passed(touched);
       return undefined;
@@ -177,7 +186,8 @@ export class Snapshot {
     const arriving = this.#arrivals.watch(sent, () => this.#ports.applied(), signal);
     while (!signal.aborted) {
       const copy = this.#state.tables.find(
-        ({ state, paused }) => !paused && (state === 'waiting' || state === 'copying'),
+        ({ table, state, paused }) =>
+          !paused && (state === 'waiting' || state === 'copying') && !this.#options.flow.holds(table),
       );
       if (copy === undefined) {
         this.#reason = null;
@@ -280,7 +290,8 @@ export class Snapshot {
 
   /** The copy as it stands; undefined when it was cancelled or begun anew. */
   #now({ table, id }: TableCopy): TableCopy | undefined {
-    return this.#state.tables.find((copy) => copy.table === table && copy.id === id);
+    const copy = this.#state.tables.find((found) => found.table === table && found.id === id);
+    return copy !== undefined && this.#options.flow.holds(table) ? { ...copy, paused: true } : copy;
   }
 
   #change(copy: TableCopy, change: (copy: TableCopy) => TableCopy): void {

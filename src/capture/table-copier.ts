@@ -38,8 +38,8 @@ export interface CopySource {
   destroy(): void;
 }
 
-/** How a chunk's marks came by: its rows are queued, its low mark is missing, or too much changed between the two. */
-export type Passing = 'queued' | 'lost' | 'overrun';
+/** How a chunk's marks came by: its rows are queued, its low mark is missing, or what changed between the two was too much. */
+export type Passing = 'queued' | 'lost' | 'overrun' | 'changed';
 
 /** A chunk that is being read or waits for its high mark. */
 export interface Chunk {
@@ -214,7 +214,7 @@ export class TableCopier {
       await source.mark({ ...mark, edge: 'high' }, reader);
       const how = await settled(passing, host, signal);
       if (how === 'lost') throw lostMarks(options.source, tableName(table.table));
-      if (how === 'overrun') throw overrun(options.source, tableName(table.table));
+      if (how === 'overrun' || how === 'changed') throw outdated(how, options.source, tableName(table.table));
       if (rest === undefined || signal.aborted) return readMs;
       [id, size, from] = [rest, Math.max(1, size - rows.length), last];
     }
@@ -242,8 +242,9 @@ async function settled(passing: Promise<Passing>, host: CopyHost, signal: AbortS
   }
 }
 
-function overrun(source: string, table: string): RowferryError {
-  return new RowferryError('ROWFERRY_SOURCE_LINK', 'too many rows changed while a chunk was read', {
+function outdated(how: 'overrun' | 'changed', source: string, table: string): RowferryError {
+  const what = how === 'overrun' ? 'too many rows changed' : 'a statement changed the table';
+  return new RowferryError('ROWFERRY_SOURCE_LINK', `${what} while a chunk was read`, {
     where: { source, table },
     hint: 'nothing: it is read again',
   });

@@ -1,4 +1,4 @@
-/** `rowferry ddl ack`: an operator has dealt with a statement at which capture stopped. */
+/** `rowferry ddl ack`: an operator has dealt with a statement for which a table, or the capture, waits. */
 import { Command } from 'commander';
 import { loadConfig } from '../config/load.ts';
 import { configOption } from './config-option.ts';
@@ -8,7 +8,7 @@ export function ddlCommand({ output, env, signal }: CliContext): Command {
   const command = new Command('ddl').description('statements that change captured tables');
   command
     .command('ack')
-    .description('let capture pass one statement: you have made its change at the targets')
+    .description('let a table go on after a statement: you have made its change at the targets')
     .addOption(configOption())
     .option('--source <name>', 'the source; may be left out when there is one')
     .requiredOption('--at <file:position>', 'the place that the error names')
@@ -17,7 +17,7 @@ export function ddlCommand({ output, env, signal }: CliContext): Command {
       const { acknowledgeStatement } = await import('../wiring/positions.ts');
       const source = await acknowledgeStatement(config, options.source, options.at, signal);
       output.out(
-        `${source} will pass the statement at ${options.at}; start its capture again if it has stopped`,
+        `${source} passes the statement at ${options.at}: a running capture goes on by itself; start one that has stopped`,
       );
     });
   return command;

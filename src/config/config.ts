@@ -56,6 +56,9 @@ export interface SourceSettings {
   readonly tables: readonly string[];
   readonly startFrom: StartFrom;
   readonly heartbeatMs: number;
+  /** What becomes of statements that change captured tables, and of TRUNCATE. */
+  readonly ddl: 'apply' | 'stop' | 'ignore';
+  readonly truncate: 'apply' | 'stop' | 'ignore';
 }
 
 /** A source that Debezium captures: its topics are read as they are. */

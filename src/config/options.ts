@@ -172,6 +172,18 @@ export const sourceOptions = z.strictObject({
   heartbeatMs: duration({ min: 100, max: MINUTE })
     .default(SECOND)
     .describe('How often a marker travels the whole way, from which the lag is told.'),
+  ddl: z
+    .enum(['apply', 'stop', 'ignore'])
+    .default('apply')
+    .describe(
+      'What becomes of a statement that changes a captured table. `apply`: columns and indexes that are added, and wider types, are added at the targets as well; anything else stops the table until `rowferry ddl ack`. `stop`: every statement stops its table. `ignore`: nothing stops, and the targets are not touched.',
+    ),
+  truncate: z
+    .enum(['apply', 'stop', 'ignore'])
+    .default('stop')
+    .describe(
+      'What becomes of TRUNCATE: `apply` empties the targets’ tables, in order with the rows; `stop` stops the table; `ignore` leaves the targets as they are.',
+    ),
 });
 
 export const targetOptions = z.strictObject({

@@ -116,7 +116,7 @@ export class CaptureRole {
     link: ReturnType<typeof connectKafka>,
     signal: AbortSignal,
   ): Promise<'superseded' | 'stopped'> {
-    const { name, url, serverId, tables, startFrom, heartbeatMs } = this.#source;
+    const { name, url, serverId, tables, startFrom, heartbeatMs, ddl, truncate } = this.#source;
     const { kafka, capture: settings } = this.#config;
     const topics = sourceTopics(this.#config, name);
     // An orderly stop lets what was read become durable first; a Kafka that does not answer must not hold it up for long.
@@ -147,12 +147,14 @@ export class CaptureRole {
         capturesIn: (schema) => filter.mayMatchIn(schema),
         by: `${process.pid}@${hostname()}`,
         snapshot: this.#config.snapshot,
+        schemaPolicy: { ddl, truncate },
         log: this.#log,
       },
       {
         store: new TopicStore(link, producer, topics.checkpoints),
         sender: senderOf(producer, topics.changes),
         hasPublished: async () => (await topicOffsets(link, topics.changes)).some(({ high }) => high > 0),
+        published: async () => (await topicOffsets(link, topics.changes)).map(({ high }) => high),
         inspect: async () => await inspectSource(this.#source, this.#log),
         link: (start, facts) =>
           new BinlogLink({

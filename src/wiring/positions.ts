@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import type { Accept, CheckpointState, ClaimWish } from '../capture/checkpoint-log.ts';
 import { CheckpointWriter, encodeRecord, readCheckpointLog, recordKey } from '../capture/checkpoint-log.ts';
 import { resolveReplay } from '../capture/replay.ts';
+import { rewind } from '../capture/table-flow.ts';
 import type { Config } from '../config/config.ts';
 import { waitForKafka } from '../drivers/kafka-admin.ts';
 import type { KafkaLink } from '../drivers/kafka-client.ts';
@@ -47,7 +48,8 @@ export async function requestReplay(
   return await withStore(config, name, signal, async (store) => {
     const decide = (state: CheckpointState): ClaimWish => {
       const start = resolveReplay(name, from, state);
-      return { epoch: state.epoch + 1, start, by: `replay by ${hostname()}`, timeMs: Date.now() };
+      const flow = rewind(state.flow, start);
+      return { epoch: state.epoch + 1, start, flow, by: `replay by ${hostname()}`, timeMs: Date.now() };
     };
     const { claim } = await CheckpointWriter.claim(store, decide, signal);
     return { source: name, epoch: claim.epoch, position: claim.start! };

@@ -39,8 +39,8 @@ describe('the log', () => {
     await daemon.untilStatus('a partition to stop', ({ partitions }) =>
       partitions.some(({ state }) => state === 'stopped'),
     );
-    await pipeline.write(`ALTER TABLE items COMMENT '${VALUE}'`);
-    await pipeline.exitOf(daemon);
+    await pipeline.write(`ALTER TABLE items DROP COLUMN n, COMMENT '${VALUE}'`);
+    await daemon.untilStatus('a held table', ({ captures }) => captures.some(({ held }) => held.length > 0));
 
     expect(pipeline.logs).toContain('ROWFERRY_TARGET_DATA');
     expect(pipeline.logs).toContain('ROWFERRY_SOURCE_DDL');

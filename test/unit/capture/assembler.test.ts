@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { MarkPlace, TransactionEnd } from '../../../src/capture/assembler.ts';
+import type { MarkPlace, TableStatement, TransactionEnd } from '../../../src/capture/assembler.ts';
 import { Assembler } from '../../../src/capture/assembler.ts';
 import type { Mark } from '../../../src/capture/mark.ts';
+import { ALL_FLOW, TableFlow } from '../../../src/capture/table-flow.ts';
 import type { BinlogEvent } from '../../../src/drivers/binlog-event.ts';
 import { RowferryError } from '../../../src/errors.ts';
 import type { Change } from '../../../src/model/change.ts';
@@ -21,6 +22,8 @@ const PARTITIONS = 8;
 let changes: { partition: number; change: Change }[];
 let ends: TransactionEnd[];
 let marks: { mark: Mark; place: MarkPlace }[];
+let statements: TableStatement[];
+let flow: TableFlow;
 let assembler: Assembler;
 const make = (
   accepted: readonly string[] = [],
@@ -35,10 +38,12 @@ const make = (
       captures: (schema, name) => filter.matches(schema, name),
       capturesIn: (schema) => filter.mayMatchIn(schema),
       accepted: new Set(accepted),
+      flow,
     },
     {
       change: (partition, change) => changes.push({ partition, change }),
       mark: (mark, place) => marks.push({ mark, place }),
+      statement: (found) => statements.push(found),
       transactionEnd: (end) => ends.push(end),
     },
   );
@@ -47,6 +52,8 @@ beforeEach(() => {
   changes = [];
   ends = [];
   marks = [];
+  statements = [];
+  flow = new TableFlow(ALL_FLOW);
   assembler = make();
 });
 
@@ -177,9 +184,43 @@ describe('Assembler', () => {
   });
 
   it.each([
-    ['ALTER TABLE orders ADD x INT', 'ROWFERRY_SOURCE_DDL', 'ALTER TABLE changes shop.orders'],
-    ['TRUNCATE orders', 'ROWFERRY_SOURCE_DDL', 'TRUNCATE changes shop.orders'],
-    ['DROP DATABASE shop', 'ROWFERRY_SOURCE_DDL', 'DROP DATABASE changes shop.*'],
+    ['ALTER TABLE orders DROP COLUMN x', 'ALTER TABLE', 'other', 'orders'],
+    ['TRUNCATE orders', 'TRUNCATE', 'truncate', 'orders'],
+    ['DROP DATABASE shop', 'DROP DATABASE', 'other', '*'],
+    ['DROP TABLE audit, orders', 'DROP TABLE', 'other', 'orders'],
+  ])('tells of %s before its transaction ends', (sql, verb, kind, name) => {
+    feed(statement(sql, 777));
+    expect(statements).toMatchObject([
+      { schema: 'shop', table: name, verb, effect: { kind }, name: 'binlog.000007:777', isAccepted: false },
+    ]);
+    expect(ends.map(({ offset }) => offset)).toEqual([777]);
+  });
+
+  it('tells what a table looked like before, unless another statement stands between', () => {
+    feed(rows('insert', [['1', 1]], 90), statement('ALTER TABLE orders DROP COLUMN x', 777));
+    feed(statement('ALTER TABLE orders DROP COLUMN y', 888));
+    expect(statements.map(({ former }) => former)).toEqual([table, undefined]);
+  });
+
+  it('leaves out the rows and statements of a table that is held, and no others', () => {
+    flow.hold({
+      table: 'shop.orders',
+      statement: 'binlog.000007:50',
+      gtid: null,
+      why: 'ALTER TABLE drops a column',
+      from: { server: 's', file: 'binlog.000007', offset: 40 },
+      sinceMs: 1,
+    });
+    const other = { ...table, name: 'items' };
+    feed(rows('insert', [['1', 1]], 90), { ...rows('insert', [['2', 1]], 99), table: other } as BinlogEvent);
+    feed(statement('TRUNCATE orders', 777));
+    expect(changes.map(({ change }) => change.table.name)).toEqual(['items']);
+    expect(statements).toEqual([]);
+    expect(ends.map(({ offset }) => offset)).toEqual([777]);
+  });
+
+  it.each([
+    ['ALTER THING orders', 'ROWFERRY_SOURCE_DDL', 'shop.orders'],
     ["UPDATE orders SET note = 'secret'", 'ROWFERRY_SOURCE_UNSUPPORTED', 'UPDATE was logged as a statement'],
   ])('stops at %s with the place and the way on, without a word of its values', (sql, code, text) => {
     let thrown: unknown;
@@ -198,27 +239,40 @@ describe('Assembler', () => {
   });
 
   it.each([
-    ['DROP DATABASE shop', 'shop.*'],
-    ['DROP DATABASE "Shop"', 'Shop.*'],
-    ['CREATE OR REPLACE DATABASE shop', 'shop.*'],
-    ['TRUNCATE TABLE "orders"', 'shop.orders'],
-    ['TRUNCATE `table`, orders', 'shop.orders'],
-    ['ALTER TABLE "shop"."orders" DROP COLUMN a', 'shop.orders'],
-    ['CREATE OR REPLACE TABLE orders (id int)', 'shop.orders'],
-    ['ALTER TABLE x EXCHANGE PARTITION p WITH TABLE orders', 'shop.orders'],
-    ['ALTER TABLE SHOP.Orders ADD x INT', 'SHOP.Orders'],
-    ['TRUNCATE TABLE Orders', 'shop.Orders'],
-    ["TRUNCATE TABLE 'secret'", 'a table that its text does not tell'],
-    ["ALTER TABLE 'secret' ADD x INT", 'a table that its text does not tell'],
-    ['DROP TABLE shop.', 'a table that its text does not tell'],
-  ])('stops at %s when only some tables of the schema are captured', (sql, names) => {
+    ['DROP DATABASE shop', '*'],
+    ['DROP DATABASE "Shop"', '*'],
+    ['CREATE OR REPLACE DATABASE shop', '*'],
+    ['TRUNCATE TABLE "orders"', 'orders'],
+    ['TRUNCATE `table`, orders', 'orders'],
+    ['ALTER TABLE "shop"."orders" DROP COLUMN a', 'orders'],
+    ['CREATE OR REPLACE TABLE orders (id int)', 'orders'],
+    ['ALTER TABLE x EXCHANGE PARTITION p WITH TABLE orders', 'orders'],
+    ['ALTER TABLE SHOP.Orders ADD x INT', 'orders'],
+    ['TRUNCATE TABLE Orders', 'orders'],
+  ])('tells of %s when only some tables of the schema are captured', (sql, name) => {
     for (const patterns of [['shop.orders'], ['shop.ord*']]) {
+      statements = [];
       assembler = make([], new TableFilter(patterns));
-      expect(() => feed(statement(sql, 777))).toThrow(` changes ${names}`);
+      feed(statement(sql, 777));
+      expect(statements).toMatchObject([{ schema: 'shop', table: name }]);
+      statements = [];
       assembler = make([], new TableFilter(['crm.*', 'shop.*', '!shop.*']));
-      expect(() => feed(statement(sql, 777))).not.toThrow();
+      feed(statement(sql, 777));
+      expect(statements).toEqual([]);
     }
   });
+
+  it.each(["TRUNCATE TABLE 'secret'", "ALTER TABLE 'secret' ADD x INT", 'DROP TABLE shop.'])(
+    'stops at %s, which may mean a captured table',
+    (sql) => {
+      for (const patterns of [['shop.orders'], ['shop.ord*']]) {
+        assembler = make([], new TableFilter(patterns));
+        expect(() => feed(statement(sql, 777))).toThrow(' changes a table that its text does not tell');
+        assembler = make([], new TableFilter(['crm.*', 'shop.*', '!shop.*']));
+        expect(() => feed(statement(sql, 777))).not.toThrow();
+      }
+    },
+  );
 
   it('stops at a statement that it does not understand when it had no default schema', () => {
     expect(() => feed({ ...statement("TRUNCATE TABLE 'x'", 777), schema: '' } as BinlogEvent)).toThrow(
@@ -257,6 +311,7 @@ describe('Assembler', () => {
       statement('ALTER TABLE crm.orders ADD x INT', 900),
     );
     expect(ends.map(({ offset }) => offset)).toEqual([777, 800, 900]);
+    expect(statements).toMatchObject([{ table: 'orders', isAccepted: true }]);
   });
 
   it('passes XA transactions of other tables and refuses rows of captured ones inside XA', () => {
@@ -329,8 +384,9 @@ describe('Assembler', () => {
         capturesIn: () => true,
 
         accepted: new Set(),
+        flow,
       },
-      { change: () => {}, mark: () => {}, transactionEnd: () => {} },
+      { change: () => {}, mark: () => {}, statement: () => {}, transactionEnd: () => {} },
     );
     expect(() => resumed.handle(begin(300))).toThrow('its binlogs were reset');
     const next = make();

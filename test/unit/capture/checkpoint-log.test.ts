@@ -8,6 +8,7 @@ import {
 } from '../../../src/capture/checkpoint-log.ts';
 import type { SavePoint } from '../../../src/capture/checkpoint-log.ts';
 import { newCopy, NO_SNAPSHOT } from '../../../src/capture/snapshot-state.ts';
+import { ALL_FLOW } from '../../../src/capture/table-flow.ts';
 import { resolveReplay } from '../../../src/capture/replay.ts';
 import type { Position } from '../../../src/model/position.ts';
 
@@ -41,6 +42,7 @@ const point = (offset: number, commitMs: number | null): SavePoint => ({
   position: at(offset),
   commitMs,
   snapshot: NO_SNAPSHOT,
+  flow: ALL_FLOW,
 });
 
 describe('the checkpoint log', () => {

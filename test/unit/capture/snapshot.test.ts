@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Mark } from '../../../src/capture/mark.ts';
 import type { CopiedRows } from '../../../src/capture/snapshot.ts';
 import { Snapshot } from '../../../src/capture/snapshot.ts';
+import { ALL_FLOW, TableFlow } from '../../../src/capture/table-flow.ts';
 import type { SnapshotState } from '../../../src/capture/snapshot-state.ts';
 import { newCopy } from '../../../src/capture/snapshot-state.ts';
 import type { SnapshotTable } from '../../../src/capture/snapshot-table.ts';
@@ -91,6 +92,11 @@ afterEach(async () => {
   }
 });
 
+let flow = new TableFlow(ALL_FLOW);
+beforeEach(() => {
+  flow = new TableFlow(ALL_FLOW);
+});
+
 const captures = (_: string, name: string): boolean => name !== 'unknown';
 
 function start(
@@ -98,7 +104,15 @@ function start(
   state: SnapshotState = { requests: 0, tables: [newCopy('shop.goods', 0)] },
 ): Snapshot {
   const settings = { readers: 1, chunkMs: 500, leastRows: 2, mostRows: 2, lagMs: 1_000 };
-  const place = { pipeline: 'p', source: 'main', partitions: 2, incarnation: 7, log: silentLog, captures };
+  const place = {
+    pipeline: 'p',
+    source: 'main',
+    partitions: 2,
+    incarnation: 7,
+    log: silentLog,
+    captures,
+    flow,
+  };
   const ports = { connect: async () => goods, applied: async () => [1e9, 1e9], spare: async () => null };
   const snapshot = new Snapshot({ ...settings, ...place }, ports, state);
   const stop = new AbortController();

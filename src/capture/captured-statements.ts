@@ -1,0 +1,111 @@
+/** Finds what a logged statement touches of the captured tables. Pure. */
+import type { StatementEvent } from '../drivers/binlog-event.ts';
+import { RowferryError } from '../errors.ts';
+import type { Statement, StatementTable } from './statement.ts';
+import { classifyStatement } from './statement.ts';
+import type { TableEffect } from './table-effect.ts';
+
+export interface CapturedTables {
+  readonly captures: (schema: string, table: string) => boolean;
+  /** Whether any table of the schema could be captured. */
+  readonly capturesIn: (schema: string) => boolean;
+}
+
+/** A captured table, or all of a schema (`table` is `*`), as rows name it. */
+export interface TouchedTable {
+  readonly schema: string;
+  readonly table: string;
+}
+
+export interface TouchingStatement {
+  /** Its leading keywords: `ALTER TABLE`. */
+  readonly verb: string;
+  readonly effect: TableEffect;
+  readonly tables: readonly TouchedTable[];
+}
+
+/** Statements whose tables their text tells for certain. */
+const EXACT = new Set([
+  'ALTER TABLE',
+  'CREATE INDEX',
+  'CREATE OR REPLACE TABLE',
+  'DROP TABLE',
+  'RENAME TABLE',
+  'TRUNCATE',
+]);
+
+/**
+ * What the statement does and to which captured tables; undefined when it concerns none. Throws when it may concern one and
+ * its text does not tell for certain, and when rows were changed that are not in the binlog: then nothing may pass.
+ */
+export function touchedBy(
+  { sql, schema }: StatementEvent,
+  captured: CapturedTables,
+): TouchingStatement | undefined {
+  const statement = classifyStatement(sql, schema);
+  if (statement.effect === 'none') return undefined;
+  const { verb, wholeSchema } = statement;
+  if (wholeSchema !== null) {
+    const spelled = spellings(wholeSchema).find((spelling) => captured.capturesIn(spelling));
+    if (spelled === undefined) return undefined;
+    return { verb, effect: effectOf(statement), tables: [{ schema: spelled, table: '*' }] };
+  }
+  // Which tables it means was not understood: it must not pass where one of them may be captured.
+  const unknown = { schema, table: '', mayBeValue: false };
+  const mentioned = statement.tables.length === 0 ? [unknown] : statement.tables;
+  const found = mentioned.flatMap((table) => touched(table, captured) ?? []);
+  if (found.length === 0) return undefined;
+  const tables = new Map(found.map((table) => [nameOf(table), table]));
+  const isCertain = EXACT.has(verb) && found.every(({ table, mayBeValue }) => table !== '' && !mayBeValue);
+  if (!isCertain) throw refused(statement, [...tables.keys()]);
+  return { verb, effect: effectOf(statement), tables: [...tables.values()] };
+}
+
+function touched(
+  named: StatementTable,
+  { captures, capturesIn }: CapturedTables,
+): StatementTable | undefined {
+  const { schema, table } = named;
+  if (table === '')
+    return schema === '' || spellings(schema).some((spelling) => capturesIn(spelling)) ? named : undefined;
+  // With lower_case_table_names a statement keeps its author's spelling, while the rows come under lower-case names.
+  for (const spelledSchema of spellings(schema)) {
+    for (const spelled of spellings(table))
+      if (captures(spelledSchema, spelled)) return { ...named, schema: spelledSchema, table: spelled };
+  }
+  return undefined;
+}
+
+/** In words that may be shown. */
+function nameOf({ schema, table, mayBeValue }: StatementTable): string {
+  if (mayBeValue) return 'a captured table';
+  return table === '' ? 'a table that its text does not tell' : `${schema}.${table}`;
+}
+
+function effectOf(statement: Statement): TableEffect {
+  if (statement.verb === 'TRUNCATE') return { kind: 'truncate' };
+  return { kind: 'other', why: 'changes its definition' };
+}
+
+/** Without the place, which the caller adds. */
+function refused({ verb, effect }: Statement, names: readonly string[]): RowferryError {
+  const tables = names.join(', ');
+  if (effect === 'schema') {
+    return new RowferryError('ROWFERRY_SOURCE_DDL', `${verb} changes ${tables}`, {
+      hint: MAKE_CHANGE_HINT,
+    });
+  }
+  return new RowferryError(
+    'ROWFERRY_SOURCE_UNSUPPORTED',
+    `${verb} was logged as a statement, not as rows, and touches ${tables}`,
+    {
+      hint: 'its rows are not in the binlog: set binlog_format=ROW for every session, copy the rows by hand',
+    },
+  );
+}
+
+export const MAKE_CHANGE_HINT = 'make the same change at the targets';
+
+function spellings(name: string): readonly string[] {
+  return [...new Set([name, name.toLowerCase()])];
+}

@@ -1,0 +1,58 @@
+/** What becomes of a statement at a captured table. Pure. */
+import type { AdditiveStep } from '../model/schema-change.ts';
+import type { TableStatement } from './assembler.ts';
+
+/** `apply`: the targets follow; `stop`: the table waits for an operator; `ignore`: the targets are somebody else's matter. */
+export type SchemaAction = 'apply' | 'stop' | 'ignore';
+
+export interface SchemaPolicy {
+  /** Of statements that only add; what cannot be followed stops the table unless it is to be ignored. */
+  readonly ddl: SchemaAction;
+  readonly truncate: SchemaAction;
+}
+
+export type SchemaDecision =
+  /** Of no concern to the targets. */
+  | { readonly kind: 'pass' }
+  /** The targets may need it, but were not to be touched. */
+  | { readonly kind: 'ignore' }
+  | { readonly kind: 'add'; readonly steps: readonly AdditiveStep[] }
+  | { readonly kind: 'truncate' }
+  | { readonly kind: 'hold'; readonly why: string };
+
+export function decide(statement: TableStatement, { ddl, truncate }: SchemaPolicy): SchemaDecision {
+  const { effect, isAccepted, verb } = statement;
+  if (isAccepted || effect.kind === 'none') return { kind: 'pass' };
+  switch (effect.kind) {
+    case 'truncate':
+      if (truncate === 'apply') return { kind: 'truncate' };
+      return truncate === 'ignore' ? { kind: 'ignore' } : { kind: 'hold', why: `${verb} empties it` };
+    case 'additive':
+      if (ddl === 'ignore') return { kind: 'ignore' };
+      if (ddl === 'stop') return { kind: 'hold', why: `${verb} adds to it` };
+      return added(statement, effect.steps);
+    case 'other':
+      if (ddl === 'ignore') return { kind: 'ignore' };
+      return { kind: 'hold', why: `${verb} ${effect.why}` };
+  }
+}
+
+function added({ verb, former }: TableStatement, steps: readonly AdditiveStep[]): SchemaDecision {
+  for (const step of steps) {
+    if (step.kind !== 'widen column') continue;
+    if (former === undefined) {
+      return {
+        kind: 'hold',
+        why: `${verb} changes the type of a column, and no row since the capture began tells what it was`,
+      };
+    }
+    const column = former.columns.find(({ name }) => name.toLowerCase() === step.column.name.toLowerCase());
+    if (column === undefined || !isWidening(column, step.column))
+      return { kind: 'hold', why: `${verb} changes a column to what may not hold all it held` };
+  }
+  return { kind: 'add', steps };
+}
+
+function isWidening(_former: unknown, _next: unknown): boolean {
+  return false;
+}

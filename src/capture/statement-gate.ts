@@ -1,0 +1,100 @@
+/** Acts on statements at captured tables: lets them pass, sends them to the targets, or holds the table (table-flow.ts). */
+import { RowferryError } from '../errors.ts';
+import type { Log } from '../model/log.ts';
+import type { Position } from '../model/position.ts';
+import type { SchemaChange } from '../model/schema-change.ts';
+import type { TableStatement } from './assembler.ts';
+import { MAKE_CHANGE_HINT } from './captured-statements.ts';
+import type { SchemaPolicy } from './schema-policy.ts';
+import { decide } from './schema-policy.ts';
+import type { HeldTable, TableFlow } from './table-flow.ts';
+
+export interface StatementGateOptions {
+  readonly source: string;
+  readonly policy: SchemaPolicy;
+  readonly flow: TableFlow;
+  /** Broadcasts a change behind all rows that were added so far. */
+  readonly broadcast: (statement: TableStatement, change: SchemaChange) => void;
+  /** What is being read of a table is out of date. */
+  readonly changed: (table: string) => void;
+  readonly log: Log;
+}
+
+export class StatementGate {
+  readonly #options: StatementGateOptions;
+  #truncates: TableStatement[] = [];
+  #hasHeld = false;
+
+  constructor(options: StatementGateOptions) {
+    this.#options = options;
+  }
+
+  /** `from` is the last place between transactions before the statement. */
+  handle(statement: TableStatement, from: Position): void {
+    const { source, policy, flow, broadcast, changed, log } = this.#options;
+    const { schema, table, verb, name } = statement;
+    const where = { source, table: `${schema}.${table}`, position: name };
+    const decision = decide(statement, policy);
+    switch (decision.kind) {
+      case 'pass':
+        break;
+      case 'ignore':
+        log.warn(where, `${verb} is not followed at the targets, as configured`);
+        break;
+      case 'add':
+        log.info(where, `${verb} follows the rows to the targets`);
+        broadcast(statement, { kind: 'additive', schema, table, steps: decision.steps });
+        break;
+      case 'truncate':
+        log.info(where, `${verb} follows the rows to the targets`);
+        this.#truncates.push(statement);
+        break;
+      case 'hold': {
+        const held = {
+          table: `${schema}.${table}`,
+          statement: name,
+          gtid: statement.gtid,
+          why: decision.why,
+          from,
+          sinceMs: Date.now(),
+        };
+        flow.hold(held);
+        this.#hasHeld = true;
+        log.error({ ...where, code: 'ROWFERRY_SOURCE_DDL' }, heldError(source, held).describe());
+      }
+    }
+    changed(`${schema}.${table}`);
+  }
+
+  /** Whether a table was held and that is not saved: nothing more may be published before. */
+  get hasHeld(): boolean {
+    return this.#hasHeld;
+  }
+
+  heldIsSaved(): void {
+    this.#hasHeld = false;
+  }
+
+  /** Whether a TRUNCATE waits to be sent: nothing that comes after it may be published before. */
+  get hasTruncates(): boolean {
+    return this.#truncates.length > 0;
+  }
+
+  /** `ends`: by partition, the offset before which everything published so far stands. */
+  sendTruncates(ends: readonly number[]): void {
+    const statements = this.#truncates;
+    this.#truncates = [];
+    for (const statement of statements) {
+      const { schema, table } = statement;
+      this.#options.broadcast(statement, { kind: 'truncate', schema, table, ends });
+    }
+  }
+}
+
+/** What an operator is told of a held table. */
+export function heldError(source: string, { table, statement, why }: HeldTable): RowferryError {
+  return new RowferryError('ROWFERRY_SOURCE_DDL', `${table} waits: ${why}`, {
+    where: { source, position: statement },
+    hint: `${MAKE_CHANGE_HINT}, then: rowferry ddl ack --source ${source} --at ${statement}; other tables go on`,
+  });
+}

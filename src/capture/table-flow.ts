@@ -1,0 +1,137 @@
+/**
+ * Which captured tables flow. A statement that must not pass holds its table: from there on its changes are read and left out,
+ * while all others go on (the unit of a stop is the table).
+ *
+ *     flows ──a statement that must not pass──> held ──rowferry ddl ack──> behind ──reader is where it had been──> flows
+ *
+ * After the acknowledgement the capture goes back to the statement under a new epoch (C3) and publishes what was left out, and
+ * nothing else until it is where it had been: no change is published twice, and no target shows the past of another table.
+ *
+ * The state is part of each saved point. The rules are pure; `TableFlow` keeps the state of a running capture.
+ */
+import type { Position } from '../model/position.ts';
+import { comparePlace, isEarlier } from '../model/position-order.ts';
+
+export interface HeldTable {
+  /** `schema.table`, or `schema.*` for all of a schema. */
+  readonly table: string;
+  /** `file:end position` of the statement: how an operator names it. */
+  readonly statement: string;
+  /** The statement's transaction, by which another server knows it. */
+  readonly gtid: string | null;
+  /** What it does, without values: `ALTER TABLE drops a column`. */
+  readonly why: string;
+  /** The last place between transactions before it: what comes after is still to be published. */
+  readonly from: Position;
+  readonly sinceMs: number;
+}
+
+/** The reader went back; it has already been at `until`. */
+export interface CatchUp {
+  readonly until: Position;
+  /** Tables of which less was published, by their held name: up to where. */
+  readonly behind: Readonly<Record<string, Position>>;
+}
+
+export interface FlowState {
+  readonly held: readonly HeldTable[];
+  readonly catchUp: CatchUp | null;
+  /** GTIDs of acknowledged statements: on another server they stand in other places. */
+  readonly passed: readonly string[];
+}
+
+export const ALL_FLOW: FlowState = { held: [], catchUp: null, passed: [] };
+
+/** So many acknowledged statements are known on another server too. */
+const REMEMBERED = 100;
+
+export class TableFlow {
+  #state: FlowState;
+
+  constructor(state: FlowState) {
+    this.#state = state;
+  }
+
+  get state(): FlowState {
+    return this.#state;
+  }
+
+  /** Whether what ends at this place is still to be published for a table (`schema.table`, or `schema.*`). */
+  passes(table: string, place: { readonly file: string; readonly offset: number }): boolean {
+    const { held, catchUp } = this.#state;
+    if (held.length === 0 && catchUp === null) return true;
+    if (this.holds(table)) return false;
+    if (catchUp === null) return true;
+    const behind = Object.entries(catchUp.behind).filter(([name]) => covers(name, table));
+    const from = behind.length === 0 ? catchUp.until : earliest(behind.map(([, position]) => position));
+    return comparePlace(place, from) > 0;
+  }
+
+  /** Whether a table waits for an operator. */
+  holds(table: string): boolean {
+    return this.#state.held.some((entry) => covers(entry.table, table));
+  }
+
+  /** Whether one of these statements holds a table. */
+  frees(accepted: ReadonlySet<string>): boolean {
+    return this.#state.held.some(({ statement }) => accepted.has(statement));
+  }
+
+  hold(table: HeldTable): void {
+    this.#state = { ...this.#state, held: [...this.#state.held, table] };
+  }
+
+  /** A transaction ended here; true when that is where the reader had been. */
+  reached(place: { readonly file: string; readonly offset: number }): boolean {
+    const { catchUp } = this.#state;
+    if (catchUp === null || comparePlace(place, catchUp.until) < 0) return false;
+    this.#state = { ...this.#state, catchUp: null };
+    return true;
+  }
+}
+
+/**
+ * What acknowledged statements let go: from where to read, and the state to read with. Undefined when none of those that hold
+ * a table is acknowledged.
+ */
+export function release(
+  state: FlowState,
+  at: Position,
+  accepted: ReadonlySet<string>,
+): { readonly start: Position; readonly state: FlowState } | undefined {
+  const freed = state.held.filter(({ statement }) => accepted.has(statement));
+  if (freed.length === 0) return undefined;
+  const held = state.held.filter(({ statement }) => !accepted.has(statement));
+  const passed = [...state.passed, ...freed.flatMap(({ gtid }) => gtid ?? [])].slice(-REMEMBERED);
+  const start = earliest([...freed.map(({ from }) => from), at]);
+  // Places on another server cannot be compared with those that follow: everything is published again from the start.
+  const comparable = [start, ...freed.map(({ from }) => from)].every(({ server }) => server === at.server);
+  if (!comparable) return { start, state: { held, catchUp: null, passed } };
+  const until = state.catchUp === null ? at : latest(at, state.catchUp.until);
+  const behind: Record<string, Position> = {};
+  for (const [table, from] of Object.entries(state.catchUp?.behind ?? {})) behind[table] = latest(from, at);
+  for (const { table, from } of freed)
+    behind[table] = behind[table] === undefined ? from : earliest([from, behind[table]]);
+  return { start, state: { held, catchUp: { until, behind }, passed } };
+}
+
+/** The state for a reader that goes back to `start` by an operator's wish, and publishes everything from there. */
+export function rewind(state: FlowState, start: Position): FlowState {
+  const held = state.held.filter(({ from }) => isEarlier(from, start));
+  return { ...state, held, catchUp: null };
+}
+
+/** Spelling does not tell two tables apart here: to hold one too many is safe. */
+export function covers(held: string, table: string): boolean {
+  const name = held.toLowerCase();
+  const wanted = table.toLowerCase();
+  return name === wanted || (name.endsWith('.*') && wanted.startsWith(name.slice(0, -1)));
+}
+
+function earliest(positions: readonly Position[]): Position {
+  return positions.reduce((least, position) => (isEarlier(position, least) ? position : least));
+}
+
+function latest(one: Position, other: Position): Position {
+  return isEarlier(one, other) ? other : one;
+}
