@@ -320,7 +320,7 @@ export class Assembler {
         throw this.#refuse(
           end,
           `${name} has no primary key`,
-          `ALTER TABLE ${name} ADD PRIMARY KEY (…), or exclude it`,
+          `ALTER TABLE ${name} ADD PRIMARY KEY (…), declare a unique key of it under \`keys\` of the source, or exclude it`,
         );
       }
       plan = { partitionOf: partitioner(table, this.#options.partitions) };

@@ -33,6 +33,8 @@ export interface CaptureOptions {
   readonly heartbeatMs: number;
   readonly start: StartFrom;
   readonly captures: (schema: string, table: string) => boolean;
+  /** Whether the table's key is one that the configuration declares. */
+  readonly hasDeclaredKey: (schema: string, table: string) => boolean;
   /** Whether any table of the schema could be captured. */
   readonly capturesIn: (schema: string) => boolean;
   readonly by: string;
@@ -77,7 +79,8 @@ export class Capture {
 
   /** One incarnation; `releases` lets tables go on whose statements are acknowledged. */
   async #incarnate(releases: boolean, signal: AbortSignal): Promise<IncarnationEnd> {
-    const { source, pipeline, log, by, start, captures, capturesIn, partitions } = this.#options;
+    const { source, pipeline, log, by, start, captures, capturesIn, hasDeclaredKey, partitions } =
+      this.#options;
     this.progress.enter('starting');
     const facts = await this.#ports.inspect(signal);
     const claimed = await claimSource(
@@ -140,6 +143,7 @@ export class Capture {
         offset: position.offset,
         captures,
         capturesIn,
+        hasDeclaredKey,
         accepted,
         flow,
       },

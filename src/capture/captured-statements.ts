@@ -9,6 +9,8 @@ export interface CapturedTables {
   readonly captures: (schema: string, table: string) => boolean;
   /** Whether any table of the schema could be captured. */
   readonly capturesIn: (schema: string) => boolean;
+  /** Whether the table's key is a declared one, which only a unique index at the source vouches for. */
+  readonly hasDeclaredKey?: (schema: string, table: string) => boolean;
 }
 
 /** A captured table, or all of a schema (`table` is `*`), as rows name it. */
@@ -53,7 +55,9 @@ export function touchedBy(
   // Which tables it means was not understood: it must not pass where one of them may be captured.
   const unknown = { schema, table: '', mayBeValue: false };
   const mentioned = statement.tables.length === 0 ? [unknown] : statement.tables;
-  const found = mentioned.flatMap((table) => touched(table, captured) ?? []);
+  const { captures, hasDeclaredKey = () => false } = captured;
+  const concerns = statement.effect === 'index' ? hasDeclaredKey : captures;
+  const found = mentioned.flatMap((table) => touched(table, { ...captured, captures: concerns }) ?? []);
   if (found.length === 0) return undefined;
   const tables = new Map(found.map((table) => [nameOf(table), table]));
   const isCertain = EXACT.has(verb) && found.every(({ table, mayBeValue }) => table !== '' && !mayBeValue);
@@ -84,13 +88,15 @@ function nameOf({ schema, table, mayBeValue }: StatementTable): string {
 
 function effectOf(statement: Statement): TableEffect {
   if (statement.verb === 'TRUNCATE') return { kind: 'truncate' };
+  if (statement.effect === 'index')
+    return { kind: 'other', why: 'may take away the index that its declared key rests on' };
   return { kind: 'other', why: 'changes its definition' };
 }
 
 /** Without the place, which the caller adds. */
 function refused({ verb, effect }: Statement, names: readonly string[]): RowferryError {
   const tables = names.join(', ');
-  if (effect === 'schema') {
+  if (effect !== 'rows') {
     return new RowferryError('ROWFERRY_SOURCE_DDL', `${verb} changes ${tables}`, {
       hint: MAKE_CHANGE_HINT,
     });

@@ -1,6 +1,7 @@
 /** A source's connections for a copy: one for marks, one for plans, and one for each reader. */
 import type { MysqlConnection } from '../drivers/mysql.ts';
 import { RowferryError } from '../errors.ts';
+import type { DeclaredKeys } from '../model/declared-key.ts';
 import type { Mark } from './mark.ts';
 import { CREATE_MARK_TABLE, writeMark } from './mark.ts';
 import { SnapshotReader } from './snapshot-reader.ts';
@@ -15,6 +16,8 @@ export interface MysqlCopySourceOptions {
   readonly connect: () => Promise<MysqlConnection>;
   /** Bytes of one chunk's rows in memory. */
   readonly chunkBytes: number;
+  /** Keys that are declared for tables. */
+  readonly keys: DeclaredKeys;
   /** `schema.table` -> SQL condition. */
   readonly where: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
@@ -56,7 +59,12 @@ export class MysqlCopySource implements CopySource {
   async describe(table: string): Promise<SnapshotTable> {
     const dot = table.indexOf('.');
     const query = async (sql: string) => (await this.#marks.query(sql)).rows;
-    return await describeSnapshotTable(query, table.slice(0, dot), table.slice(dot + 1));
+    return await describeSnapshotTable(
+      query,
+      table.slice(0, dot),
+      table.slice(dot + 1),
+      this.#options.keys[table],
+    );
   }
 
   async upper(table: SnapshotTable): Promise<CopyKey | null> {

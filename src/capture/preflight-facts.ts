@@ -20,6 +20,8 @@ export interface ColumnFacts {
   /** Null for columns without text. */
   readonly charset: string | null;
   readonly generated: boolean;
+  /** It may be NULL. */
+  readonly nullable?: boolean;
   /** Computed when it is read; MariaDB's binlog does not hold it. */
   readonly virtual?: boolean;
 }
@@ -214,7 +216,7 @@ async function collectTables(query: SourceQuery, filter: TableFilter): Promise<T
   const columns = grouped(
     await query(
       `SELECT TABLE_SCHEMA AS table_schema, TABLE_NAME AS table_name, COLUMN_NAME AS name, DATA_TYPE AS data_type,
-              COLUMN_TYPE AS column_type, CHARACTER_SET_NAME AS charset, EXTRA AS extra
+              COLUMN_TYPE AS column_type, CHARACTER_SET_NAME AS charset, EXTRA AS extra, IS_NULLABLE AS nullable
        FROM information_schema.COLUMNS WHERE TABLE_SCHEMA IN (${schemas}) ORDER BY ORDINAL_POSITION`,
     ),
   );
@@ -222,7 +224,8 @@ async function collectTables(query: SourceQuery, filter: TableFilter): Promise<T
     await query(
       `SELECT TABLE_SCHEMA AS table_schema, TABLE_NAME AS table_name, INDEX_NAME AS name, COLUMN_NAME AS column_name,
               NULLABLE AS nullable, SUB_PART AS sub_part, INDEX_TYPE AS index_type
-       FROM information_schema.STATISTICS WHERE TABLE_SCHEMA IN (${schemas}) AND NON_UNIQUE = 0 ORDER BY SEQ_IN_INDEX`,
+       FROM information_schema.STATISTICS WHERE TABLE_SCHEMA IN (${schemas}) AND NON_UNIQUE = 0
+       ORDER BY INDEX_NAME, SEQ_IN_INDEX`,
     ),
   );
   // REFERENTIAL_CONSTRAINTS is empty on MariaDB for an account that may only SELECT; this view is not, but lacks the rules.
@@ -291,6 +294,7 @@ function columnOf(row: Readonly<Record<string, unknown>>): ColumnFacts {
     columnType: textOf(row['column_type']),
     charset: typeof charset === 'string' ? charset : null,
     generated: /\bGENERATED\b/.test(textOf(row['extra']).replace('DEFAULT_GENERATED', '')),
+    nullable: textOf(row['nullable']) === 'YES',
     virtual: /\bVIRTUAL GENERATED\b/.test(textOf(row['extra'])),
   };
 }

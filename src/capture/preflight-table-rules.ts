@@ -1,8 +1,10 @@
 /** Rules of the preflight for captured tables. */
-import type { ColumnFacts, Flavour, PreflightFacts, TableFacts, UniqueKeyFacts } from './preflight-facts.ts';
+import type { ColumnFacts, Flavour, PreflightFacts, TableFacts } from './preflight-facts.ts';
+import { judgeDeclarations, judgeDeclaredKey, judgeKey } from './preflight-key-rules.ts';
 import { quoteAccount, quoteTable } from './preflight-finding.ts';
 import { quoteName } from '../model/mysql-literals.ts';
 import type { Finding } from './preflight-finding.ts';
+import type { DeclaredKeys } from '../model/declared-key.ts';
 import type { TablePattern } from '../model/table-filter.ts';
 
 /** Engines whose changes roll back with their transaction. */
@@ -23,11 +25,16 @@ export const EXACT_CHARSETS: ReadonlySet<string> = new Set(
    utf8mb4`.split(/\s+/),
 );
 
-export function judgeTables(facts: PreflightFacts, includes: readonly TablePattern[]): Finding[] {
+export function judgeTables(
+  facts: PreflightFacts,
+  includes: readonly TablePattern[],
+  keys: DeclaredKeys,
+): Finding[] {
   return [
     ...judgePatterns(facts, includes),
     ...judgeReadable(facts),
-    ...facts.tables.flatMap((table) => judgeTable(table, facts.flavour)),
+    ...judgeDeclarations(facts, keys),
+    ...facts.tables.flatMap((table) => judgeTable(table, facts.flavour, keys)),
     ...judgeCascades(facts),
   ];
 }
@@ -62,7 +69,7 @@ function judgeReadable({ tables, account }: PreflightFacts): Finding[] {
   });
 }
 
-function judgeTable(table: TableFacts, flavour: Flavour): Finding[] {
+function judgeTable(table: TableFacts, flavour: Flavour, keys: DeclaredKeys): Finding[] {
   const name = `${table.schema}.${table.name}`;
   const exclude = `exclude it: add "!${name}" to \`tables\``;
   if (table.kind !== 'BASE TABLE') {
@@ -81,8 +88,9 @@ function judgeTable(table: TableFacts, flavour: Flavour): Finding[] {
     const what = `is of engine ${table.engine}, which cannot roll back: the binlog may differ from the table`;
     add('table-engine', what, `${alter} ENGINE = InnoDB;`);
   }
-  const keyless = judgeKey(table);
-  if (keyless !== null) add('table-key', keyless, `${alter} ${addKey(table)};`);
+  const declared = keys[name];
+  const flaw = declared === undefined ? judgeKey(table) : judgeDeclaredKey(table, declared);
+  if (flaw !== null) add('table-key', flaw.what, flaw.mend);
 
   const odd = table.columns.filter((column) => !hasExactType(column));
   if (odd.length > 0) {
@@ -107,32 +115,6 @@ function judgeTable(table: TableFacts, flavour: Flavour): Finding[] {
     add('column-charset', what, `${alter} CONVERT TO CHARACTER SET utf8mb4;`);
   }
   return findings;
-}
-
-/** What is wrong with the table's key; null when its rows have exact names. */
-function judgeKey({ primaryKey, uniqueKeys }: TableFacts): string | null {
-  if (primaryKey === null) {
-    return uniqueKeys.some(isFullKey)
-      ? 'has no primary key, and the binlog does not tell its unique keys: its rows have no names'
-      : 'has no primary key: its rows have no names';
-  }
-  return primaryKey.partial
-    ? 'has a primary key over parts of columns, which does not name its rows exactly'
-    : null;
-}
-
-function addKey({ primaryKey, uniqueKeys, columns }: TableFacts): string {
-  const drop = primaryKey === null ? '' : 'DROP PRIMARY KEY, ';
-  const unique = uniqueKeys.find(isFullKey);
-  if (unique !== undefined) return `${drop}ADD PRIMARY KEY (${unique.columns.map(quoteName).join(', ')})`;
-  const taken = new Set(columns.map((column) => column.name.toLowerCase()));
-  const name =
-    ['id', 'row_id', 'rowferry_id'].find((candidate) => !taken.has(candidate)) ?? 'rowferry_row_id';
-  return `${drop}ADD COLUMN ${quoteName(name)} BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY`;
-}
-
-function isFullKey(key: UniqueKeyFacts): boolean {
-  return key.notNull && !key.partial;
 }
 
 /** A comment within the type marks a storage form of MariaDB's own; of those only COMPRESSED is one that can be read. */

@@ -6,6 +6,7 @@ import type { Finding } from './preflight-finding.ts';
 import { judgeCopies, judgeServer } from './preflight-rules.ts';
 import { judgeTables } from './preflight-table-rules.ts';
 import type { SourceFacts } from './start-position.ts';
+import type { DeclaredKeys } from '../model/declared-key.ts';
 import { TableFilter } from '../model/table-filter.ts';
 import type { TablePattern } from '../model/table-filter.ts';
 
@@ -16,6 +17,8 @@ export interface PreflightOptions {
   readonly serverId: number;
   /** Patterns as `TableFilter` takes them. */
   readonly tables: readonly string[];
+  /** Keys that are declared for tables. */
+  readonly keys: DeclaredKeys;
   /** The tables will be copied, for which marks are written at the source. */
   readonly copies: boolean;
 }
@@ -44,6 +47,7 @@ export async function preflightSource(query: SourceQuery, options: PreflightOpti
     findings: evaluateSource(facts, {
       serverId: options.serverId,
       includes: filter.includes,
+      keys: options.keys,
       copies: options.copies,
     }),
     facts: {
@@ -64,14 +68,18 @@ export async function preflightSource(query: SourceQuery, options: PreflightOpti
 export interface Wanted {
   readonly serverId: number;
   readonly includes: readonly TablePattern[];
+  readonly keys: DeclaredKeys;
   readonly copies: boolean;
 }
 
 /** Judges the facts; pure. Errors first, each in the order in which an operator would mend them. */
-export function evaluateSource(facts: PreflightFacts, { serverId, includes, copies }: Wanted): Finding[] {
+export function evaluateSource(
+  facts: PreflightFacts,
+  { serverId, includes, keys, copies }: Wanted,
+): Finding[] {
   const findings = [
     ...judgeServer(facts, serverId),
-    ...judgeTables(facts, includes),
+    ...judgeTables(facts, includes, keys),
     ...(copies ? judgeCopies(facts) : []),
   ];
   return findings.toSorted((a, b) => Number(a.level === 'warning') - Number(b.level === 'warning'));

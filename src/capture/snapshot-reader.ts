@@ -1,4 +1,4 @@
-/** Reads a table of the source in ranges of its primary key; rows have the wire form that the binlog gives the same rows. */
+/** Reads a table of the source in ranges of its key; rows have the wire form that the binlog gives the same rows. */
 import { DecodeFault } from '../drivers/binlog-cursor.ts';
 import type { MysqlConnection } from '../drivers/mysql.ts';
 import { RowferryError } from '../errors.ts';
@@ -53,7 +53,7 @@ export class SnapshotReader {
     this.#connect = connect;
   }
 
-  /** The last key in the order of the primary key; null when the table is empty. */
+  /** The last key in the index's order; null when the table is empty. */
   async lastKey(table: SnapshotTable, signal: AbortSignal): Promise<KeyValues | null> {
     return await this.#readKey(table, lastKeySql(table), signal);
   }

@@ -1,5 +1,5 @@
 /**
- * The statements that walk a table in the order of its primary key. All comparison is the server's own, so that collation,
+ * The statements that walk a table in the order of its key. All comparison is the server's own, so that collation,
  * padding and direction are those of the index; each statement reads that index from one key to another and nothing else.
  */
 import { RowferryError } from '../errors.ts';
@@ -50,9 +50,9 @@ function keyList({ key }: SnapshotTable): string {
   return key.map(({ select }) => select).join(', ');
 }
 
-/** The order of the primary key needs no sorting as long as it is the index that is read. */
-function fromSql({ table }: SnapshotTable): string {
-  return `FROM ${quoteName(table.schema)}.${quoteName(table.name)} FORCE INDEX (PRIMARY)`;
+/** The order of the key needs no sorting as long as it is its index that is read. */
+function fromSql({ table, index }: SnapshotTable): string {
+  return `FROM ${quoteName(table.schema)}.${quoteName(table.name)} FORCE INDEX (${quoteName(index)})`;
 }
 
 function orderSql({ key }: SnapshotTable, backward = false): string {
@@ -79,7 +79,7 @@ function literals(table: SnapshotTable, values: KeyValues): string[] {
   if (values.length !== table.key.length) {
     throw new RowferryError('ROWFERRY_INVARIANT', 'a key of another length than its table has', {
       where: { table: tableName(table.table) },
-      hint: 'the primary key was changed since the snapshot began: begin the snapshot of this table anew',
+      hint: 'the key was changed since the snapshot began: begin the snapshot of this table anew',
     });
   }
   return table.key.map((part, index) => part.literal(values[index] ?? null));

@@ -4,6 +4,7 @@ import { compileColumn, TYPE } from '../drivers/binlog-columns.ts';
 import { UnsupportedFault } from '../drivers/binlog-cursor.ts';
 import type { MysqlRow } from '../drivers/mysql.ts';
 import { RowferryError } from '../errors.ts';
+import { keyPositions, sameKeyColumns } from '../model/declared-key.ts';
 import { quote, quoteName } from '../model/mysql-literals.ts';
 import type { Column, Table, WireValue } from '../model/table.ts';
 import { mysqlColumn, parseSourceType } from '../model/values.ts';
@@ -12,7 +13,7 @@ import { type ColumnFacts, type ColumnPlan, planColumn } from './snapshot-column
 /** Runs one statement; every value is the server's text, or null. */
 export type SnapshotQuery = (sql: string) => Promise<readonly MysqlRow[]>;
 
-/** A column of the primary key. */
+/** A column of the key, primary or declared. */
 export interface KeyPart extends ColumnPlan {
   /** Into the table's columns. */
   readonly column: number;
@@ -28,7 +29,9 @@ export interface SnapshotTable {
   readonly table: Table;
   /** For each of the table's columns. */
   readonly plans: readonly ColumnPlan[];
-  /** In key order; never empty. */
+  /** The index that holds the key. */
+  readonly index: string;
+  /** In the order of the index, which a declared key need not share with `table.key`; never empty. */
   readonly key: readonly KeyPart[];
   /** Tells the key from what it was before a change: its columns, their types, collations and directions. */
   readonly keyForm: string;
@@ -59,12 +62,14 @@ const ONE_CODE_SETS: ReadonlySet<string> = new Set(['utf8mb4', 'utf8mb3', 'ascii
 
 /**
  * The table as it is now, for a session made by `SNAPSHOT_SESSION`. Throws ROWFERRY_SOURCE_UNSUPPORTED for a table that is not
- * there, has a column that the binlog cannot be read for, or has no primary key whose ranges can be named exactly.
+ * there, has a column that the binlog cannot be read for, or has no key whose ranges can be named exactly. `declared` names the
+ * columns of the key that it has instead of its primary key.
  */
 export async function describeSnapshotTable(
   query: SnapshotQuery,
   schema: string,
   name: string,
+  declared?: readonly string[],
 ): Promise<SnapshotTable> {
   const within = `TABLE_SCHEMA = ${quote(schema)} AND TABLE_NAME = ${quote(name)}`;
   const [found] = await query(
@@ -93,7 +98,8 @@ export async function describeSnapshotTable(
       FROM information_schema.COLUMNS WHERE ${within} ORDER BY ORDINAL_POSITION`,
   );
   const indexes = await query(
-    `SELECT INDEX_NAME AS index_name, COLUMN_NAME AS name, SUB_PART AS prefix, COLLATION AS direction, INDEX_TYPE AS type
+    `SELECT INDEX_NAME AS index_name, COLUMN_NAME AS name, SUB_PART AS prefix, COLLATION AS direction, INDEX_TYPE AS type,
+        NON_UNIQUE AS non_unique /*!80000 , IS_VISIBLE AS visible */ /*M!100600 , IGNORED AS ignored */
       FROM information_schema.STATISTICS WHERE ${within} ORDER BY SEQ_IN_INDEX`,
   );
   const hashed = indexes.find(({ type }) => type === 'HASH');
@@ -103,7 +109,10 @@ export async function describeSnapshotTable(
       hint: 'make the unique key one over a length, UNIQUE (column(100)), or take the table out of the snapshot',
     });
   }
-  const keyRows = indexes.filter((row) => row['index_name'] === 'PRIMARY');
+  const keyRows =
+    declared === undefined
+      ? indexes.filter((row) => row['index_name'] === 'PRIMARY')
+      : indexOf(declared, indexes, refuse);
   const collations = await readCollations(query, rows);
   const columns: Column[] = [];
   const facts: ColumnFacts[] = [];
@@ -115,8 +124,16 @@ export async function describeSnapshotTable(
   }
   for (const row of rows) refuseCharWithoutPadding(row, keyRows, refuse);
   const key = keyOf(keyRows, facts, refuse);
+  const order =
+    declared === undefined
+      ? key.map(({ column }) => column)
+      : keyPositions(
+          declared,
+          facts.map((column) => column.name),
+        );
   return {
-    table: { schema, name, columns, key: key.map(({ column }) => column) },
+    table: { schema, name, columns, key: order },
+    index: keyRows[0]?.['index_name'] ?? '',
     plans: facts.map(planColumn),
     key,
     keyForm: JSON.stringify(
@@ -216,29 +233,53 @@ function metaOf(dataType: string, row: MysqlRow): number {
   }
 }
 
+/** The rows of an index that holds exactly the declared columns and that statements may name. */
+function indexOf(declared: readonly string[], rows: readonly MysqlRow[], refuse: Refuse): MysqlRow[] {
+  const names = new Set(rows.map((row) => row['index_name']));
+  const candidates = [...names]
+    .map((name) => rows.filter((row) => row['index_name'] === name))
+    .filter((parts) => parts.every((row) => row['non_unique'] === '0' && row['prefix'] === null))
+    .filter((parts) =>
+      sameKeyColumns(
+        declared,
+        parts.map(({ name }) => name ?? ''),
+      ),
+    );
+  const usable = candidates.find(([part]) => part?.['visible'] !== 'NO' && part?.['ignored'] !== 'YES');
+  if (usable !== undefined) return usable;
+  throw refuse(
+    candidates.length > 0
+      ? 'the index of its declared key is hidden from statements'
+      : `it has no unique key of exactly the columns of its declared key: ${declared.join(', ')}`,
+    {
+      hint:
+        candidates.length > 0
+          ? 'make the index visible (MySQL) or not ignored (MariaDB), or take the table out of the snapshot'
+          : 'give it that unique key, or take the table out of the snapshot',
+    },
+  );
+}
+
 function keyOf(rows: readonly MysqlRow[], facts: readonly ColumnFacts[], refuse: Refuse): KeyPart[] {
   if (rows.length === 0) {
     throw refuse('it has no primary key, so its rows have no order to read them in', {
-      hint: 'add a primary key, or take the table out of the snapshot',
+      hint: 'add a primary key, declare a unique key under `keys` of the source, or take the table out of the snapshot',
     });
   }
   return rows.map((row) => {
     const index = facts.findIndex(({ name }) => name === row['name']);
     const column = facts[index];
     if (column === undefined || row['prefix'] !== null) {
-      throw refuse('its primary key holds only the beginning of a column', {
+      throw refuse('its key holds only the beginning of a column', {
         column: row['name'] ?? '',
-        hint: 'make the primary key cover the whole column, or take the table out of the snapshot',
+        hint: 'make the key cover the whole column, or take the table out of the snapshot',
       });
     }
     if (!ORDERED.has(parseSourceType(column.type)?.family ?? '')) {
-      throw refuse(
-        `its primary key holds a column of type ${column.type}, whose ranges have no exact literals`,
-        {
-          column: column.name,
-          hint: 'give the table a primary key of numbers, text, bytes or dates, or take it out of the snapshot',
-        },
-      );
+      throw refuse(`its key holds a column of type ${column.type}, whose ranges have no exact literals`, {
+        column: column.name,
+        hint: 'give the table a key of numbers, text, bytes or dates, or take it out of the snapshot',
+      });
     }
     return {
       column: index,
@@ -256,7 +297,7 @@ function keyOf(rows: readonly MysqlRow[], facts: readonly ColumnFacts[], refuse:
 function refuseCharWithoutPadding(row: MysqlRow, keyRows: readonly MysqlRow[], refuse: Refuse): void {
   const isKey = keyRows.some(({ name }) => name === row['name']);
   if (!isKey || row['data_type'] !== 'char' || !/_nopad(?:_|$)/.test(row['collation'] ?? '')) return;
-  throw refuse('its primary key holds a CHAR with a collation of MariaDB that does not pad', {
+  throw refuse('its key holds a CHAR with a collation of MariaDB that does not pad', {
     column: row['name'] ?? '',
     hint: 'make the column VARCHAR or choose a collation that pads, or take the table out of the snapshot',
   });

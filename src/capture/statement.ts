@@ -3,13 +3,14 @@
  * recognised must not pass in silence. Pure.
  *
  * - `none`: cannot change a table's rows or columns (users, views, routines, maintenance, new or temporary tables).
+ * - `index`: takes an index away; no row or column changes, but a declared key may rest on it.
  * - `schema`: changes or removes a table's definition or empties it.
  * - `rows`: changes rows without row events (statement-format DML).
  */
 export interface Statement {
   /** The leading keywords, for messages: `ALTER TABLE`, `TRUNCATE`. Never more of the text: it may hold values. */
   readonly verb: string;
-  readonly effect: 'none' | 'schema' | 'rows';
+  readonly effect: 'none' | 'index' | 'schema' | 'rows';
   readonly tables: readonly StatementTable[];
   /** A statement about all tables of a schema (DROP DATABASE). */
   readonly wholeSchema: string | null;
@@ -126,7 +127,8 @@ function definition(verb: string, reader: TokenReader, defaultSchema: string): S
   }
   if (object === 'INDEX' || (object === 'SPATIAL' && reader.hasWord('INDEX'))) {
     // An index changes no row and no column; targets keep their own indexes. A unique one only narrows what may come.
-    return none;
+    if (verb === 'CREATE' && !replaces) return none;
+    return { ...none, effect: 'index', tables: reader.mentions() };
   }
   if (HARMLESS_OBJECTS.has(object) || reader.definerOf(HARMLESS_OBJECTS)) return none;
   return { verb: `${verb} ${object}`, effect: 'schema', tables: reader.mentions(), wholeSchema: null };

@@ -27,6 +27,7 @@ export function crossCheck(raw: unknown): Problem[] {
   };
   return [
     ...checkServerIds(sources),
+    ...checkKeys(sources),
     ...checkTargetNames(keysOf(section(raw, 'targets'))),
     ...checkDatabases(written),
     ...checkTopics(fed),
@@ -63,6 +64,24 @@ function checkServerIds(sources: ReadonlyMap<string, SourceOptions>): Problem[] 
     const message = `is also the id of source ${other}; choose another: two replicas with one id throw each other out`;
     return [{ path: ['sources', name, 'serverId'], at: 'value' as const, message }];
   });
+}
+
+/** A key for a table that is not captured would name the rows of no table. */
+function checkKeys(sources: ReadonlyMap<string, SourceOptions>): Problem[] {
+  return [...sources].flatMap(([name, { tables, keys }]) => {
+    const filter = new TableFilter(tables);
+    return Object.keys(keys)
+      .filter((table) => /[*?/]/.test(table) || !capturesTable(filter, table))
+      .map((table): Problem => {
+        const message = 'names no captured table; write it as schema.table, without patterns';
+        return { path: ['sources', name, 'keys', table], at: 'key', message };
+      });
+  });
+}
+
+function capturesTable(filter: TableFilter, table: string): boolean {
+  const [schema = '', name = ''] = table.split('.');
+  return filter.matches(schema, name);
 }
 
 /** A topic belongs to one source: its rows could not be told apart. */
@@ -108,8 +127,7 @@ function checkSnapshot(raw: unknown, sources: ReadonlyMap<string, SourceOptions>
     problems.push(at('hours', 'is no time at all; leave it out to copy at any time'));
   const filters = [...sources.values()].map(({ tables }) => new TableFilter(tables));
   for (const table of Object.keys(where)) {
-    const [schema = '', name = ''] = table.split('.');
-    if (filters.some((filter) => filter.matches(schema, name))) continue;
+    if (filters.some((filter) => capturesTable(filter, table))) continue;
     const message = 'names no captured table; write it as schema.table, or all of its rows would be copied';
     problems.push({ path: ['snapshot', 'where', table], at: 'key', message });
   }

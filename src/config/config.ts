@@ -2,6 +2,7 @@
  * The resolved configuration: what the wiring hands out to the parts in narrow pieces. Declared and documented for users in
  * `options.ts`; here every value is present, checked and frozen.
  */
+import type { DeclaredKeys } from '../model/declared-key.ts';
 import type { StartFrom } from '../model/position.ts';
 import type { ColumnSpec } from '../routing/columns.ts';
 import type { DebeziumFormat } from '../wire/debezium-record.ts';
@@ -54,6 +55,8 @@ export interface SourceSettings {
   readonly serverId: number;
   /** Include patterns and, with a leading `!`, exclude patterns: `schema.table`, `*` matches within a name. */
   readonly tables: readonly string[];
+  /** What names the rows of tables without a primary key, by `schema.table`: columns of a unique key. */
+  readonly keys: DeclaredKeys;
   readonly startFrom: StartFrom;
   readonly heartbeatMs: number;
   /** What becomes of statements that change captured tables, and of TRUNCATE. */

@@ -144,6 +144,21 @@ export const startFrom = z.union([
   }),
 ]);
 
+const keyColumns = option(
+  {
+    type: 'list of columns',
+    json: { type: 'array', items: { type: 'string' }, minItems: 1, uniqueItems: true },
+  },
+  (value): { readonly value: readonly string[] } | { readonly wrong: string } => {
+    const list: readonly unknown[] = Array.isArray(value) ? value : [];
+    const names = list.filter((name) => typeof name === 'string').filter((name) => name !== '');
+    if (names.length === 0 || names.length !== list.length)
+      return { wrong: 'must be a list of column names such as ["id", "kind"]' };
+    const different = new Set(names.map((name) => name.toLowerCase()));
+    return different.size === names.length ? { value: names } : { wrong: 'names a column twice' };
+  },
+);
+
 export const sourceOptions = z.strictObject({
   url: databaseUrl('source').describe(
     'MySQL or MariaDB server: `mysql://user:password@host:3306`, without a database.',
@@ -164,6 +179,14 @@ export const sourceOptions = z.strictObject({
     .describe(
       'What is captured: `schema.table`, with `*` and `?` within a name; a leading `!` excludes and always wins.',
     ),
+  keys: z
+    .record(
+      z.string().min(3),
+      keyColumns.describe(
+        'Table `schema.table`: the columns of a unique key, none of them NULL, that names its rows instead of a primary key. Never change it.',
+      ),
+    )
+    .default({}),
   startFrom: startFrom
     .default('snapshot')
     .describe(

@@ -7,7 +7,7 @@ import { Cursor, DecodeFault, UnsupportedFault } from './binlog-cursor.ts';
 import { type BinlogEvent, EVENT } from './binlog-event.ts';
 import { describeFault, PlacedFault } from './binlog-faults.ts';
 import { readRows, rowsKind, type RowsKind } from './binlog-rows.ts';
-import { type KnownTable, TableMaps } from './binlog-table-maps.ts';
+import { type KnownTable, type TableChoice, TableMaps } from './binlog-table-maps.ts';
 import type { TableShape } from './binlog-table-map.ts';
 import {
   readGtid,
@@ -18,10 +18,8 @@ import {
   type TransactionId,
 } from './binlog-transaction-events.ts';
 
-export interface BinlogDecoderOptions {
-  /** Tables whose rows are yielded; all others may hold anything. */
-  wants(schema: string, table: string): boolean;
-}
+/** Tables that are not wanted may hold anything. */
+export type BinlogDecoderOptions = TableChoice;
 
 const HEADER_BYTES = 19;
 const CHECKSUM_BYTES = 4;
@@ -80,7 +78,7 @@ export class BinlogDecoder {
   #open: OpenTransaction | undefined;
 
   constructor(options: BinlogDecoderOptions) {
-    this.#tables = new TableMaps((schema, table) => options.wants(schema, table));
+    this.#tables = new TableMaps(options);
   }
 
   /** The end of the last event that lies in the file. */

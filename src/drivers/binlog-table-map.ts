@@ -1,4 +1,5 @@
 /** Reads TABLE_MAP events written with `binlog_row_metadata=FULL`: the shape of a table as it was when its rows were written. */
+import { keyPositions } from '../model/declared-key.ts';
 import type { Table } from '../model/table.ts';
 import { type ColumnReader, type ColumnSource, compileColumn, TYPE } from './binlog-columns.ts';
 import { Cursor, DecodeFault, UnsupportedFault } from './binlog-cursor.ts';
@@ -56,16 +57,17 @@ export function readTableName(cursor: Cursor): { readonly schema: string; readon
 }
 
 /**
- * Compiles a table map's body. Throws an UnsupportedFault when a column cannot be ferried exactly or the metadata is not
- * full, a DecodeFault when the body is broken.
+ * Compiles a table map's body. `declared` names the columns of the key that rows have instead of the primary key. Throws an
+ * UnsupportedFault when a column cannot be ferried exactly, the metadata is not full or the declared key does not fit the
+ * table as it was, a DecodeFault when the body is broken.
  */
-export function compileTable(body: Buffer): TableShape {
+export function compileTable(body: Buffer, declared?: readonly string[]): TableShape {
   const cursor = new Cursor(body);
   const { schema, name } = readTableName(cursor);
   const count = cursor.lenenc();
   const types = [...cursor.bytes(count)];
   const typeMetadata = cursor.bytes(cursor.lenenc());
-  cursor.skip((count + 7) >> 3);
+  const nullable = cursor.bytes((count + 7) >> 3);
   const fields = readFields(cursor);
 
   const names = readNames(fields);
@@ -81,7 +83,7 @@ export function compileTable(body: Buffer): TableShape {
     schema,
     name,
     columns: compiled.map(({ column }) => column),
-    key: readKey(fields, names),
+    key: declared === undefined ? readKey(fields, names) : declaredKey(declared, names, nullable),
   };
   return { table, readers: compiled.map(({ read }) => read) };
 }
@@ -259,6 +261,22 @@ function readLabels(
       Array.from({ length: count }, () => cursor.bytes(cursor.lenenc())),
     );
   }
+}
+
+/** Rows with a NULL in it are not told apart, whatever unique key there is today. */
+function declaredKey(declared: readonly string[], names: readonly string[], nullable: Buffer): number[] {
+  const hint =
+    'let capture begin behind the statement that made the key: in a pipeline with a new "name", into empty targets';
+  return keyPositions(declared, names).map((index, at) => {
+    const column = declared[at] ?? '';
+    if (index < 0) {
+      throw new UnsupportedFault('rows of the table without a column of its declared key', { column, hint });
+    }
+    if ((nullable.readUInt8(index >> 3) & (1 << (index & 7))) !== 0) {
+      throw new UnsupportedFault('rows of the table whose declared key may be NULL', { column, hint });
+    }
+    return index;
+  });
 }
 
 function readKey(fields: Fields, names: readonly string[]): number[] {

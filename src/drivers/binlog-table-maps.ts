@@ -17,15 +17,22 @@ const NO_TABLE_ID = 0xff_ffff;
 /** Shapes that stay known; a table that falls out is compiled anew at its next table map. */
 const MOST_SHAPES = 4096;
 
+export interface TableChoice {
+  /** Tables whose rows are read. */
+  wants(schema: string, table: string): boolean;
+  /** Names of the columns that are the table's key instead of its primary key; undefined for its primary key. */
+  keyOf?(schema: string, table: string): readonly string[] | undefined;
+}
+
 export class TableMaps {
-  readonly #wants: (schema: string, table: string) => boolean;
+  readonly #choice: TableChoice;
   /** By table id, as the latest table maps of this file say: a server that starts again counts its ids anew. */
   readonly #byId = new Map<number, KnownTable>();
   /** By body, across files, so that a table keeps its object as long as it keeps its shape. */
   readonly #byBody = new Map<string, KnownTable>();
 
-  constructor(wants: (schema: string, table: string) => boolean) {
-    this.#wants = wants;
+  constructor(choice: TableChoice) {
+    this.#choice = choice;
   }
 
   /** Another file begins: its ids are its own. */
@@ -70,9 +77,9 @@ export class TableMaps {
   #compile(body: Buffer): KnownTable {
     const { schema, name } = readTableName(new Cursor(body));
     const table = `${schema}.${name}`;
-    if (!this.#wants(schema, name)) return { name: table, body, shape: undefined };
+    if (!this.#choice.wants(schema, name)) return { name: table, body, shape: undefined };
     try {
-      return { name: table, body, shape: compileTable(body) };
+      return { name: table, body, shape: compileTable(body, this.#choice.keyOf?.(schema, name)) };
     } catch (error) {
       throw new PlacedFault({ table }, error);
     }

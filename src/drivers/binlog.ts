@@ -1,14 +1,12 @@
 /** A link to a source's binlog that yields events by pull, with bounded memory. */
 import { RowferryError } from '../errors.ts';
-import { BinlogDecoder } from './binlog-decoder.ts';
+import { BinlogDecoder, type BinlogDecoderOptions } from './binlog-decoder.ts';
 import { BinlogDump, type BinlogDumpOptions } from './binlog-dump.ts';
 import type { BinlogEvent } from './binlog-event.ts';
 
-export interface BinlogLinkOptions extends BinlogDumpOptions {
+export interface BinlogLinkOptions extends BinlogDumpOptions, BinlogDecoderOptions {
   /** Bytes of events that may wait to be read; past it the source is held back. */
   readonly queueBytes: number;
-  /** Tables whose rows are yielded. */
-  wants(schema: string, table: string): boolean;
   /** The link counts as broken when nothing came for so long; by default three heartbeats, at least 10 s. */
   readonly silenceMs?: number;
 }
@@ -55,7 +53,7 @@ export class BinlogLink {
   constructor(options: BinlogLinkOptions) {
     this.#options = options;
     this.#silenceMs = options.silenceMs ?? Math.max(3 * options.heartbeatMs, 10_000);
-    this.#decoder = new BinlogDecoder({ wants: (schema, table) => options.wants(schema, table) });
+    this.#decoder = new BinlogDecoder(options);
     this.#dump = new BinlogDump(options, {
       event: (bytes) => this.#arrived(bytes),
       failed: (error) => this.#fail(error),

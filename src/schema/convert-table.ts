@@ -66,7 +66,7 @@ export function convertTable(
     return planned === null ? [] : [planned];
   });
   const note = (what: string): void => void notes.push({ about, what });
-  if (mapped.key.length === 0) note('has no primary key: capture refuses it');
+  if (mapped.key.length === 0) note('has neither a primary key nor a declared one: capture refuses it');
   const kept = new Set(columns.map(({ name }) => name));
   const planned = indexes.flatMap(({ index, parts }): { unique: boolean; index: PlannedIndex }[] =>
     keptIndex(index, parts, kept, mapped, options, note),

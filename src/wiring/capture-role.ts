@@ -18,12 +18,13 @@ import { toRowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';
 import { tableName } from '../model/table.ts';
 import { Backoff, sleep } from '../runtime/backoff.ts';
+import { agreeOnKeys } from './agreed-keys.ts';
 import { connectKafka, prepareTopics, senderOf, TopicStore } from './kafka-parts.ts';
 import { Leadership } from './leadership.ts';
 import { removeDeadMembers } from './member-id.ts';
 import { applyGroup, sourceTopics } from './names.ts';
 import { SourceCare } from './source-care.ts';
-import { inspectSource, sourceTables } from './source-facts.ts';
+import { passedPreflight, sourceTables } from './source-facts.ts';
 
 /** How long a capture that was told to stop waits for Kafka's last acknowledgements. */
 const STOP_MS = 5_000;
@@ -116,7 +117,7 @@ export class CaptureRole {
     link: ReturnType<typeof connectKafka>,
     signal: AbortSignal,
   ): Promise<'superseded' | 'stopped'> {
-    const { name, url, serverId, tables, startFrom, heartbeatMs, ddl, truncate } = this.#source;
+    const { name, url, serverId, tables, keys, startFrom, heartbeatMs, ddl, truncate } = this.#source;
     const { kafka, capture: settings } = this.#config;
     const topics = sourceTopics(this.#config, name);
     // An orderly stop lets what was read become durable first; a Kafka that does not answer must not hold it up for long.
@@ -144,6 +145,7 @@ export class CaptureRole {
         heartbeatMs,
         start: startFrom,
         captures,
+        hasDeclaredKey: (schema, table) => keys[`${schema}.${table}`] !== undefined,
         capturesIn: (schema) => filter.mayMatchIn(schema),
         by: `${process.pid}@${hostname()}`,
         snapshot: this.#config.snapshot,
@@ -155,7 +157,11 @@ export class CaptureRole {
         sender: senderOf(producer, topics.changes),
         hasPublished: async () => (await topicOffsets(link, topics.changes)).some(({ high }) => high > 0),
         published: async () => (await topicOffsets(link, topics.changes)).map(({ high }) => high),
-        inspect: async () => await inspectSource(this.#source, this.#log),
+        inspect: async (signal) => {
+          const { facts, tables } = await passedPreflight(this.#source, this.#log);
+          await agreeOnKeys(link, producer, this.#config, this.#source, tables, signal);
+          return facts;
+        },
         link: (start, facts) =>
           new BinlogLink({
             host: url.host,
@@ -170,6 +176,7 @@ export class CaptureRole {
             heartbeatMs,
             queueBytes: settings.queueBytes,
             wants: (schema, table) => captures(schema, table) || isMarkTable(schema, table),
+            keyOf: (schema, table) => keys[`${schema}.${table}`],
           }),
         tables: async () => (await sourceTables(this.#source)).map((table) => tableName(table)),
         copying: {
@@ -191,7 +198,7 @@ export class CaptureRole {
   }
 
   async #copySource(signal: AbortSignal): Promise<MysqlCopySource> {
-    const { name, url } = this.#source;
+    const { name, url, keys } = this.#source;
     const { capture, snapshot } = this.#config;
     return await MysqlCopySource.open({
       connect: async () =>
@@ -203,6 +210,7 @@ export class CaptureRole {
           queryTimeoutMs: LONGEST_READ_MS,
         }),
       chunkBytes: capture.queueBytes,
+      keys,
       where: snapshot.where,
       signal,
     });

@@ -2,12 +2,14 @@
 import type { DatabaseUrl, SourceSettings, TargetSettings } from '../config/config.ts';
 import { MysqlConnection } from '../drivers/mysql.ts';
 import { PostgresConnection } from '../drivers/postgres.ts';
+import { RowferryError } from '../errors.ts';
 import { TableFilter } from '../model/table-filter.ts';
 import { actualTables } from '../schema/actual.ts';
 import type { ActualTable } from '../schema/actual.ts';
 import type { Catalog } from '../schema/catalog.ts';
 import type { SchemaSession } from '../schema/history.ts';
 import type { TargetTraits } from '../schema/planned.ts';
+import { withDeclaredKeys } from '../schema/declared-keys.ts';
 import { readCatalog } from '../schema/read-catalog.ts';
 import { readPostgresTables } from '../schema/read-postgres.ts';
 
@@ -28,13 +30,17 @@ const POSTGRES_SESSION = [
   'SET statement_timeout = 0',
 ];
 
-export async function readSourceCatalog({ name, url, tables }: SourceSettings): Promise<Catalog> {
+/** The catalog of the captured tables, declared keys in the place of primary keys. */
+export async function readSourceCatalog({ name, url, tables, keys }: SourceSettings): Promise<Catalog> {
   const link = { url, side: 'source', where: { source: name }, session: ['SET NAMES utf8mb4'] } as const;
   const connection = await MysqlConnection.connect(link);
   try {
     const filter = new TableFilter(tables);
     const query = async (sql: string) => (await connection.query(sql)).rows;
-    return await readCatalog(query, (schema, table) => filter.matches(schema, table));
+    const catalog = await readCatalog(query, (schema, table) => filter.matches(schema, table));
+    return withDeclaredKeys(catalog, keys);
+  } catch (error) {
+    throw error instanceof RowferryError ? error.at({ source: name }) : error;
   } finally {
     connection.destroy();
   }

@@ -5,12 +5,19 @@ import type { SourceFacts } from '../capture/start-position.ts';
 import type { SourceSettings } from '../config/config.ts';
 import { MysqlConnection } from '../drivers/mysql.ts';
 import { RowferryError } from '../errors.ts';
+import { keyPositions } from '../model/declared-key.ts';
 import type { Log } from '../model/log.ts';
 import type { Table } from '../model/table.ts';
 
 /** Runs the preflight. Throws ROWFERRY_SOURCE_PREFLIGHT with every error found; warnings are logged. */
 export async function inspectSource(source: SourceSettings, log: Log): Promise<SourceFacts> {
-  const { findings, facts } = await preflight(source);
+  return (await passedPreflight(source, log)).facts;
+}
+
+/** The same, with what the catalog says of the captured tables. */
+export async function passedPreflight(source: SourceSettings, log: Log): Promise<Preflight> {
+  const found = await preflight(source);
+  const { findings } = found;
   const errors = findings.filter(({ level }) => level === 'error');
   const warnings = findings.filter(({ level }) => level === 'warning');
   if (errors.length > 0) {
@@ -21,7 +28,7 @@ export async function inspectSource(source: SourceSettings, log: Log): Promise<S
     );
   }
   for (const finding of warnings) log.warn({ finding: finding.code }, formatFindings([finding]));
-  return facts;
+  return found;
 }
 
 /**
@@ -32,7 +39,10 @@ export async function sourceTables(source: SourceSettings): Promise<Table[]> {
   const { tables } = await preflight(source);
   return tables.map(({ schema, name, columns, primaryKey }) => {
     const stored = columns.filter(({ generated }) => !generated);
-    const key = (primaryKey?.columns ?? []).map((column) => stored.findIndex(({ name }) => name === column));
+    const key = keyPositions(
+      source.keys[`${schema}.${name}`] ?? primaryKey?.columns ?? [],
+      stored.map((column) => column.name),
+    );
     return {
       schema,
       name,
@@ -49,6 +59,7 @@ async function preflight(source: SourceSettings): Promise<Preflight> {
     return await preflightSource(async (sql) => (await connection.query(sql)).rows, {
       name: source.name,
       tables: source.tables,
+      keys: source.keys,
       serverId: source.serverId,
       copies: source.startFrom.kind === 'snapshot',
     });

@@ -116,7 +116,8 @@ function problemsOf(
   found: TargetTable | undefined,
 ): string[] {
   if (found === undefined) return [`${route}: target ${target} has no table ${table} for ${from}`];
-  if (found.primaryKey.length === 0) return [`${route}: table ${table} at ${target} has no primary key`];
+  if (found.primaryKey.length === 0 && found.uniqueKeys.length === 0)
+    return [`${route}: table ${table} at ${target} has neither a primary key nor a unique one`];
   const missing = columns.filter(
     (name) => !found.columns.some((column) => column.name.toLowerCase() === name.toLowerCase()),
   );

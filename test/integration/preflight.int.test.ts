@@ -6,6 +6,7 @@ import { preflightSource } from '../../src/capture/preflight.ts';
 import type { Preflight } from '../../src/capture/preflight.ts';
 import { parseDatabaseUrl } from '../../src/config/database-url.ts';
 import { MysqlConnection } from '../../src/drivers/mysql.ts';
+import type { DeclaredKeys } from '../../src/model/declared-key.ts';
 import { mysqlDatabase, testServers, uniqueName } from '../support/servers.ts';
 
 type Sql = (sql: string) => Promise<unknown>;
@@ -23,12 +24,18 @@ async function connect(url: string): Promise<MysqlConnection> {
   return connection;
 }
 
-async function inspect(url: string, tables: readonly string[], serverId = 4711): Promise<Preflight> {
+async function inspect(
+  url: string,
+  tables: readonly string[],
+  serverId = 4711,
+  keys: DeclaredKeys = {},
+): Promise<Preflight> {
   const connection = await connect(url);
   return await preflightSource(async (sql) => (await connection.query(sql)).rows, {
     name: 'main',
     serverId,
     tables,
+    keys,
     copies: true,
   });
 }
@@ -169,6 +176,70 @@ describe.each([
     const after = await inspect(url, [`${database}.*`]);
     const left = new Set(after.findings.map(({ code }) => code));
     for (const { code } of statements) expect(left).not.toContain(code);
+  });
+
+  test('a declared key passes where the source vouches for it, and what is proposed is what passes', async (context) => {
+    const { database, sql } = await open(context);
+    for (const statement of [
+      'good (b INT NOT NULL, a VARCHAR(9) NOT NULL, UNIQUE KEY u (b, a))',
+      'two (a INT NOT NULL, b INT NOT NULL, UNIQUE KEY (a), UNIQUE KEY (b))',
+      'empty (a INT, b INT NOT NULL, UNIQUE KEY (a, b))',
+      'prefixed (a VARCHAR(99) NOT NULL, UNIQUE KEY (a(5)))',
+      'loose (a INT NOT NULL, KEY (a))',
+      'computed (a INT NOT NULL, b INT AS (a + 1) STORED NOT NULL, UNIQUE KEY (b))',
+    ]) {
+      // MariaDB gives no generated column NOT NULL.
+      await sql(
+        `CREATE TABLE ${database}.${name === 'MariaDB' ? statement.replace('STORED NOT NULL', 'STORED') : statement}`,
+      );
+    }
+    // What the manual says for a table that has neither.
+    await sql(`CREATE TABLE ${database}.log (line TEXT)`);
+    await sql(
+      `ALTER TABLE ${database}.log ADD COLUMN id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT INVISIBLE PRIMARY KEY`,
+    );
+    await sql(`INSERT INTO ${database}.log VALUES ('one')`);
+    const url = await account(serverOf(), sql, [
+      `REPLICATION SLAVE, ${monitor} ON *.*`,
+      `SELECT ON ${database}.*`,
+    ]);
+    const of = (columns: Record<string, readonly string[]>): DeclaredKeys =>
+      Object.fromEntries(Object.entries(columns).map(([table, key]) => [`${database}.${table}`, key]));
+    const wrong = of({
+      good: ['b'],
+      two: ['a', 'c'],
+      empty: ['a', 'b'],
+      prefixed: ['a'],
+      loose: ['a'],
+      computed: ['b'],
+    });
+    const before = await inspect(url, [`${database}.*`], 4711, wrong);
+    const told = before.findings.filter(({ code }) => code === 'table-key').map(({ what }) => what);
+    expect(told.map((what) => what.replace(`${database}.`, '')).toSorted()).toEqual([
+      expect.stringMatching(/^computed has generated columns in its declared key.*: b$/),
+      expect.stringMatching(/^empty may hold NULL in columns of its declared key: a$/),
+      expect.stringMatching(
+        /^good has no unique key of exactly the columns of its declared key, in whole: b$/,
+      ),
+      expect.stringMatching(/^loose has no unique key/),
+      expect.stringMatching(/^prefixed has no unique key/),
+      expect.stringMatching(/^two lacks columns of its declared key: c$/),
+    ]);
+
+    const undeclared = await inspect(url, [
+      `${database}.*`,
+      '!*.empty',
+      '!*.prefixed',
+      '!*.loose',
+      '!*.computed',
+    ]);
+    const proposed = undeclared.findings.flatMap(({ mend }) =>
+      [...mend.matchAll(/keys: (\{.*?\})/g)].map(([, text = '']) => JSON.parse(text) as DeclaredKeys),
+    );
+    expect(proposed).toEqual([of({ good: ['b', 'a'] }), of({ two: ['a'] }), of({ two: ['b'] })]);
+    const declared = Object.assign({}, ...proposed, of({ good: ['A', 'b'] })) as DeclaredKeys;
+    const after = await inspect(url, [`${database}.good`, `${database}.two`], 4711, declared);
+    expect(errors(after)).toEqual([]);
   });
 
   async function open(context: TestContext): Promise<{ database: string; sql: Sql }> {

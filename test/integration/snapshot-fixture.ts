@@ -36,10 +36,12 @@ export async function describeOn(
   schema: string,
   name: string,
   before: readonly string[] = [],
+  declared?: readonly string[],
 ): Promise<SnapshotTable> {
   const connection = await openSnapshot(server, before);
   try {
-    return await describeSnapshotTable(async (sql) => (await connection.query(sql)).rows, schema, name);
+    const query = async (sql: string) => (await connection.query(sql)).rows;
+    return await describeSnapshotTable(query, schema, name, declared);
   } finally {
     connection.destroy();
   }

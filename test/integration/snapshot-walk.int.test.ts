@@ -247,6 +247,38 @@ describe.each(['src', 'mariadb'] as const)('on %s', (name) => {
     }); // prettier-ignore
   });
 
+  test('a table without a primary key is walked by the unique key that is declared for it', async (context) => {
+    const server = testServers()[name];
+    const { name: schema, pool } = await mysqlDatabase(context, server);
+    await pool.query(
+      'CREATE TABLE t (n int NOT NULL, b varchar(20) NOT NULL, a int NOT NULL, v int, UNIQUE KEY narrow (n, a), UNIQUE KEY `u``1` (b DESC, a))',
+    );
+    const values = Array.from(
+      { length: 6_000 },
+      (_, i) => `(${i}, 'K${i % 60}', ${Math.floor(i / 60)}, ${i})`,
+    );
+    await pool.query(`INSERT INTO t VALUES ${values.join(', ')}`);
+    const table = await describeOn(server, schema, 't', [], ['a', 'b']);
+    expect(table.table.key).toEqual([2, 1]);
+    await withReader(server, async (reader) => {
+      const whole = await readWhole(reader, table);
+      expect(new Set(whole.map(([n]) => n)).size).toBe(6_000);
+      expect(await walk(reader, table, { rowsPerChunk: 700, limitBytes: 9_000 })).toEqual(whole);
+      const to = (await reader.lastKey(table, never()))!;
+      const connection = await openSnapshot(server);
+      const explain = `EXPLAIN ${name === 'src' ? 'FORMAT=TRADITIONAL ' : ''}`;
+      const after = await reader.boundary(table, { after: null, to }, 1_950, never());
+      const end = await reader.boundary(table, { after, to }, 100, never());
+      const { rows: plan } = await connection.query(`${explain}${chunkSql(table, { after, to: end })}`);
+      connection.destroy();
+      expect(plan).toMatchObject([{ key: 'u`1', type: 'range' }]);
+      expect(plan[0]?.['Extra']).not.toMatch(/filesort|temporary/);
+    });
+    const hide = name === 'src' ? 'INVISIBLE' : 'IGNORED';
+    await pool.query(`ALTER TABLE t ALTER INDEX \`u\`\`1\` ${hide}`);
+    await expect(describeOn(server, schema, 't', [], ['a', 'b'])).rejects.toThrow('hidden from statements');
+  });
+
   test('an empty table has no last key; a killed link and an abort reject at once, and the next read has a new link', async (context) => {
     const server = testServers()[name];
     const { name: schema, pool } = await mysqlDatabase(context, server);

@@ -37,6 +37,7 @@ const make = (
       offset: 4,
       captures: (schema, name) => filter.matches(schema, name),
       capturesIn: (schema) => filter.mayMatchIn(schema),
+      hasDeclaredKey: (schema, name) => schema === 'shop' && name === 'events',
       accepted: new Set(accepted),
       flow,
     },
@@ -221,6 +222,7 @@ describe('Assembler', () => {
 
   it.each([
     ['ALTER THING orders', 'ROWFERRY_SOURCE_DDL', 'shop.orders'],
+    ['DROP INDEX by_kind ON events', 'ROWFERRY_SOURCE_DDL', 'shop.events'],
     ["UPDATE orders SET note = 'secret'", 'ROWFERRY_SOURCE_UNSUPPORTED', 'UPDATE was logged as a statement'],
   ])('stops at %s with the place and the way on, without a word of its values', (sql, code, text) => {
     let thrown: unknown;
@@ -309,8 +311,9 @@ describe('Assembler', () => {
       statement('ALTER TABLE orders ADD x INT', 777),
       statement('TRUNCATE audit', 800),
       statement('ALTER TABLE crm.orders ADD x INT', 900),
+      statement('DROP INDEX by_user ON orders', 950),
     );
-    expect(ends.map(({ offset }) => offset)).toEqual([777, 800, 900]);
+    expect(ends.map(({ offset }) => offset)).toEqual([777, 800, 900, 950]);
     expect(statements).toMatchObject([{ table: 'orders', isAccepted: true }]);
   });
 

@@ -3,6 +3,7 @@ import { parseForeignKeys } from '../../../src/capture/preflight-facts.ts';
 import type { ColumnFacts, PreflightFacts, TableFacts } from '../../../src/capture/preflight-facts.ts';
 import type { Finding } from '../../../src/capture/preflight-finding.ts';
 import { evaluateSource, formatFindings, preflightSource } from '../../../src/capture/preflight.ts';
+import type { DeclaredKeys } from '../../../src/model/declared-key.ts';
 import { TableFilter } from '../../../src/model/table-filter.ts';
 import { EXACT_CHARSETS } from '../../../src/capture/preflight-table-rules.ts';
 import { textDecoder } from '../../../src/drivers/binlog-charset.ts';
@@ -75,10 +76,19 @@ const MARIADB: Partial<PreflightFacts> = {
   ]),
 };
 
-function judge(change: Partial<PreflightFacts>, serverId = 4711, tables = ['shop.*']): Finding[] {
+interface JudgeOptions {
+  readonly serverId: number;
+  readonly tables: readonly string[];
+  readonly keys: DeclaredKeys;
+}
+
+function judge(
+  change: Partial<PreflightFacts>,
+  { serverId = 4711, tables = ['shop.*'], keys = {} }: Partial<JudgeOptions> = {},
+): Finding[] {
   return evaluateSource(
     { ...GOOD, ...change },
-    { serverId, includes: new TableFilter(tables).includes, copies: true },
+    { serverId, includes: new TableFilter(tables).includes, keys, copies: true },
   );
 }
 
@@ -153,7 +163,7 @@ const CASES: readonly [string, Partial<PreflightFacts>, 'error' | 'warning', str
     withTable({ primaryKey: null, uniqueKeys: [{ ...PRIMARY, columns: ['a', 'b'] }] }),
     'error',
     'table-key',
-    'ALTER TABLE `shop`.`orders` ADD PRIMARY KEY (`a`, `b`);',
+    'ALTER TABLE `shop`.`orders` ADD PRIMARY KEY (`a`, `b`); -- or leave it, and add to the source: keys: { "shop.orders": ["a", "b"] }',
   ],
   [
     'a primary key over the start of a text',
@@ -214,6 +224,55 @@ test.each<[string, Partial<PreflightFacts>]>([
   expect(judge(change)).toEqual([]);
 });
 
+const KIND: ColumnFacts = { ...ID, name: 'kind', columnType: 'int', nullable: false };
+const BOTH = { columns: ['kind', 'id'], notNull: true, partial: false };
+
+function judgeDeclared(change: Partial<TableFacts>, key: readonly string[] = ['id', 'Kind']): Finding[] {
+  const table = { columns: [ID, KIND], primaryKey: null, uniqueKeys: [BOTH], ...change };
+  return judge(withTable(table), { keys: { 'shop.orders': key } });
+}
+
+test('a declared key passes when a unique key vouches for it, in whatever order, with and without a primary key', () => {
+  expect(judgeDeclared({})).toEqual([]);
+  expect(judgeDeclared({ primaryKey: PRIMARY })).toEqual([]);
+  expect(judgeDeclared({ primaryKey: PRIMARY }, ['id'])).toEqual([]);
+});
+
+test('several unique keys are proposed all of them: rowferry chooses none', () => {
+  const [finding] = judge(withTable({ primaryKey: null, uniqueKeys: [BOTH, PRIMARY] }));
+  expect(finding?.mend).toMatch(
+    /keys: \{ "shop.orders": \["kind", "id"\] \} or keys: \{ "shop.orders": \["id"\] \}$/,
+  );
+});
+
+test.each<[string, Partial<TableFacts>]>([
+  ['may be NULL', { uniqueKeys: [{ ...BOTH, notNull: false }] }],
+  ['count in part', { uniqueKeys: [{ ...BOTH, partial: true }] }],
+  ['are computed', { columns: [ID, { ...KIND, generated: true }], uniqueKeys: [BOTH] }],
+])('no key is proposed whose columns %s', (_, change) => {
+  const [finding] = judge(withTable({ primaryKey: null, ...change }));
+  expect(finding?.mend).toMatch(/ADD COLUMN `row_id` .* PRIMARY KEY;$/);
+});
+
+test.each<[string, Partial<TableFacts>, readonly string[] | undefined, string, string]>([
+  ['names what is no column', {}, ['id', 'sort'], 'lacks columns of its declared key: sort', 'name columns of the table under `keys`: id, kind'],
+  ['may be NULL', { columns: [ID, { ...KIND, nullable: true }] }, undefined, 'may hold NULL in columns of its declared key: kind', 'MODIFY `kind` int NOT NULL'],
+  ['is computed', { columns: [ID, { ...KIND, generated: true }] }, undefined, 'generated columns in its declared key', 'name other columns'],
+  ['has fewer columns than the unique key', {}, ['id'], 'no unique key of exactly the columns', 'ALTER TABLE `shop`.`orders` ADD UNIQUE KEY (`id`);'],
+  ['is unique in part', { uniqueKeys: [{ ...BOTH, partial: true }] }, undefined, 'no unique key of exactly the columns', 'ADD UNIQUE KEY (`id`, `kind`);'],
+])('a declared key is refused that %s', (_, change, key, what, mend) => {
+  const findings = judgeDeclared(change, key);
+  expect(findings.map((finding) => [finding.level, finding.code])).toEqual([['error', 'table-key']]);
+  expect(findings[0]?.what).toContain(what);
+  expect(findings[0]?.mend).toContain(mend);
+}); // prettier-ignore
+
+test('a key that is declared for no table there is told, since its name may be misspelt', () => {
+  const [finding, ...more] = judge({}, { keys: { 'shop.Orders': ['id'] } });
+  expect([finding?.level, finding?.code, more]).toEqual(['warning', 'no-table', []]);
+  expect(finding?.what).toContain('shop.Orders');
+});
+
 test('everything is found at once, errors first', () => {
   const findings = judge({
     ...withVariables({ binlog_format: 'MIXED', binlog_expire_logs_seconds: '60' }),
@@ -266,7 +325,7 @@ test.each([
       if (sql.includes('VERSION()')) return Promise.resolve([{ version, account: 'u@%', server_id: '1' }]);
       return Promise.resolve(sql.includes('VARIABLES') ? [{ Variable_name: 'log_bin', Value: 'ON' }] : []);
     },
-    { name: 'main', serverId: 4711, tables: ['shop.*'], copies: false },
+    { name: 'main', serverId: 4711, tables: ['shop.*'], keys: {}, copies: false },
   );
   expect(asked).toContain(status);
   expect(asked).toContain(replicas);
@@ -275,7 +334,7 @@ test.each([
 test('an error that is no missing grant is thrown with the name of the source', async () => {
   const failing = preflightSource(
     () => Promise.reject(new RowferryError('ROWFERRY_SOURCE_LINK', 'the connection failed')),
-    { name: 'main', serverId: 4711, tables: ['shop.*'], copies: false },
+    { name: 'main', serverId: 4711, tables: ['shop.*'], keys: {}, copies: false },
   );
   await expect(failing).rejects.toMatchObject({ code: 'ROWFERRY_SOURCE_LINK', where: { source: 'main' } });
 });

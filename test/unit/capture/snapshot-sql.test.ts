@@ -13,21 +13,41 @@ const COLLATIONS = [
   ['gbk_chinese_ci', '28'],
 ] as const;
 
-/** A table by the catalog's answers; `key` names columns, with a minus where the index goes down. */
-function describeTable(columns: readonly ColumnRow[], key: readonly string[]): Promise<SnapshotTable> {
+/** An index that a declared key may rest on. */
+interface UniqueIndex {
+  readonly name: string;
+  readonly parts: readonly string[];
+  readonly more?: Readonly<Record<string, string>>;
+}
+
+/**
+ * A table by the catalog's answers; `key` names columns of its primary key, with a minus where the index goes down, and
+ * `declared` those of the key that it has instead.
+ */
+function describeTable(
+  columns: readonly ColumnRow[],
+  key: readonly string[],
+  unique: readonly UniqueIndex[] = [],
+  declared?: readonly string[],
+): Promise<SnapshotTable> {
   return describeSnapshotTable(
     async (sql) => {
       if (sql.includes('information_schema.TABLES')) {
         return [{ schema: 'shop`s', name: 'orders', kind: 'BASE TABLE', estimate: '12' }];
       }
       if (sql.includes('STATISTICS')) {
-        return key.map((name) => ({
-          index_name: 'PRIMARY',
-          name: name.replace('-', ''),
-          prefix: null,
-          direction: name.startsWith('-') ? 'D' : 'A',
-          type: 'BTREE',
-        }));
+        const primary = { name: 'PRIMARY', parts: key };
+        return [primary, ...unique].flatMap(({ name: index_name, parts, more = {} }: UniqueIndex) =>
+          parts.map((name) => ({
+            index_name,
+            name: name.replace('-', ''),
+            prefix: null,
+            direction: name.startsWith('-') ? 'D' : 'A',
+            type: 'BTREE',
+            non_unique: '0',
+            ...more,
+          })),
+        );
       }
       if (sql.includes('information_schema.COLUMNS')) {
         return columns.map(([name, columnType, more = {}]) => ({
@@ -43,10 +63,11 @@ function describeTable(columns: readonly ColumnRow[], key: readonly string[]): P
     },
     'shop`s',
     'orders',
+    declared,
   );
 }
 
-const FROM = 'FROM `shop``s`.`orders` FORCE INDEX (PRIMARY)';
+const FROM = 'FROM `shop``s`.`orders` FORCE INDEX (`PRIMARY`)';
 const UTF8 = { collation: 'utf8mb4_0900_ai_ci' };
 const GBK = { collation: 'gbk_chinese_ci' };
 
@@ -179,3 +200,40 @@ function splitOutside(text: string, separator: string): string[] {
   }
   return [...parts, text.slice(start)];
 }
+
+describe('a declared key', () => {
+  const columns: readonly ColumnRow[] = [['a', 'int'], ['b', 'int'], ['c', 'int']]; // prettier-ignore
+  const by = (parts: readonly string[], more: UniqueIndex['more'] = {}): UniqueIndex => {
+    return { name: 'u`1', parts, more };
+  };
+
+  test('names rows in its own order, and is read in the order of its index', async () => {
+    const other = { name: 'wider', parts: ['a', 'b', 'c'] };
+    const found = await describeTable(columns, [], [other, by(['-b', 'a'])], ['A', 'b']);
+    expect(found.table.key).toEqual([0, 1]);
+    expect(found.key.map(({ column }) => column)).toEqual([1, 0]);
+    expect(lastKeySql(found)).toBe(
+      'SELECT `b`, `a` FROM `shop``s`.`orders` FORCE INDEX (`u``1`) ORDER BY `b`, `a` DESC LIMIT 1',
+    );
+  });
+
+  test('takes the place of a primary key', async () => {
+    const found = await describeTable(columns, ['c'], [by(['a', 'b'])], ['a', 'b']);
+    expect([found.table.key, found.index]).toEqual([[0, 1], 'u`1']);
+    const other = await describeTable(columns, ['a', 'b'], [by(['c'])], ['c']);
+    expect(found.keyForm).not.toBe(other.keyForm);
+  });
+
+  test.each<[string, UniqueIndex, string]>([
+    ['has no unique index', by(['a', 'b'], { non_unique: '1' }), 'no unique key of exactly the columns'],
+    ['has one over other columns', by(['a', 'c']), 'no unique key of exactly the columns'],
+    ['has one over fewer columns', by(['a']), 'no unique key of exactly the columns'],
+    ['has one over a prefix', by(['a', 'b'], { prefix: '4' }), 'no unique key of exactly the columns'],
+    ['has one that MySQL hides', by(['a', 'b'], { visible: 'NO' }), 'is hidden from statements'],
+    ['has one that MariaDB ignores', by(['a', 'b'], { ignored: 'YES' }), 'is hidden from statements'],
+  ])('is refused where the table %s', async (_, index, why) => {
+    const describing = describeTable(columns, [], [index], ['a', 'b']);
+    await expect(describing).rejects.toMatchObject({ code: 'ROWFERRY_SOURCE_UNSUPPORTED' });
+    await expect(describing).rejects.toThrow(why);
+  });
+});

@@ -53,7 +53,14 @@ class Goods implements CopySource {
     if (mark.chunk > 0) this.marks.push(mark);
   }
   async describe(): Promise<SnapshotTable> {
-    return { table, plans: [], key: [], keyForm: this.keyForm, estimatedRows: this.rows.size };
+    return {
+      table,
+      plans: [],
+      index: 'PRIMARY',
+      key: [],
+      keyForm: this.keyForm,
+      estimatedRows: this.rows.size,
+    };
   }
   async upper() {
     return this.rows.size === 0 ? null : [Math.max(...this.rows.keys())];

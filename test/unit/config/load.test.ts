@@ -287,3 +287,21 @@ test('hours may go past midnight', () => {
     where: { 'shop.orders': 'id > 5' },
   });
 });
+
+test('declared keys are lists of columns by captured table', () => {
+  const withKeys = (keys: string): string => but('serverId: 4711,', `serverId: 4711, keys: ${keys},`);
+  expect(parse(GOOD).sources[0]?.keys).toEqual({});
+  expect(parse(withKeys('{ shop.events: [id, kind] }')).sources[0]?.keys).toEqual({
+    'shop.events': ['id', 'kind'],
+  });
+  expect(problems(withKeys('{ shop.events: [id, ID], shop.log: [], shop.tags: id }'))).toEqual([
+    expect.stringContaining('names a column twice'),
+    expect.stringContaining('must be a list of column names'),
+    expect.stringContaining('must be a list of column names'),
+  ]);
+  for (const table of ['shop.audit', 'other.events', '"shop.*"', 'events']) {
+    const [problem, ...more] = problems(withKeys(`{ ${table}: [id] }`));
+    expect(problem).toContain('names no captured table; write it as schema.table, without patterns');
+    expect(more).toEqual([]);
+  }
+});

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { BinlogDecoder } from '../../../src/drivers/binlog-decoder.ts';
+import type { TableChoice } from '../../../src/drivers/binlog-table-maps.ts';
 import { EVENT, type BinlogEvent } from '../../../src/drivers/binlog-event.ts';
 
 export function recordedEvents(server: 'mysql' | 'mariadb'): Buffer[] {
@@ -102,10 +103,12 @@ export function gtidText(number: number): string {
 export function decodeAll(
   events: readonly Buffer[],
   options: {
-    readonly wants?: (schema: string, table: string) => boolean;
+    readonly wants?: TableChoice['wants'];
+    readonly keyOf?: TableChoice['keyOf'];
     readonly decoder?: BinlogDecoder;
   } = {},
 ): BinlogEvent[] {
-  const decoder = options.decoder ?? new BinlogDecoder({ wants: options.wants ?? (() => true) });
+  const { wants = () => true, keyOf = () => undefined } = options;
+  const decoder = options.decoder ?? new BinlogDecoder({ wants, keyOf });
   return events.flatMap((event) => decoder.decode(event) ?? []);
 }

@@ -66,6 +66,24 @@ describe.each(['mysql', 'mariadb'] as const)('a recorded transaction of %s', (se
     expect(update?.table).toBe(insert?.table);
   });
 
+  test('takes a declared key in the place of the primary key, in the order in which it is declared', () => {
+    const keyed = (...key: readonly string[]) => ({ ...wanted, keyOf: () => key });
+    const [first] = rowsOf(decodeAll(recordedEvents(server), wanted));
+    const names = first!.table.columns.map(({ name }) => name);
+    const key = [names[0]!, names[1]!.toUpperCase()];
+    expect(rowsOf(decodeAll(recordedEvents(server), keyed(...key)))[0]?.table.key).toEqual([0, 1]);
+
+    const lacking = errorOf(() => decodeAll(recordedEvents(server), keyed(names[0]!, 'nowhere')));
+    expect(lacking).toMatchObject({
+      code: 'ROWFERRY_SOURCE_UNSUPPORTED',
+      where: { table: expect.stringMatching(/^shop\./), column: 'nowhere', position: expect.any(String) },
+    });
+    expect(lacking.message).toContain('without a column of its declared key');
+    const empty = errorOf(() => decodeAll(recordedEvents(server), keyed(names[2]!)));
+    expect(empty.message).toContain('whose declared key may be NULL');
+    expect(empty.where.column).toBe(names[2]);
+  });
+
   test('gives offsets that rise and end where the source stands', () => {
     const events = decodeAll(recordedEvents(server), wanted);
     const ends = events.flatMap((event) => ('end' in event ? [event.end] : []));
