@@ -18,6 +18,7 @@ import type { Mark } from './mark.ts';
 import { isMarkTable, readMark } from './mark.ts';
 import type { CapturedTables, TouchedTable, TouchingStatement } from './captured-statements.ts';
 import { touchedBy } from './captured-statements.ts';
+import { other } from './table-effect.ts';
 import type { TableEffect } from './table-effect.ts';
 import type { TableFlow } from './table-flow.ts';
 
@@ -65,6 +66,7 @@ export interface AssemblerOptions extends CapturedTables {
   readonly file: string;
   /** Where in that file reading begins: nothing that ends before it may arrive. */
   readonly offset: number;
+  readonly dialect: 'mysql' | 'mariadb';
   readonly flow: TableFlow;
   /** `file:end position` of statements that an operator has dealt with. */
   readonly accepted: ReadonlySet<string>;
@@ -80,6 +82,7 @@ export class Assembler {
   readonly #plans = new WeakMap<Table, ShapePlan>();
   /** The shape of each table's last rows since the last statement at it. */
   readonly #shapes = new Map<string, Table>();
+  readonly #lastShapes = new Map<string, Table>();
   #file: string;
   #fileNumber: number;
   #commitMs: number | null = null;
@@ -180,7 +183,7 @@ export class Assembler {
       const name = tableName(table);
       throw this.#refuse(end, `an XA transaction changes ${name}`, 'XA is not supported: exclude the table');
     }
-    if (!this.#flows(table, end)) return;
+    if (!this.#flows(event)) return;
     const plan = this.#planOf(table, end);
     const commitMs = this.#commitMs ?? timeMs;
     const file = this.#fileNumber;
@@ -202,10 +205,27 @@ export class Assembler {
     }
   }
 
-  #flows(table: Table, end: number): boolean {
+  #flows({ table, end, timeMs }: RowsEvent): boolean {
     const name = tableName(table);
-    if (this.#shapes.get(name) !== table) this.#shapes.set(name, table);
-    return this.#options.flow.passes(name, { file: this.#file, offset: end });
+    const place = { file: this.#file, offset: end };
+    const last = this.#lastShapes.get(name);
+    if (last !== table) {
+      this.#lastShapes.set(name, table);
+      this.#shapes.set(name, table);
+      if (last !== undefined && hasOtherCharset(last, table) && this.#options.flow.passes(name, place))
+        this.#sink.statement({
+          schema: table.schema,
+          table: table.name,
+          verb: 'ALTER TABLE',
+          effect: other('has changed the character set of a column'),
+          former: last,
+          name: `${place.file}:${end}`,
+          isAccepted: this.#options.accepted.has(`${place.file}:${end}`),
+          gtid: null,
+          timeMs,
+        });
+    }
+    return this.#options.flow.passes(name, place);
   }
 
   #marks({ table, op, rows, end, timeMs }: RowsEvent): void {
@@ -269,12 +289,12 @@ export class Assembler {
     const { accepted, flow } = this.#options;
     const isAccepted = accepted.has(name) || (event.gtid !== null && flow.state.passed.includes(event.gtid));
     const found = this.#touching(event, name, isAccepted);
-    for (const { schema, table } of found?.tables ?? []) {
+    for (const { schema, table, effect } of found?.tables ?? []) {
       const fullName = `${schema}.${table}`;
       const former = this.#shapes.get(fullName);
-      this.#shapes.delete(fullName);
+      if (effect.kind !== 'none') this.#shapes.delete(fullName);
       if (!flow.passes(fullName, place)) continue;
-      const { verb, effect } = found!;
+      const { verb } = found!;
       this.#sink.statement({
         schema,
         table,
@@ -291,7 +311,7 @@ export class Assembler {
 
   #touching(event: StatementEvent, name: string, isAccepted: boolean): TouchingStatement | undefined {
     try {
-      return touchedBy(event, this.#options);
+      return touchedBy(event, this.#options, this.#options.dialect);
     } catch (error) {
       if (isAccepted) return undefined;
       if (!(error instanceof RowferryError)) throw error;
@@ -346,6 +366,17 @@ export class Assembler {
     const where = { source: this.#options.source, position: `${this.#file}:${end}` };
     return new RowferryError('ROWFERRY_SOURCE_UNSUPPORTED', what, { where, hint });
   }
+}
+
+/**
+ * A MODIFY that names no character set takes the table's, which the binlog does not tell: only the rows that follow show that
+ * the text was converted, and a session that is not strict replaces what the new set lacks.
+ */
+function hasOtherCharset(former: Table, table: Table): boolean {
+  return table.columns.some(({ name, room }) => {
+    const before = former.columns.find((column) => column.name === name)?.room?.charset ?? null;
+    return before !== null && (room?.charset ?? null) !== null && room?.charset !== before;
+  });
 }
 
 /** The source tells microseconds; everything from here on counts in whole milliseconds. */

@@ -144,6 +144,7 @@ export class Capture {
         captures,
         capturesIn,
         hasDeclaredKey,
+        dialect: facts.flavour,
         accepted,
         flow,
       },

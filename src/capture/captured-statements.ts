@@ -3,6 +3,8 @@ import type { StatementEvent } from '../drivers/binlog-event.ts';
 import { RowferryError } from '../errors.ts';
 import type { Statement, StatementTable } from './statement.ts';
 import { classifyStatement } from './statement.ts';
+import type { Dialect } from './column-type.ts';
+import { combined, NOT_UNDERSTOOD, other } from './table-effect.ts';
 import type { TableEffect } from './table-effect.ts';
 
 export interface CapturedTables {
@@ -22,14 +24,14 @@ export interface TouchedTable {
 export interface TouchingStatement {
   /** Its leading keywords: `ALTER TABLE`. */
   readonly verb: string;
-  readonly effect: TableEffect;
-  readonly tables: readonly TouchedTable[];
+  readonly tables: readonly (TouchedTable & { readonly effect: TableEffect })[];
 }
 
 /** Statements whose tables their text tells for certain. */
 const EXACT = new Set([
   'ALTER TABLE',
   'CREATE INDEX',
+  'DROP INDEX',
   'CREATE OR REPLACE TABLE',
   'DROP TABLE',
   'RENAME TABLE',
@@ -43,27 +45,39 @@ const EXACT = new Set([
 export function touchedBy(
   { sql, schema }: StatementEvent,
   captured: CapturedTables,
+  dialect: Dialect,
 ): TouchingStatement | undefined {
-  const statement = classifyStatement(sql, schema);
+  const statement = classifyStatement(sql, schema, dialect);
   if (statement.effect === 'none') return undefined;
-  const { verb, wholeSchema } = statement;
+  const { verb, wholeSchema, dropsIndex } = statement;
   if (wholeSchema !== null) {
     const spelled = spellings(wholeSchema).find((spelling) => captured.capturesIn(spelling));
     if (spelled === undefined) return undefined;
-    return { verb, effect: effectOf(statement), tables: [{ schema: spelled, table: '*' }] };
+    return {
+      verb,
+      tables: [{ schema: spelled, table: '*', effect: other('removes all tables of the schema') }],
+    };
   }
   // Which tables it means was not understood: it must not pass where one of them may be captured.
-  const unknown = { schema, table: '', mayBeValue: false };
+  const unknown = { schema, table: '', mayBeValue: false, does: NOT_UNDERSTOOD };
   const mentioned = statement.tables.length === 0 ? [unknown] : statement.tables;
-  const { captures, hasDeclaredKey = () => false } = captured;
-  const concerns = statement.effect === 'index' ? hasDeclaredKey : captures;
-  const found = mentioned.flatMap((table) => touched(table, { ...captured, captures: concerns }) ?? []);
+  const found = mentioned.flatMap((table) => touched(table, captured) ?? []);
   if (found.length === 0) return undefined;
-  const tables = new Map(found.map((table) => [nameOf(table), table]));
+  const names = new Set(found.map((table) => nameOf(table)));
   const isCertain = EXACT.has(verb) && found.every(({ table, mayBeValue }) => table !== '' && !mayBeValue);
-  if (!isCertain) throw refused(statement, [...tables.keys()]);
-  return { verb, effect: effectOf(statement), tables: [...tables.values()] };
+  if (!isCertain) throw refused(statement, [...names]);
+  const tables = [...names].map((name) => {
+    const mentions = found.filter((table) => nameOf(table) === name);
+    const { schema, table } = mentions[0]!;
+    const isKeyAtRisk = dropsIndex && captured.hasDeclaredKey?.(schema, table) === true;
+    const effects = mentions.map(({ does }) => does);
+    const effect = isKeyAtRisk ? KEY_AT_RISK : combined(effects);
+    return { schema, table, effect };
+  });
+  return { verb, tables };
 }
+
+const KEY_AT_RISK = other('may take away the index that its declared key rests on');
 
 function touched(
   named: StatementTable,
@@ -84,13 +98,6 @@ function touched(
 function nameOf({ schema, table, mayBeValue }: StatementTable): string {
   if (mayBeValue) return 'a captured table';
   return table === '' ? 'a table that its text does not tell' : `${schema}.${table}`;
-}
-
-function effectOf(statement: Statement): TableEffect {
-  if (statement.verb === 'TRUNCATE') return { kind: 'truncate' };
-  if (statement.effect === 'index')
-    return { kind: 'other', why: 'may take away the index that its declared key rests on' };
-  return { kind: 'other', why: 'changes its definition' };
 }
 
 /** Without the place, which the caller adds. */

@@ -1,6 +1,7 @@
 /** What becomes of a statement at a captured table. Pure. */
 import type { AdditiveStep } from '../model/schema-change.ts';
 import type { TableStatement } from './assembler.ts';
+import { isWidening } from './widening.ts';
 
 /** `apply`: the targets follow; `stop`: the table waits for an operator; `ignore`: the targets are somebody else's matter. */
 export type SchemaAction = 'apply' | 'stop' | 'ignore';
@@ -47,12 +48,8 @@ function added({ verb, former }: TableStatement, steps: readonly AdditiveStep[])
       };
     }
     const column = former.columns.find(({ name }) => name.toLowerCase() === step.column.name.toLowerCase());
-    if (column === undefined || !isWidening(column, step.column))
+    if (column === undefined || !isWidening(column, step.column, column.room?.charset ?? null))
       return { kind: 'hold', why: `${verb} changes a column to what may not hold all it held` };
   }
   return { kind: 'add', steps };
-}
-
-function isWidening(_former: unknown, _next: unknown): boolean {
-  return false;
 }

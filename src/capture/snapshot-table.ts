@@ -204,6 +204,7 @@ function columnOf(row: MysqlRow, collation: number | undefined, refuse: Refuse):
       name,
       type,
       meta: metaOf(dataType, row),
+      nullable: undefined,
       unsigned: storage.includes(' unsigned'),
       collation,
       labels: [],

@@ -3,49 +3,35 @@
  * recognised must not pass in silence. Pure.
  *
  * - `none`: cannot change a table's rows or columns (users, views, routines, maintenance, new or temporary tables).
- * - `index`: takes an index away; no row or column changes, but a declared key may rest on it.
- * - `schema`: changes or removes a table's definition or empties it.
+ * - `schema`: changes or removes a table's definition or empties it; `does` says which of these, table by table.
  * - `rows`: changes rows without row events (statement-format DML).
  */
+import type { Dialect } from './column-type.ts';
+import { alterEffect } from './alter-table.ts';
+import { readParts, skipAlgorithm, skipOptions } from './index-definition.ts';
+import { NONE, NOT_UNDERSTOOD, other } from './table-effect.ts';
+import type { TableEffect } from './table-effect.ts';
+import type { NamedTable } from './token-reader.ts';
+import { TokenReader } from './token-reader.ts';
+import { readings } from './tokens.ts';
+import type { Token } from './tokens.ts';
+
 export interface Statement {
   /** The leading keywords, for messages: `ALTER TABLE`, `TRUNCATE`. Never more of the text: it may hold values. */
   readonly verb: string;
-  readonly effect: 'none' | 'index' | 'schema' | 'rows';
+  readonly effect: 'none' | 'schema' | 'rows';
   readonly tables: readonly StatementTable[];
   /** A statement about all tables of a schema (DROP DATABASE). */
   readonly wholeSchema: string | null;
+  /** It may take an index away: no row and no column changes, but a declared key may rest on it. */
+  readonly dropsIndex: boolean;
 }
 
-export interface StatementTable {
-  readonly schema: string;
-  /** Empty when the text did not tell it: any table of the schema. */
-  readonly table: string;
+export interface StatementTable extends NamedTable {
   /** It stands where a value may stand: good to compare with table names, never to be shown. */
   readonly mayBeValue: boolean;
-}
-
-/** `double` is a string or, under ANSI_QUOTES, an identifier: the session's sql_mode is not known here. */
-interface Token {
-  readonly kind: 'word' | 'quoted' | 'double' | 'string' | 'mark';
-  readonly text: string;
-}
-
-const TOKEN =
-  /--[ \t][^\n]*|#[^\n]*|\/\*(?![!M])[\s\S]*?\*\/|\/\*M?!\d*|\*\/|`((?:[^`]|``)*)`|'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|([\p{L}\p{N}_$@]+)|([^\s])/gu;
-
-/** Tokens without comments and string values; version comments count as their contents, as the server sees them. */
-export function tokens(sql: string): Token[] {
-  const found: Token[] = [];
-  for (const match of sql.matchAll(TOKEN)) {
-    const [text, quoted, word, mark] = match;
-    if (quoted !== undefined) found.push({ kind: 'quoted', text: quoted.replaceAll('``', '`') });
-    else if (word !== undefined) found.push({ kind: 'word', text: word });
-    else if (mark !== undefined) found.push({ kind: 'mark', text: mark });
-    else if (text.startsWith("'")) found.push({ kind: 'string', text: "''" });
-    else if (text.startsWith('"'))
-      found.push({ kind: 'double', text: text.slice(1, -1).replaceAll('""', '"') });
-  }
-  return found;
+  /** What happens to this table; `other` wherever the statement was not understood. */
+  readonly does: TableEffect;
 }
 
 const HARMLESS_OBJECTS = new Set(
@@ -59,196 +45,288 @@ const HARMLESS_VERBS = new Set(
   ),
 );
 const DML_VERBS = new Set('INSERT UPDATE DELETE REPLACE LOAD WITH CALL DO'.split(' '));
+const VERBS = new Set([...HARMLESS_VERBS, ...DML_VERBS, 'ALTER', 'CREATE', 'DROP', 'TRUNCATE', 'RENAME']);
 
-export function classifyStatement(sql: string, defaultSchema: string): Statement {
-  const all = tokens(sql);
+/**
+ * `defaultSchema`: the session's. A text that sessions or servers read in different ways (backslashes, executable comments) does
+ * the worst that any of them may have made of it.
+ */
+export function classifyStatement(sql: string, defaultSchema: string, dialect: Dialect = 'mysql'): Statement {
+  const { usual, others, isOpen } = readings(sql);
+  const first = classify(usual, defaultSchema, dialect);
+  // No server takes a text that begins in its middle.
+  const possible = others.filter(([token]) => VERBS.has(token?.text.toUpperCase() ?? ''));
+  const worst = possible.map((tokens) => classify(tokens, defaultSchema, dialect)).reduce(worse, first);
+  const dropsIndex = [usual, ...possible].some((tokens) => mayDropIndex(tokens));
+  return { ...(isOpen ? undecided(worst) : worst), dropsIndex };
+}
+
+type Classified = Omit<Statement, 'dropsIndex'>;
+
+function mayDropIndex(tokens: readonly Token[]): boolean {
+  const words = tokens.map(({ kind, text }) => (kind === 'word' ? text.toUpperCase() : ''));
+  const isIndex = (at: number): boolean => ['INDEX', 'KEY', 'CONSTRAINT'].includes(words[at] ?? '');
+  const replaces = words[0] === 'CREATE' && words[1] === 'OR' && words.includes('INDEX');
+  return replaces || words.some((word, at) => word === 'DROP' && isIndex(at + 1));
+}
+
+const RANK = { none: 0, schema: 1, rows: 2 } as const;
+
+function worse(one: Classified, two: Classified): Classified {
+  if (JSON.stringify(one) === JSON.stringify(two)) return one;
+  const base = RANK[two.effect] > RANK[one.effect] ? two : one;
+  const isNamed = (name: NamedTable): boolean =>
+    one.tables.some(({ schema, table }) => schema === name.schema && table === name.table);
+  // What only the other reading takes for a name may be a value.
+  const further = two.tables.filter((name) => !isNamed(name)).map((name) => ({ ...name, mayBeValue: true }));
+  return undecided({
+    verb: base.verb,
+    effect: base.effect,
+    tables: [...one.tables, ...further],
+    wholeSchema: one.wholeSchema ?? two.wholeSchema,
+  });
+}
+
+function undecided(statement: Classified): Classified {
+  return { ...statement, tables: concerned(statement.tables, other('may mean different things')) };
+}
+
+function concerned(
+  tables: readonly (NamedTable & { readonly mayBeValue?: boolean })[],
+  does: TableEffect,
+): StatementTable[] {
+  return tables.map(({ schema, table, mayBeValue = false }) => ({ schema, table, mayBeValue, does }));
+}
+
+function harmless(verb: string): Classified {
+  return { verb, effect: 'none', tables: [], wholeSchema: null };
+}
+
+/** Something that nobody here knows: it concerns every table that it mentions. */
+function unknown(
+  verb: string,
+  effect: 'schema' | 'rows',
+  tokens: readonly Token[],
+  schema: string,
+): Classified {
+  return { verb, effect, tables: mentions(tokens, schema), wholeSchema: null };
+}
+
+function classify(tokens: readonly Token[], schema: string, dialect: Dialect): Classified {
   // MariaDB sends a comment in place of an event that its reader would not understand.
-  if (all.length === 0) return { verb: 'a comment', effect: 'none', tables: [], wholeSchema: null };
-  const reader = new TokenReader(all, defaultSchema);
+  if (tokens.length === 0) return harmless('a comment');
+  const reader = new TokenReader(tokens, schema);
   const verb = reader.word();
   switch (verb) {
     case 'ALTER':
     case 'CREATE':
     case 'DROP':
-      return definition(verb, reader, defaultSchema);
-    case 'TRUNCATE':
+      return definition(verb, reader, tokens, schema, dialect);
+    case 'TRUNCATE': {
       reader.skip('TABLE');
-      return { verb: 'TRUNCATE', effect: 'schema', tables: reader.names(), wholeSchema: null };
+      const names = listedNames(reader, tokens, schema);
+      // One table, and nothing else in the text.
+      const does: TableEffect = names.length === 1 ? { kind: 'truncate' } : NOT_UNDERSTOOD;
+      return { verb, effect: 'schema', tables: concerned(names, does), wholeSchema: null };
+    }
     case 'RENAME':
-      return rename(reader);
+      return rename(reader, tokens, schema);
+    case 'SET': {
+      // MariaDB: SET STATEMENT max_statement_time=10 FOR ALTER TABLE …
+      if (!reader.skip('STATEMENT')) return harmless(verb);
+      while (!reader.ended && !reader.comes('FOR')) reader.step();
+      reader.step();
+      if (reader.ended) return unknown('SET STATEMENT', 'rows', tokens, schema);
+      return classify(reader.rest(), schema, dialect);
+    }
+    case 'ANALYZE':
+      // MariaDB: ANALYZE UPDATE … runs the statement.
+      if (['TABLE', 'TABLES', 'LOCAL', 'NO_WRITE_TO_BINLOG'].includes(reader.peekWord()))
+        return harmless(verb);
+      return unknown(verb, 'rows', tokens, schema);
     default:
-      if (HARMLESS_VERBS.has(verb)) return { verb, effect: 'none', tables: [], wholeSchema: null };
-      // DML, or a verb that nobody here knows: it concerns every table that it mentions.
-      return {
-        verb: DML_VERBS.has(verb) ? verb : `a statement starting with ${verb}`,
-        effect: 'rows',
-        tables: reader.mentions(),
-        wholeSchema: null,
-      };
+      if (HARMLESS_VERBS.has(verb)) return harmless(verb);
+      return unknown(
+        DML_VERBS.has(verb) ? verb : `a statement starting with ${verb}`,
+        'rows',
+        tokens,
+        schema,
+      );
   }
 }
 
-function definition(verb: string, reader: TokenReader, defaultSchema: string): Statement {
+function definition(
+  verb: 'ALTER' | 'CREATE' | 'DROP',
+  reader: TokenReader,
+  tokens: readonly Token[],
+  schema: string,
+  dialect: Dialect,
+): Classified {
   const replaces = reader.skip('OR', 'REPLACE');
   reader.skip('DEFINER', '=');
   const temporary = reader.skip('TEMPORARY');
-  while (
-    reader.skip('ONLINE') ||
-    reader.skip('OFFLINE') ||
-    reader.skip('IGNORE') ||
-    reader.skip('UNIQUE') ||
-    reader.skip('FULLTEXT')
-  )
-    continue;
+  let drops = false;
+  let isPlainIndex = !replaces;
+  for (;;) {
+    if (reader.skip('IGNORE')) drops = true;
+    else if (reader.skipOne(['UNIQUE', 'FULLTEXT', 'VECTOR'])) isPlainIndex = false;
+    else if (!reader.skip('ONLINE') && !reader.skip('OFFLINE')) break;
+  }
   const object = reader.peekWord();
-  const none: Statement = { verb: `${verb} ${object}`, effect: 'none', tables: [], wholeSchema: null };
   if (object === 'TABLE' || object === 'TABLES') {
-    reader.word();
+    reader.step();
     reader.skip('IF', 'EXISTS');
     reader.skip('IF', 'NOT', 'EXISTS');
     // A new table is empty, and what CREATE … SELECT puts into it follows as row events. MariaDB's OR REPLACE drops the old one.
-    if (temporary || (verb === 'CREATE' && !replaces)) return none;
-    const tables = verb === 'DROP' ? reader.names() : [reader.name()].filter((name) => name !== null);
-    const further = verb === 'ALTER' ? reader.furtherTables() : [];
+    if (temporary || (verb === 'CREATE' && !replaces)) return harmless(`${verb} ${object}`);
+    const tables =
+      verb === 'ALTER'
+        ? alteredTables(reader, drops, dialect)
+        : concerned(
+            verb === 'DROP'
+              ? listedNames(reader, tokens, schema)
+              : [reader.name()].filter((name) => name !== null),
+            other('drops the table'),
+          );
     return {
       verb: replaces ? 'CREATE OR REPLACE TABLE' : `${verb} TABLE`,
       effect: 'schema',
-      tables: [...tables, ...further],
+      tables,
       wholeSchema: null,
     };
   }
   if (object === 'DATABASE' || object === 'SCHEMA') {
-    reader.word();
+    reader.step();
     reader.skip('IF', 'EXISTS');
-    const name = reader.identifier() ?? defaultSchema;
-    if (verb !== 'DROP' && !replaces) return none;
+    const name = reader.identifier() ?? schema;
+    if (verb !== 'DROP' && !replaces) return harmless(`${verb} ${object}`);
     const removal = replaces ? 'CREATE OR REPLACE DATABASE' : 'DROP DATABASE';
     return { verb: removal, effect: 'schema', tables: [], wholeSchema: name };
   }
-  if (object === 'INDEX' || (object === 'SPATIAL' && reader.hasWord('INDEX'))) {
-    // An index changes no row and no column; targets keep their own indexes. A unique one only narrows what may come.
-    if (verb === 'CREATE' && !replaces) return none;
-    return { ...none, effect: 'index', tables: reader.mentions() };
-  }
-  if (HARMLESS_OBJECTS.has(object) || reader.definerOf(HARMLESS_OBJECTS)) return none;
-  return { verb: `${verb} ${object}`, effect: 'schema', tables: reader.mentions(), wholeSchema: null };
+  if (object === 'INDEX' || (object === 'SPATIAL' && reader.hasWord('INDEX')))
+    return index(verb, reader, isPlainIndex && object === 'INDEX');
+  if (HARMLESS_OBJECTS.has(object) || hasDefiner(reader, tokens)) return harmless(`${verb} ${object}`);
+  return unknown(`${verb} ${object}`, 'schema', tokens, schema);
 }
 
-function rename(reader: TokenReader): Statement {
-  const object = reader.peekWord();
-  if (object !== 'TABLE' && object !== 'TABLES')
-    return { verb: `RENAME ${object}`, effect: 'none', tables: [], wholeSchema: null };
-  reader.word();
+/** `drops`: ALTER IGNORE, which removes rows that a new key would refuse. */
+function alteredTables(reader: TokenReader, drops: boolean, dialect: Dialect): StatementTable[] {
+  const name = reader.name();
+  if (reader.skip('WAIT')) reader.step();
+  else reader.skip('NOWAIT');
+  const rest = reader.rest();
+  const further = furtherTables(reader);
+  let does = drops ? other('may remove rows (IGNORE)') : alterEffect(rest, dialect);
+  if (further.length > 0 && does.kind !== 'other') does = NOT_UNDERSTOOD;
+  return concerned([...(name === null ? [] : [name]), ...further], does);
+}
+
+/** An index changes no row and no column, and targets keep their own; a plain one may go with the rows. */
+function index(verb: 'ALTER' | 'CREATE' | 'DROP', reader: TokenReader, isPlain: boolean): Classified {
+  const none = harmless(`${verb} INDEX`);
+  reader.skip('SPATIAL');
+  reader.step();
   reader.skip('IF', 'EXISTS');
-  return { verb: 'RENAME TABLE', effect: 'schema', tables: reader.names(), wholeSchema: null };
+  reader.skip('IF', 'NOT', 'EXISTS');
+  const name = reader.identifier();
+  const known = skipAlgorithm(reader);
+  const table = reader.skip('ON') ? reader.name() : null;
+  const on = (does: TableEffect): Classified => ({
+    verb: `${verb} INDEX`,
+    effect: 'schema',
+    tables: concerned(table === null ? [] : [table], does),
+    wholeSchema: null,
+  });
+  if (verb === 'DROP') {
+    if (table === null || name === null || !skipOptions(reader)) return on(NOT_UNDERSTOOD);
+    return on(name.toUpperCase() === 'PRIMARY' ? other('changes the primary key') : NONE);
+  }
+  if (verb !== 'CREATE' || !isPlain) return table === null ? none : on(NONE);
+  if (!known || table === null || name === null) return on(NOT_UNDERSTOOD);
+  if (reader.skip('WAIT')) reader.step();
+  else reader.skip('NOWAIT');
+  const index = readParts(reader, name);
+  if (index === null) return none;
+  return on(
+    index === undefined ? NOT_UNDERSTOOD : { kind: 'additive', steps: [{ kind: 'add index', index }] },
+  );
 }
 
-class TokenReader {
-  readonly #tokens: readonly Token[];
-  readonly #schema: string;
-  #at = 0;
+function rename(reader: TokenReader, tokens: readonly Token[], schema: string): Classified {
+  const object = reader.peekWord();
+  if (object !== 'TABLE' && object !== 'TABLES') return harmless(`RENAME ${object}`);
+  reader.step();
+  reader.skip('IF', 'EXISTS');
+  const names = listedNames(reader, tokens, schema);
+  return {
+    verb: 'RENAME TABLE',
+    effect: 'schema',
+    tables: concerned(names, other('renames a table')),
+    wholeSchema: null,
+  };
+}
 
-  constructor(all: readonly Token[], schema: string) {
-    this.#tokens = all;
-    this.#schema = schema;
+/** `CREATE DEFINER=user@host VIEW …`: the object comes some tokens later. */
+function hasDefiner(reader: TokenReader, tokens: readonly Token[]): boolean {
+  const words = tokens.slice(0, 16).filter((token) => token.kind === 'word');
+  return reader.hasWord('DEFINER') && words.some((token) => HARMLESS_OBJECTS.has(token.text.toUpperCase()));
+}
+
+/**
+ * Names separated by commas or TO: `a, b.c` and `a TO b, c TO d`. When something follows that is no part of such a list, it was
+ * not understood, and everything that is mentioned counts, and an unknown table of the default schema.
+ */
+function listedNames(
+  reader: TokenReader,
+  tokens: readonly Token[],
+  schema: string,
+): (NamedTable & { readonly mayBeValue?: boolean })[] {
+  const found: NamedTable[] = [];
+  for (let name = reader.name(); name !== null; name = reader.name()) {
+    found.push(name);
+    if (reader.skip('WAIT')) reader.step();
+    else reader.skip('NOWAIT');
+    if (!reader.skip(',') && !reader.skip('TO')) break;
   }
+  while (reader.skipOne(['RESTRICT', 'CASCADE', ';'])) continue;
+  return reader.ended ? found : [...mentions(tokens, schema), { schema, table: '' }];
+}
 
-  peekWord(): string {
-    const token = this.#tokens[this.#at];
-    return token?.kind === 'word' ? token.text.toUpperCase() : '';
-  }
-
-  word(): string {
-    const word = this.peekWord();
-    this.#at++;
-    return word;
-  }
-
-  /** Steps over these words when they come next, all or none. */
-  skip(...words: readonly string[]): boolean {
-    const here = words.every((word, i) => {
-      const token = this.#tokens[this.#at + i];
-      return (token?.kind === 'word' || token?.kind === 'mark') && token.text.toUpperCase() === word;
-    });
-    if (here) this.#at += words.length;
-    return here;
-  }
-
-  hasWord(word: string): boolean {
-    return this.#tokens.some((token) => token.kind === 'word' && token.text.toUpperCase() === word);
-  }
-
-  /** `CREATE DEFINER=user@host VIEW …`: the object comes some tokens later. */
-  definerOf(objects: ReadonlySet<string>): boolean {
-    const words = this.#tokens.slice(0, 16).filter((token) => token.kind === 'word');
-    return this.hasWord('DEFINER') && words.some((token) => objects.has(token.text.toUpperCase()));
-  }
-
-  identifier(): string | null {
-    const token = this.#tokens[this.#at];
-    if (token === undefined || token.kind === 'mark' || token.kind === 'string') return null;
-    this.#at++;
-    return token.text;
-  }
-
-  name(): StatementTable | null {
-    const first = this.identifier();
-    if (first === null) return null;
-    if (!this.skip('.')) return { schema: this.#schema, table: first, mayBeValue: false };
-    return { schema: first, table: this.identifier() ?? '', mayBeValue: false };
-  }
-
-  /**
-   * Names separated by commas or TO: `a, b.c` and `a TO b, c TO d`. When something follows that is no part of such a list, it was
-   * not understood, and everything that is mentioned counts, and an unknown table of the default schema.
-   */
-  names(): StatementTable[] {
-    const found: StatementTable[] = [];
-    for (let name = this.name(); name !== null; name = this.name()) {
-      found.push(name);
-      if (this.skip('WAIT')) this.#at++;
-      else this.skip('NOWAIT');
-      if (!this.skip(',') && !this.skip('TO')) break;
+/**
+ * Other tables of an ALTER TABLE: `RENAME TO b`, and what follows the word TABLE (`EXCHANGE PARTITION p WITH TABLE b`,
+ * `CONVERT PARTITION p TO TABLE b`, `CONVERT TABLE b TO PARTITION p`).
+ */
+function furtherTables(reader: TokenReader): NamedTable[] {
+  const found: NamedTable[] = [];
+  while (!reader.ended) {
+    if (reader.skip('RENAME')) {
+      if (['COLUMN', 'INDEX', 'KEY'].includes(reader.peekWord())) continue;
+      if (!reader.skip('TO') && !reader.skip('AS')) reader.skip('=');
+    } else if (!reader.skip('TABLE')) {
+      reader.step();
+      continue;
     }
-    while (this.skip('RESTRICT') || this.skip('CASCADE') || this.skip(';')) continue;
-    if (this.#at >= this.#tokens.length) return found;
-    return [...this.mentions(), { schema: this.#schema, table: '', mayBeValue: false }];
+    const name = reader.name();
+    if (name !== null) found.push(name);
   }
+  return found;
+}
 
-  /**
-   * Other tables of an ALTER TABLE: `RENAME TO b`, and what follows the word TABLE (`EXCHANGE PARTITION p WITH TABLE b`,
-   * `CONVERT PARTITION p TO TABLE b`, `CONVERT TABLE b TO PARTITION p`).
-   */
-  furtherTables(): StatementTable[] {
-    const found: StatementTable[] = [];
-    while (this.#at < this.#tokens.length) {
-      if (this.skip('RENAME')) {
-        if (['COLUMN', 'INDEX', 'KEY'].includes(this.peekWord())) continue;
-        if (!this.skip('TO') && !this.skip('AS')) this.skip('=');
-      } else if (!this.skip('TABLE')) {
-        this.#at++;
-        continue;
-      }
-      const name = this.name();
-      if (name !== null) found.push(name);
+/** Every identifier that could name a table: over-conflict is safe. */
+function mentions(tokens: readonly Token[], schema: string): StatementTable[] {
+  const found: (NamedTable & { readonly mayBeValue: boolean })[] = [];
+  // Under a sql_mode that quotes otherwise, what stands behind the first quotation mark may be the inside of a string.
+  const quote = tokens.findIndex(({ kind }) => kind === 'string' || kind === 'double');
+  const reader = new TokenReader(tokens, schema);
+  while (!reader.ended) {
+    const name = reader.name();
+    if (name === null) {
+      reader.step();
+      continue;
     }
-    return found;
+    const number = /^\d/.test(name.schema) || /^\d/.test(name.table);
+    const at = tokens.length - reader.rest().length;
+    found.push({ ...name, mayBeValue: number || (quote !== -1 && at > quote) });
   }
-
-  /** Every identifier that could name a table: over-conflict is safe. */
-  mentions(): StatementTable[] {
-    const found: StatementTable[] = [];
-    // Under a sql_mode that quotes otherwise, what stands behind the first quotation mark may be the inside of a string.
-    const quote = this.#tokens.findIndex(({ kind }) => kind === 'string' || kind === 'double');
-    for (this.#at = 0; this.#at < this.#tokens.length;) {
-      const name = this.name();
-      if (name === null) {
-        this.#at++;
-        continue;
-      }
-      const number = /^\d/.test(name.schema) || /^\d/.test(name.table);
-      found.push({ ...name, mayBeValue: number || (quote !== -1 && this.#at > quote) });
-    }
-    return found;
-  }
+  return concerned(found, NOT_UNDERSTOOD);
 }

@@ -1,6 +1,6 @@
 /** For each column of a table map: its canonical type and a reader of its values in wire form (`model/table.ts`). */
 import { inflateRawSync, inflateSync } from 'node:zlib';
-import type { Column, WireValue } from '../model/table.ts';
+import type { Column, ColumnRoom, WireValue } from '../model/table.ts';
 import { type TextDecode, textDecoder } from './binlog-charset.ts';
 import { BINARY_COLLATION, charsetOfCollation, comparesBytes } from './binlog-collations.ts';
 import { type Cursor, DecodeFault, UnsupportedFault } from './binlog-cursor.ts';
@@ -60,6 +60,8 @@ export interface ColumnSource {
   readonly type: number;
   /** By type: bytes of the length, largest size in bytes, digits of the fraction, (precision << 8 | scale), bits. */
   readonly meta: number;
+  /** Undefined where something else than a table map describes the column: its sizes are then not those of the column. */
+  readonly nullable: boolean | undefined;
   readonly unsigned: boolean;
   /** Undefined where the type has none. */
   readonly collation: number | undefined;
@@ -74,6 +76,12 @@ export interface CompiledColumn {
 
 /** Throws an UnsupportedFault for a column whose values cannot be ferried exactly. */
 export function compileColumn(source: ColumnSource): CompiledColumn {
+  const { column, read } = compileType(source);
+  const room = roomOf(source);
+  return room === null ? { column, read } : { column: { ...column, room }, read };
+}
+
+function compileType(source: ColumnSource): CompiledColumn {
   const { name, type, meta, unsigned } = source;
   const plain = (text: string, read: ColumnReader): CompiledColumn => ({
     column: { name, type: text },
@@ -195,6 +203,26 @@ function decoderOf({ name, collation }: ColumnSource): TextDecode {
       : `text in the character set ${charset}, which rowferry cannot read`,
     { column: name, hint: 'convert the column to utf8mb4, or exclude the table' },
   );
+}
+
+/** Null where no table map tells it: compressed columns count their header in. */
+function roomOf(source: ColumnSource): ColumnRoom | null {
+  const { type, meta, nullable, unsigned, collation } = source;
+  if (nullable === undefined || type === TYPE.VARCHAR_COMPRESSED || type === TYPE.BLOB_COMPRESSED)
+    return null;
+  const isLabelled = type === TYPE.ENUM || type === TYPE.SET;
+  const isSized = type === TYPE.STRING || type === TYPE.VARCHAR || type === TYPE.VAR_STRING;
+  const isBlob = type >= TYPE.TINY_BLOB && type <= TYPE.BLOB;
+  return {
+    nullable,
+    unsigned,
+    bytes: isSized ? meta : isBlob ? 2 ** (8 * meta) - 1 : null,
+    charset:
+      (isSized || isBlob || isLabelled) && collation !== undefined && collation !== BINARY_COLLATION
+        ? (charsetOfCollation(collation) ?? null)
+        : null,
+    labels: isLabelled ? labelTexts(source) : null,
+  };
 }
 
 /** Moves past a value and its length; answers where the value began. */

@@ -77,7 +77,7 @@ export function compileTable(body: Buffer, declared?: readonly string[]): TableS
     });
   }
   const metas = readTypeMetadata(types, typeMetadata, names);
-  const sources = describeColumns(names, types, metas, fields);
+  const sources = describeColumns(names, types, metas, nullable, fields);
   const compiled = sources.map(compileColumn);
   const table: Table = {
     schema,
@@ -174,6 +174,7 @@ function describeColumns(
   names: readonly string[],
   types: readonly number[],
   metas: readonly number[],
+  nullable: Buffer,
   fields: Fields,
 ): ColumnSource[] {
   const indexesOf = (wanted: (type: number) => boolean): number[] =>
@@ -215,6 +216,7 @@ function describeColumns(
     name,
     type: types[index] ?? 0,
     meta: metas[index] ?? 0,
+    nullable: (nullable.readUInt8(index >> 3) & (1 << (index & 7))) !== 0,
     unsigned: unsigned.has(index),
     collation: collations.get(index),
     labels: labels.get(index),

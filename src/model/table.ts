@@ -16,6 +16,21 @@ export interface Column {
    * (case, accents, trailing spaces). Only meaningful for character columns.
    */
   readonly compares?: 'exact' | 'loose';
+  /** What the type's text leaves out, where the binlog tells it; it never travels. */
+  readonly room?: ColumnRoom;
+}
+
+/** How much the source's column holds: what it takes to tell whether another type holds all of it. */
+export interface ColumnRoom {
+  readonly nullable: boolean;
+  /** Of every number, also of `decimal`, `float` and `double`, whose types do not say it. */
+  readonly unsigned: boolean;
+  /** Most bytes of a value of a text or binary type; null for all others. */
+  readonly bytes: number | null;
+  /** As MySQL names it (`utf8mb4`, `utf8mb3`); null for columns without text. */
+  readonly charset: string | null;
+  /** Of ENUM and SET, in order; null for all others. */
+  readonly labels: readonly string[] | null;
 }
 
 export interface Table {

@@ -39,6 +39,7 @@ const make = (
       capturesIn: (schema) => filter.mayMatchIn(schema),
       hasDeclaredKey: (schema, name) => schema === 'shop' && name === 'events',
       accepted: new Set(accepted),
+      dialect: 'mysql',
       flow,
     },
     {
@@ -189,6 +190,9 @@ describe('Assembler', () => {
     ['TRUNCATE orders', 'TRUNCATE', 'truncate', 'orders'],
     ['DROP DATABASE shop', 'DROP DATABASE', 'other', '*'],
     ['DROP TABLE audit, orders', 'DROP TABLE', 'other', 'orders'],
+    ['DROP INDEX by_kind ON orders', 'DROP INDEX', 'none', 'orders'],
+    ['DROP INDEX by_kind ON events', 'DROP INDEX', 'other', 'events'],
+    ['ALTER TABLE events DROP INDEX by_kind', 'ALTER TABLE', 'other', 'events'],
   ])('tells of %s before its transaction ends', (sql, verb, kind, name) => {
     feed(statement(sql, 777));
     expect(statements).toMatchObject([
@@ -201,6 +205,21 @@ describe('Assembler', () => {
     feed(rows('insert', [['1', 1]], 90), statement('ALTER TABLE orders DROP COLUMN x', 777));
     feed(statement('ALTER TABLE orders DROP COLUMN y', 888));
     expect(statements.map(({ former }) => former)).toEqual([table, undefined]);
+  });
+
+  it('tells of text that has come under another character set, before its rows', () => {
+    const withCharset = (charset: string): Table => {
+      const room = { nullable: true, unsigned: false, bytes: 20, charset, labels: null };
+      return { ...table, columns: table.columns.map((column) => ({ ...column, room })) };
+    };
+    const insert = (charset: string, end: number): BinlogEvent =>
+      ({ ...rows('insert', [['1', 1]], end), table: withCharset(charset) }) as BinlogEvent;
+    feed(insert('utf8mb4', 90), insert('utf8mb4', 95));
+    expect(statements).toEqual([]);
+    feed(insert('latin1', 99));
+    expect(statements).toMatchObject([
+      { table: 'orders', effect: { kind: 'other' }, name: 'binlog.000007:99' },
+    ]);
   });
 
   it('leaves out the rows and statements of a table that is held, and no others', () => {
@@ -222,7 +241,6 @@ describe('Assembler', () => {
 
   it.each([
     ['ALTER THING orders', 'ROWFERRY_SOURCE_DDL', 'shop.orders'],
-    ['DROP INDEX by_kind ON events', 'ROWFERRY_SOURCE_DDL', 'shop.events'],
     ["UPDATE orders SET note = 'secret'", 'ROWFERRY_SOURCE_UNSUPPORTED', 'UPDATE was logged as a statement'],
   ])('stops at %s with the place and the way on, without a word of its values', (sql, code, text) => {
     let thrown: unknown;
@@ -314,7 +332,10 @@ describe('Assembler', () => {
       statement('DROP INDEX by_user ON orders', 950),
     );
     expect(ends.map(({ offset }) => offset)).toEqual([777, 800, 900, 950]);
-    expect(statements).toMatchObject([{ table: 'orders', isAccepted: true }]);
+    expect(statements).toMatchObject([
+      { table: 'orders', effect: { kind: 'additive' }, isAccepted: true },
+      { table: 'orders', effect: { kind: 'none' }, isAccepted: false },
+    ]);
   });
 
   it('passes XA transactions of other tables and refuses rows of captured ones inside XA', () => {
@@ -387,6 +408,7 @@ describe('Assembler', () => {
         capturesIn: () => true,
 
         accepted: new Set(),
+        dialect: 'mysql',
         flow,
       },
       { change: () => {}, mark: () => {}, statement: () => {}, transactionEnd: () => {} },

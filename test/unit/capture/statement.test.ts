@@ -58,7 +58,6 @@ describe('classifyStatement', () => {
     'CREATE OR REPLACE VIEW orders AS SELECT 1',
     '# Dummy event',
     'DROP TEMPORARY TABLE IF EXISTS orders',
-    'CREATE UNIQUE INDEX i ON orders (a)',
     "CREATE USER u IDENTIFIED BY 'drop table orders'",
     'GRANT SELECT ON shop.orders TO u',
     'CREATE DEFINER=`root`@`%` VIEW v AS SELECT * FROM orders',
@@ -84,14 +83,18 @@ describe('classifyStatement', () => {
     expect(tables.some((table) => table.endsWith('.orders'))).toBe(true);
   });
 
-  it.each(['DROP INDEX `i` ON orders', 'CREATE OR REPLACE UNIQUE INDEX i ON crm.orders (a)'])(
-    '%s takes an index away, on which a declared key may rest',
-    (sql) => {
-      const [effect, ...tables] = names(sql);
-      expect(effect).toBe('index');
-      expect(tables.some((table) => table.endsWith('.orders'))).toBe(true);
-    },
-  );
+  it.each([
+    ['DROP INDEX `i` ON orders', true],
+    ['CREATE OR REPLACE UNIQUE INDEX i ON orders (a)', true],
+    ['ALTER TABLE orders ADD x INT NULL, DROP KEY i', true],
+    ['ALTER TABLE orders DROP CONSTRAINT i', true],
+    ['CREATE UNIQUE INDEX i ON orders (a)', false],
+    ['ALTER TABLE orders DROP x', false],
+  ])('%s: whether it takes an index away, on which a declared key may rest', (sql, drops) => {
+    const { dropsIndex, tables } = classifyStatement(sql, 'shop');
+    expect(dropsIndex).toBe(drops);
+    expect(tables).toMatchObject([{ schema: 'shop', table: 'orders' }]);
+  });
 
   it('never repeats more of a statement than its keywords', () => {
     expect(classifyStatement("INSERT INTO orders VALUES ('secret')", 'shop').verb).toBe('INSERT');

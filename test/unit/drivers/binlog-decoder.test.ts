@@ -84,6 +84,24 @@ describe.each(['mysql', 'mariadb'] as const)('a recorded transaction of %s', (se
     expect(empty.where.column).toBe(names[2]);
   });
 
+  test('tells how much each column holds', () => {
+    const [insert] = rowsOf(decodeAll(recordedEvents(server), wanted));
+    const rooms = insert!.table.columns.map(({ room }) => room);
+    const plain = { nullable: true, unsigned: false, bytes: null, charset: null, labels: null };
+    expect(rooms.slice(0, 4)).toEqual([
+      { ...plain, nullable: false, unsigned: true },
+      { ...plain, nullable: false },
+      { ...plain, bytes: 160, charset: 'utf8mb4' },
+      plain,
+    ]);
+    expect(rooms[9]).toEqual({ ...plain, charset: 'utf8mb4', labels: ['plain', 'ü😀'] });
+    expect(rooms.slice(12, 15).map((room) => [room?.bytes, room?.charset])).toEqual([
+      [4, null],
+      [65_535, null],
+      [20, 'latin1'],
+    ]);
+  });
+
   test('gives offsets that rise and end where the source stands', () => {
     const events = decodeAll(recordedEvents(server), wanted);
     const ends = events.flatMap((event) => ('end' in event ? [event.end] : []));
