@@ -9,6 +9,8 @@ export interface CaptureView {
   readonly errorCode: string | null;
   /** Tables that wait for an operator since a statement. */
   readonly held: readonly { readonly table: string; readonly statement: string }[];
+  readonly binlogOlderBytes: number | null;
+  readonly binlogBehindBytes: number | null;
   /** Tables that are copied or were. */
   readonly copies: readonly { readonly table: string; readonly state: string; readonly rows: number }[];
 }

@@ -2,6 +2,7 @@
 import type { Position } from '../model/position.ts';
 import { formatPosition } from '../model/position.ts';
 import { RateWindow } from '../observe/progress.ts';
+import type { BinlogHeadroom, ResumePoint } from './binlog-headroom.ts';
 import type { SnapshotState, TableCopy } from './snapshot-state.ts';
 import type { HeldTable, TableFlow } from './table-flow.ts';
 
@@ -29,6 +30,13 @@ export interface CaptureStatus {
   readonly copies: readonly ShownCopy[];
   /** Why the copy waits; null while it goes on or when there is none. */
   readonly copyWaits: string | null;
+  /** How long the source will keep the binlog of the saved position, milliseconds; null when not known, or for ever. */
+  readonly binlogHeadroomMs: number | null;
+  /** How much it may write until then, where size alone decides. */
+  readonly binlogHeadroomBytes: number | null;
+  /** Binlog behind the saved position, and older binlog that is kept; null when not known. */
+  readonly binlogBehindBytes: number | null;
+  readonly binlogOlderBytes: number | null;
   /** What was copied over the last ten seconds; null when nothing is. */
   readonly copyRate: { readonly elapsedMs: number; readonly rows: number } | null;
 }
@@ -49,7 +57,8 @@ const RATE_MS = 10_000;
 export class CaptureProgress {
   readonly #source: string;
   #state: CaptureState = 'starting';
-  #position: string | null = null;
+  #resume: ResumePoint | undefined;
+  #isSaved = false;
   #savedMs: number | null = null;
   #events = 0;
   #bytes = 0;
@@ -86,9 +95,24 @@ export class CaptureProgress {
     this.#readUntilMs = horizonMs;
   }
 
-  saved(position: Position, nowMs: number): void {
-    this.#position = formatPosition(position);
+  /** Reading begins at what was saved before, or decided now. */
+  claimed(position: Position): void {
+    this.#resume = { position, commitMs: null, untilMs: null };
+  }
+
+  saved(point: ResumePoint, nowMs: number): void {
+    this.#resume = point;
+    this.#isSaved = true;
     this.#savedMs = nowMs;
+  }
+
+  /** Where a capture that starts again would begin; undefined before this one has claimed. */
+  get resume(): ResumePoint | undefined {
+    return this.#resume;
+  }
+
+  get isCopying(): boolean {
+    return this.#copies?.state.tables.some(({ state }) => state === 'copying') === true;
   }
 
   failed(state: 'waiting' | 'stopped', text: string, code: string, nextTryMs: number | null): void {
@@ -96,14 +120,14 @@ export class CaptureProgress {
     this.#error = { text, code, nextTryMs };
   }
 
-  status(): CaptureStatus {
-    const isCopying = this.#copies?.state.tables.some(({ state }) => state === 'copying') === true;
+  status(headroom: BinlogHeadroom | null): CaptureStatus {
+    const { isCopying } = this;
     this.#rate.add(Date.now(), this.#copies?.copiedRows ?? 0);
     const { elapsedMs, count: rows } = this.#rate.stretch;
     return {
       source: this.#source,
       state: this.#state,
-      position: this.#position,
+      position: this.#isSaved && this.#resume !== undefined ? formatPosition(this.#resume.position) : null,
       savedMs: this.#savedMs,
       events: this.#events,
       bytes: this.#bytes,
@@ -117,6 +141,10 @@ export class CaptureProgress {
       catchesUp: (this.#flow?.state.catchUp ?? null) !== null,
       copies: this.#shownCopies(),
       copyWaits: this.#copies?.reason ?? null,
+      binlogHeadroomMs: headroom?.headroomMs ?? null,
+      binlogHeadroomBytes: headroom?.headroomBytes ?? null,
+      binlogBehindBytes: headroom?.behindBytes ?? null,
+      binlogOlderBytes: headroom?.olderBytes ?? null,
       copyRate: isCopying ? { elapsedMs, rows } : null,
     };
   }

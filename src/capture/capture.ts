@@ -97,6 +97,7 @@ export class Capture {
       signal,
     );
     const { writer, epoch, position, accepted } = claimed;
+    this.progress.claimed(position);
     log.info(
       { source, epoch, incarnation: writer.incarnation },
       `capture reads from ${formatPosition(position)}`,
@@ -110,10 +111,15 @@ export class Capture {
     const snapshot = new Snapshot(
       {
         ...this.#options.snapshot,
-        pipeline,
         source,
         partitions,
-        incarnation: writer.incarnation,
+        writer: {
+          pipeline,
+          source,
+          lineage: writer.lineage,
+          claim: writer.claim,
+          incarnation: writer.incarnation,
+        },
         captures,
         flow,
         log,

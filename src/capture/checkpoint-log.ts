@@ -94,6 +94,8 @@ export interface CheckpointState {
   readonly epoch: number;
   /** Offset of the newest claim, -1 when there is none. */
   readonly incarnation: number;
+  /** Id of the very first claim, which compaction keeps: it tells this log from every other; null when there is none. */
+  readonly lineage: string | null;
   /** From where capture goes on; null when nothing was ever claimed or saved. */
   readonly position: Position | null;
   readonly commitMs: number | null;
@@ -112,7 +114,8 @@ export interface CheckpointState {
 
 /** Folds the log's records, in order, to the state that counts. Pure. Throws ROWFERRY_WIRE_CORRUPT with the offset. */
 export function readCheckpointLog(entries: readonly LogEntry[]): CheckpointState {
-  let state: Omit<CheckpointState, 'accepted' | 'history' | 'requests'> = {
+  let lineage: string | null = null;
+  let state: Omit<CheckpointState, 'accepted' | 'history' | 'requests' | 'lineage'> = {
     epoch: 0,
     incarnation: -1,
     position: null,
@@ -129,6 +132,7 @@ export function readCheckpointLog(entries: readonly LogEntry[]): CheckpointState
   for (const entry of entries) {
     const record = parseRecord(entry);
     const end = entry.offset + 1;
+    if (record.kind === 'claim') lineage ??= record.id;
     if (record.kind === 'accept') {
       accepted.add(record.statement);
       state = { ...state, end };
@@ -166,7 +170,7 @@ export function readCheckpointLog(entries: readonly LogEntry[]): CheckpointState
   const pending = [...requests.values()].filter(
     ({ id, end }) => end > snapshot.requests && snapshot.taken?.includes(id) !== true,
   );
-  return { ...state, accepted, requests: pending, history };
+  return { ...state, lineage, accepted, requests: pending, history };
 }
 
 const KINDS: ReadonlySet<unknown> = new Set(['claim', 'checkpoint', 'accept', 'snapshot']);
@@ -223,12 +227,17 @@ export class CheckpointWriter {
   readonly #store: CheckpointStore;
   readonly #epoch: number;
   readonly incarnation: number;
+  /** Ids of its own claim and of the log's first one. */
+  readonly claim: string;
+  readonly lineage: string;
   #end: number;
 
-  private constructor(store: CheckpointStore, epoch: number, incarnation: number) {
+  private constructor(store: CheckpointStore, { id, epoch }: Claim, incarnation: number, lineage: string) {
     this.#store = store;
     this.#epoch = epoch;
     this.incarnation = incarnation;
+    this.claim = id;
+    this.lineage = lineage;
     this.#end = incarnation + 1;
   }
 
@@ -251,11 +260,13 @@ export class CheckpointWriter {
       const claim = decide(state);
       const record: Claim = { kind: 'claim', id: randomUUID(), ...claim };
       const offset = await store.append(recordKey(record), encodeRecord(record), signal);
-      const writer = new CheckpointWriter(store, claim.epoch, offset);
-      if (offset === state.end) return { writer, claim, state };
+      const writer = (lineage: string | null): CheckpointWriter =>
+        new CheckpointWriter(store, record, offset, lineage ?? record.id);
+      if (offset === state.end) return { writer: writer(state.lineage), claim, state };
       const entries = await store.readAll(signal);
       const before = readCheckpointLog(entries.filter((entry) => entry.offset < offset));
-      if (before.incarnation === state.incarnation) return { writer, claim, state: before };
+      if (before.incarnation === state.incarnation)
+        return { writer: writer(before.lineage), claim, state: before };
       state = readCheckpointLog(entries);
       state = { ...state, epoch: Math.max(state.epoch, before.epoch), position: before.position };
     }

@@ -3,7 +3,7 @@ import type { MysqlConnection } from '../drivers/mysql.ts';
 import { RowferryError } from '../errors.ts';
 import type { DeclaredKeys } from '../model/declared-key.ts';
 import type { Mark } from './mark.ts';
-import { CREATE_MARK_TABLE, writeMark } from './mark.ts';
+import { ADD_MARK_WRITER, CREATE_MARK_TABLE, MARK_WRITER_COLUMNS, writeMark } from './mark.ts';
 import { SnapshotReader } from './snapshot-reader.ts';
 import type { KeyRange } from './snapshot-sql.ts';
 import type { CopyKey } from './snapshot-state.ts';
@@ -40,14 +40,37 @@ export class MysqlCopySource implements CopySource {
   }
 
   async prepare(): Promise<void> {
+    const columns = await this.#markColumns();
+    // An account that may only write there need not be able to create or alter it.
+    if (columns.size === 0) {
+      await this.#mayWrite(async () => {
+        for (const sql of CREATE_MARK_TABLE) await this.#marks.query(sql);
+      });
+    } else if (!hasWriter(columns)) {
+      await this.#addWriter();
+    }
+  }
+
+  async #markColumns(): Promise<ReadonlySet<string>> {
     const { rows } = await this.#marks.query(
-      "SELECT 1 AS found FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'rowferry' AND TABLE_NAME = 'mark'",
+      "SELECT COLUMN_NAME AS name FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = 'rowferry' AND TABLE_NAME = 'mark'",
     );
-    // An account that may only write there need not be able to create it.
-    if (rows.length > 0) return;
-    await this.#mayWrite(async () => {
-      for (const sql of CREATE_MARK_TABLE) await this.#marks.query(sql);
-    });
+    return new Set(rows.map(({ name }) => name ?? ''));
+  }
+
+  /** The table of an earlier version; two captures may meet here, of which one finds the columns there. */
+  async #addWriter(): Promise<void> {
+    try {
+      await this.#marks.query(ADD_MARK_WRITER);
+    } catch (error) {
+      if (!(error instanceof RowferryError) || error.action === 'retry') throw error;
+      if (hasWriter(await this.#markColumns())) return;
+      throw new RowferryError(error.code, `rowferry.mark lacks columns of this version: ${error.message}`, {
+        where: { ...error.where, table: 'rowferry.mark' },
+        hint: `as an administrator: ${ADD_MARK_WRITER}; then: rowferry snapshot resume`,
+        cause: error,
+      });
+    }
   }
 
   async mark(mark: Mark, reader: number): Promise<void> {
@@ -119,6 +142,10 @@ export class MysqlCopySource implements CopySource {
     for (const reader of this.#readers.values()) reader.close();
     await this.#marks.close();
   }
+}
+
+function hasWriter(columns: ReadonlySet<string>): boolean {
+  return MARK_WRITER_COLUMNS.every((name) => columns.has(name));
 }
 
 function rangeOf(after: CopyKey | null, to: CopyKey): KeyRange {

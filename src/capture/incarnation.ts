@@ -114,11 +114,11 @@ export class Incarnation {
     this.publisher.add(partition, this.#snapshot.seen(change));
   }
 
-  /** C2: the mark of a newer incarnation says that this one is over; an older one's belong to chunks that nobody waits for. */
+  /** C2: the mark of a newer incarnation says that this one is over. */
   mark(mark: Mark, place: MarkPlace): void {
-    if (mark.pipeline !== this.#options.pipeline || mark.source !== this.#options.source) return;
-    if (mark.incarnation > this.#checkpoints.incarnation) this.#superseded = true;
-    if (mark.incarnation !== this.#checkpoints.incarnation || this.#superseded) return;
+    const whose = this.#snapshot.whose(mark);
+    if (whose === 'newer') this.#superseded = true;
+    if (whose !== 'ours' || this.#superseded) return;
     const copied = this.#snapshot.passed(mark);
     if (copied === undefined) return;
     const { table, rows, partitionOf, finish } = copied;
@@ -311,7 +311,10 @@ export class Incarnation {
         this.#releases.accept(outcome.accepted);
       }
       this.#saved = point;
-      this.#progress.saved(point.position, nowMs);
+      // With nothing behind it that is not saved, the newest point covers all that the source had by the horizon.
+      const isAll = point === this.#point && this.#end === undefined;
+      const untilMs = isAll ? this.#horizonMs : point.commitMs;
+      this.#progress.saved({ position: point.position, commitMs: point.commitMs, untilMs }, nowMs);
     } catch (error) {
       this.#saveFailure = toRowferryError(error, 'saving a checkpoint');
     } finally {

@@ -12,11 +12,20 @@ import { quote } from '../model/mysql-literals.ts';
 export const MARK_SCHEMA = 'rowferry';
 export const MARK_TABLE = 'mark';
 
-export interface Mark {
+/** Who writes a mark. Names alone would not tell: two Kafkas may each know a pipeline and a source of the same names. */
+export interface MarkWriter {
   readonly pipeline: string;
   readonly source: string;
-  /** Incarnation of the capture that wrote it (C2). */
+  /** Id of the first claim of the checkpoint topic: the same for all captures of one topic, and for those of no other. */
+  readonly lineage: string;
+  /** Id of the capture's own claim. */
+  readonly claim: string;
+  /** Its offset, by which claims of one lineage are ordered (C2). */
   readonly incarnation: number;
+}
+
+/** `lineage` and `claim` are empty in marks of versions that wrote neither. */
+export interface Mark extends MarkWriter {
   /** Which chunk of that incarnation. */
   readonly chunk: number;
   readonly edge: 'low' | 'high';
@@ -33,6 +42,8 @@ export const CREATE_MARK_TABLE: readonly string[] = [
   pipeline varchar(64) NOT NULL,
   source varchar(64) NOT NULL,
   reader int NOT NULL,
+  lineage varchar(36) NOT NULL DEFAULT '',
+  claim varchar(36) NOT NULL DEFAULT '',
   incarnation bigint NOT NULL,
   chunk bigint NOT NULL,
   edge varchar(4) NOT NULL,
@@ -41,12 +52,21 @@ export const CREATE_MARK_TABLE: readonly string[] = [
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin COMMENT = 'marks of rowferry snapshots'`,
 ];
 
+/** What a table of an earlier version lacks. Capture of that version goes on writing to it: the columns have defaults. */
+export const MARK_WRITER_COLUMNS: readonly string[] = ['lineage', 'claim'];
+
+export const ADD_MARK_WRITER =
+  `ALTER TABLE ${MARK_SCHEMA}.${MARK_TABLE} ` +
+  MARK_WRITER_COLUMNS.map((name) => `ADD COLUMN ${name} varchar(36) NOT NULL DEFAULT ''`).join(', ');
+
 /** The statement that writes a mark; run with autocommit, its answer is the COMMIT's. */
-export function writeMark({ pipeline, source, incarnation, chunk, edge }: Mark, reader: number): string {
-  const values = [quote(pipeline), quote(source), reader, incarnation, chunk, quote(edge)].join(', ');
+export function writeMark(mark: Mark, reader: number): string {
+  const names = [mark.pipeline, mark.source, mark.lineage, mark.claim, mark.edge].map(quote);
+  const values = [...names, reader, mark.incarnation, mark.chunk].join(', ');
   return (
-    `INSERT INTO ${MARK_SCHEMA}.${MARK_TABLE} (pipeline, source, reader, incarnation, chunk, edge) VALUES (${values}) ` +
-    'ON DUPLICATE KEY UPDATE incarnation = VALUES(incarnation), chunk = VALUES(chunk), edge = VALUES(edge), ' +
+    `INSERT INTO ${MARK_SCHEMA}.${MARK_TABLE} (pipeline, source, lineage, claim, edge, reader, incarnation, chunk) VALUES (${values}) ` +
+    'ON DUPLICATE KEY UPDATE lineage = VALUES(lineage), claim = VALUES(claim), incarnation = VALUES(incarnation), ' +
+    'chunk = VALUES(chunk), edge = VALUES(edge), ' +
     'written_at = CURRENT_TIMESTAMP(3)'
   );
 }
@@ -56,12 +76,31 @@ export function readMark(table: Table, row: Row): Mark | undefined {
   const value = (name: string): WireValue =>
     row[table.columns.findIndex((column) => column.name === name)] ?? null;
   const [pipeline, source, edge] = [value('pipeline'), value('source'), value('edge')];
+  const [lineage, claim] = [value('lineage') ?? '', value('claim') ?? ''];
   const [incarnation, chunk] = [Number(value('incarnation')), Number(value('chunk'))];
   const isMark =
     typeof pipeline === 'string' &&
     typeof source === 'string' &&
+    typeof lineage === 'string' &&
+    typeof claim === 'string' &&
     (edge === 'low' || edge === 'high') &&
     Number.isSafeInteger(incarnation) &&
     Number.isSafeInteger(chunk);
-  return isMark ? { pipeline, source, incarnation, chunk, edge } : undefined;
+  return isMark ? { pipeline, source, lineage, claim, incarnation, chunk, edge } : undefined;
+}
+
+/**
+ * Whose mark goes by in the binlog:
+ * - `ours`: this very claim wrote it. The incarnation is compared too: a capture of an earlier version that writes to our row
+ *   leaves our id in it.
+ * - `newer`: a later claim of our checkpoint topic did (C2). A mark without a lineage counts as one of ours: to stop for
+ *   nothing is loud, to go on past a successor's mark loses the rows that it copied.
+ * - `stranger`: a capture of the same names that another checkpoint topic knows.
+ * - `nobody`: an older claim, whose chunks nobody waits for, or another pipeline.
+ */
+export function whoseMark(mark: Mark, self: MarkWriter): 'ours' | 'newer' | 'stranger' | 'nobody' {
+  if (mark.pipeline !== self.pipeline || mark.source !== self.source) return 'nobody';
+  if (mark.lineage !== '' && mark.lineage !== self.lineage) return 'stranger';
+  if (mark.incarnation > self.incarnation) return 'newer';
+  return mark.claim === self.claim && mark.incarnation === self.incarnation ? 'ours' : 'nobody';
 }

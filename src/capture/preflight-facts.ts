@@ -1,5 +1,7 @@
 /** Collects what the preflight judges. Every statement needs only the grants that capture needs anyway. */
 import { RowferryError } from '../errors.ts';
+import type { BinlogKept } from './binlog-headroom.ts';
+import { limitBytes, RETENTION_VARIABLES, retentionSeconds } from './binlog-headroom.ts';
 import { quoteTable } from './preflight-finding.ts';
 import type { TableFilter } from '../model/table-filter.ts';
 
@@ -91,15 +93,13 @@ export interface PreflightFacts {
 }
 
 const VARIABLES = [
-  'binlog_expire_logs_auto_purge',
-  'binlog_expire_logs_seconds',
+  ...RETENTION_VARIABLES,
   'binlog_format',
   'binlog_order_commits',
   'binlog_row_image',
   'binlog_row_metadata',
   'binlog_row_value_options',
   'binlog_transaction_compression',
-  'expire_logs_days',
   'gtid_mode',
   'server_uuid',
   'innodb_native_foreign_keys',
@@ -109,6 +109,28 @@ const VARIABLES = [
 
 type Rows = readonly Readonly<Record<string, unknown>>[];
 
+/** What the source keeps of its binlog: a part of the facts that may be asked for often. */
+export async function readBinlogKept(query: SourceQuery): Promise<BinlogKept> {
+  const variables = await readVariables(query, RETENTION_VARIABLES);
+  return {
+    files: filesOf(await query('SHOW BINARY LOGS')),
+    expireSeconds: retentionSeconds(variables),
+    maxBytes: limitBytes(variables),
+  };
+}
+
+async function readVariables(
+  query: SourceQuery,
+  names: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const rows = await query(`SHOW GLOBAL VARIABLES WHERE Variable_name IN (${names.map(literal).join(', ')})`);
+  return new Map(rows.map((row) => [textOf(row['Variable_name']).toLowerCase(), textOf(row['Value'])]));
+}
+
+function filesOf(rows: Rows): BinlogFile[] {
+  return rows.map((row) => ({ name: textOf(row['Log_name']), size: Number(row['File_size']) }));
+}
+
 export async function collectFacts(query: SourceQuery, filter: TableFilter): Promise<PreflightFacts> {
   const [server] = await query(
     'SELECT VERSION() AS version, CURRENT_USER() AS account, @@global.server_id AS server_id',
@@ -116,13 +138,7 @@ export async function collectFacts(query: SourceQuery, filter: TableFilter): Pro
   const version = textOf(server?.['version']);
   const flavour: Flavour = version.includes('MariaDB') ? 'mariadb' : 'mysql';
   const serverId = Number(server?.['server_id']);
-  const names = VARIABLES.map(literal).join(', ');
-  const variables = new Map(
-    (await query(`SHOW GLOBAL VARIABLES WHERE Variable_name IN (${names})`)).map((row) => [
-      textOf(row['Variable_name']).toLowerCase(),
-      textOf(row['Value']),
-    ]),
-  );
+  const variables = await readVariables(query, VARIABLES);
   const release = releaseOf(version);
   const words = statementsOf(flavour, release);
   // Without a binlog these are errors rather than empty answers.
@@ -133,10 +149,7 @@ export async function collectFacts(query: SourceQuery, filter: TableFilter): Pro
   const place = status?.[0];
   const current =
     place === undefined ? null : { file: textOf(place['File']), offset: Number(place['Position']) };
-  const files = (logs ?? []).map((row) => ({
-    name: textOf(row['Log_name']),
-    size: Number(row['File_size']),
-  }));
+  const files = filesOf(logs ?? []);
   return {
     flavour,
     version,

@@ -1,11 +1,21 @@
 /** Server-wide rules of the preflight; those of tables are in `preflight-table-rules.ts`. */
 import type { PreflightFacts } from './preflight-facts.ts';
+import {
+  hours,
+  LEAST_SECONDS,
+  LEAST_SECONDS_OF_COPY,
+  limitBytes,
+  mebibytes,
+  retentionSeconds,
+} from './binlog-headroom.ts';
 import { quoteAccount } from './preflight-finding.ts';
 import { MARK_SCHEMA } from './mark.ts';
 import type { Finding, FindingCode } from './preflight-finding.ts';
 
 const OLDEST = { mysql: [8, 0, 0], mariadb: [10, 6, 0] } as const;
 const DAY_SECONDS = 86_400;
+/** A limit below this is spent by one large transaction or an hour of load. */
+const LEAST_BYTES = 10 * 2 ** 30;
 
 export function judgeServer(facts: PreflightFacts, serverId: number): Finding[] {
   return [
@@ -155,25 +165,29 @@ function judgeServerId(facts: PreflightFacts, serverId: number): Finding[] {
 }
 
 function judgeRetention(facts: PreflightFacts): Finding[] {
+  const findings: Finding[] = [];
   const seconds = retentionSeconds(facts.variables);
-  if (seconds === null || seconds >= DAY_SECONDS) return [];
-  return [
-    {
+  if (seconds !== null && seconds < LEAST_SECONDS) {
+    findings.push({
       level: 'warning',
       code: 'retention',
-      what: `the binlog is kept for ${Math.round(seconds / 360) / 10} hours: a capture that stops for longer loses its place`,
+      what: `the binlog is kept for ${hours(seconds)}: a capture that stops for longer loses its place`,
       mend: setGlobal(facts, 'binlog_expire_logs_seconds', String(7 * DAY_SECONDS)),
-    },
-  ];
-}
-
-/** How long binlog files stay; null when nothing removes them. */
-function retentionSeconds(variables: ReadonlyMap<string, string>): number | null {
-  if (variables.get('binlog_expire_logs_auto_purge') === 'OFF') return null;
-  const seconds = Number(variables.get('binlog_expire_logs_seconds') ?? 0);
-  const days = Number(variables.get('expire_logs_days') ?? 0);
-  if (seconds > 0) return seconds;
-  return days > 0 ? days * DAY_SECONDS : null;
+    });
+  }
+  const bytes = limitBytes(facts.variables);
+  if (bytes !== null && bytes < LEAST_BYTES) {
+    const variable = facts.variables.has('max_binlog_total_size')
+      ? 'max_binlog_total_size'
+      : 'binlog_space_limit';
+    findings.push({
+      level: 'warning',
+      code: 'retention',
+      what: `${variable} keeps ${mebibytes(bytes)} of binlog: a capture that falls further behind loses its place`,
+      mend: setGlobal(facts, variable, '0'),
+    });
+  }
+  return findings;
 }
 
 /** The server drops what its own filters exclude before anyone can read it. */
@@ -197,6 +211,15 @@ function judgeFilters({ tables, doDb, ignoreDb }: PreflightFacts): Finding[] {
 export function judgeCopies(facts: PreflightFacts): Finding[] {
   const findings: Finding[] = [];
   const { doDb, ignoreDb, variables } = facts;
+  const seconds = retentionSeconds(variables);
+  if (seconds !== null && seconds >= LEAST_SECONDS && seconds < LEAST_SECONDS_OF_COPY) {
+    findings.push({
+      level: 'warning',
+      code: 'retention',
+      what: `the binlog is kept for ${hours(seconds)}: a capture that stops for longer in the midst of a copy loses the copy too`,
+      mend: setGlobal(facts, 'binlog_expire_logs_seconds', String(7 * DAY_SECONDS)),
+    });
+  }
   if (variables.get('read_only') === 'ON') {
     findings.push({
       level: 'warning',

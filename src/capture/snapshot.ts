@@ -17,7 +17,8 @@ import { Backoff, sleep } from '../runtime/backoff.ts';
 import type { PendingRequest } from './checkpoint-log.ts';
 import { CopyArrivals } from './copy-arrivals.ts';
 import type { SentRecords } from './copy-arrivals.ts';
-import type { Mark } from './mark.ts';
+import type { Mark, MarkWriter } from './mark.ts';
+import { whoseMark } from './mark.ts';
 import type { SnapshotState, TableCopy } from './snapshot-state.ts';
 import type { TableFlow } from './table-flow.ts';
 import { applyRequest, withCopy } from './snapshot-state.ts';
@@ -38,10 +39,10 @@ export interface SnapshotSettings {
 }
 
 export interface SnapshotOptions extends SnapshotSettings {
-  readonly pipeline: string;
   readonly source: string;
   readonly partitions: number;
-  readonly incarnation: number;
+  /** Who writes this copy's marks. */
+  readonly writer: MarkWriter;
   readonly captures: (schema: string, table: string) => boolean;
   /** A table whose changes are left out cannot be copied. */
   readonly flow: TableFlow;
@@ -83,6 +84,7 @@ export class Snapshot {
   #reason: string | null = null;
   #copiedRows = 0;
   #horizonMs: number | null = null;
+  #metStranger = false;
 
   constructor(options: SnapshotOptions, ports: SnapshotPorts, state: SnapshotState) {
     this.#options = options;
@@ -148,6 +150,21 @@ export class Snapshot {
   /** A statement changed a table (`schema.*`: tables of a schema). */
   changed(table: string): void {
     this.#windows.changed((read) => covers(table, read));
+  }
+
+  /** Whose mark goes by; a stranger's is ignored, but is likely to be a mistake. */
+  whose(mark: Mark): ReturnType<typeof whoseMark> {
+    const { writer, log } = this.#options;
+    const whose = whoseMark(mark, writer);
+    if (whose === 'stranger' && !this.#metStranger) {
+      this.#metStranger = true;
+      log.warn(
+        { source: writer.source },
+        `another pipeline of the name ${writer.pipeline} copies from this source, through another Kafka or before its topics ` +
+          'were deleted: its marks are ignored; give each pipeline a `name` of its own',
+      );
+    }
+    return whose;
   }
 
   /** One of our own marks goes by; at a high mark the rows that have to be queued now, before anything later. */

@@ -151,8 +151,7 @@ export class TableCopier {
       options.log.warn({ table: copy.table }, 'its key has changed: the copy begins anew');
     }
     // What stands before this mark in the binlog can be read now: the upper key must not miss a row that no change brings.
-    const { pipeline, source: name, incarnation } = options;
-    await source.mark({ pipeline, source: name, incarnation, chunk: NO_CHUNK, edge: 'low' }, 0);
+    await source.mark({ ...options.writer, chunk: NO_CHUNK, edge: 'low' }, 0);
     const upper = isBegun ? known.upper : await source.upper(table);
     const nowMs = Date.now();
     host.change(copy, (before) => ({
@@ -192,11 +191,10 @@ export class TableCopier {
   ): Promise<number> {
     const { copy, source, host, options } = this.#parts;
     const { reader, table, ledger, partitionOf, to } = job;
-    const { pipeline, incarnation } = options;
     let { id, size, from } = job;
     let readMs = 0;
     for (;;) {
-      const mark = { pipeline, source: options.source, incarnation, chunk: id };
+      const mark = { ...options.writer, chunk: id };
       let passed: (how: Passing) => void = () => {};
       const passing = new Promise<Passing>((resolve) => (passed = resolve));
       const chunk: Chunk = { copy, table, ledger, partitionOf, size, rows: [], passed };
@@ -230,10 +228,15 @@ export function sameKey(a: CopyKey, b: CopyKey): boolean {
  * The answer of `passing`; `queued` when the signal aborted first: nobody waits any more. Marks that do not come by although
  * the capture has read past their time are lost.
  */
-async function settled(passing: Promise<Passing>, host: CopyHost, signal: AbortSignal): Promise<Passing> {
+export async function settled(
+  passing: Promise<Passing>,
+  host: Pick<CopyHost, 'isBehind'>,
+  signal: AbortSignal,
+  longestMs = LONGEST_MARK_MS,
+): Promise<Passing> {
   for (;;) {
     const patience = new AbortController();
-    const waited = sleep(LONGEST_MARK_MS, AbortSignal.any([signal, patience.signal]));
+    const waited = sleep(longestMs, AbortSignal.any([signal, patience.signal]));
     const how = await Promise.race([passing, waited]);
     patience.abort();
     if (how !== undefined) return how;

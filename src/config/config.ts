@@ -62,6 +62,13 @@ export interface SourceSettings {
   /** What becomes of statements that change captured tables, and of TRUNCATE. */
   readonly ddl: 'apply' | 'stop' | 'ignore';
   readonly truncate: 'apply' | 'stop' | 'ignore';
+  /** Servers that must not fall behind while tables of this source are copied. */
+  readonly replicas: readonly ReplicaSettings[];
+}
+
+export interface ReplicaSettings {
+  readonly name: string;
+  readonly url: DatabaseUrl;
 }
 
 /** A source that Debezium captures: its topics are read as they are. */
@@ -123,7 +130,6 @@ export interface SnapshotSettings {
   readonly mostRows: number;
   readonly lagMs: number;
   readonly threadsRunning: number | null;
-  readonly replicas: readonly { readonly name: string; readonly url: DatabaseUrl }[];
   readonly replicaLagMs: number;
   /** Minutes since midnight; the end may lie before the start. */
   readonly hours: { readonly from: number; readonly to: number } | null;

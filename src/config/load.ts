@@ -94,8 +94,17 @@ function resolveConfig(options: ConfigOptions, yaml: LocatedYaml, env: Surroundi
 }
 
 function sourceSettings(name: string, source: SourceOptions): SourceSettings {
-  const { url, tls, startFrom, ...rest } = source;
-  return { name, ...rest, url: { ...url, tls: tlsSettings(tls) }, startFrom: startOf(startFrom) };
+  const { url, tls, startFrom, replicas, ...rest } = source;
+  return {
+    name,
+    ...rest,
+    url: { ...url, tls: tlsSettings(tls) },
+    startFrom: startOf(startFrom),
+    replicas: Object.entries(replicas).map(([key, replica]) => ({
+      name: key,
+      url: { ...replica.url, tls: tlsSettings(replica.tls) },
+    })),
+  };
 }
 
 function targetSettings(name: string, target: TargetOptions): TargetSettings {
@@ -103,17 +112,11 @@ function targetSettings(name: string, target: TargetOptions): TargetSettings {
   return { name, ...rest, url: { ...url, tls: tlsSettings(tls) } };
 }
 
-function snapshotSettings({
-  replicas,
-  threadsRunning,
-  hours,
-  ...rest
-}: ConfigOptions['snapshot']): SnapshotSettings {
+function snapshotSettings({ threadsRunning, hours, ...rest }: ConfigOptions['snapshot']): SnapshotSettings {
   const [from, to] = (hours ?? '').split('-').map(minutesOf);
   return {
     ...rest,
     threadsRunning: threadsRunning ?? null,
-    replicas: Object.entries(replicas).map(([name, url]) => ({ name, url: { ...url, tls: null } })),
     hours: from === undefined || to === undefined ? null : { from, to },
   };
 }

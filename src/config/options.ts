@@ -159,6 +159,11 @@ const keyColumns = option(
   },
 );
 
+const replicaOptions = z.strictObject({
+  url: databaseUrl('source').describe('A replica of this source: `mysql://user:password@host:3306`.'),
+  tls: tls().describe('`true`, or the parts below.'),
+});
+
 export const sourceOptions = z.strictObject({
   url: databaseUrl('source').describe(
     'MySQL or MariaDB server: `mysql://user:password@host:3306`, without a database.',
@@ -207,6 +212,10 @@ export const sourceOptions = z.strictObject({
     .describe(
       'What becomes of TRUNCATE: `apply` empties the targets’ tables, in order with the rows; `stop` stops the table; `ignore` leaves the targets as they are.',
     ),
+  replicas: z
+    .record(nameKey, replicaOptions)
+    .default({})
+    .describe('Replicas of this source that must not fall behind while its tables are copied.'),
 });
 
 export const targetOptions = z.strictObject({
@@ -266,13 +275,9 @@ const snapshot = z.strictObject({
   threadsRunning: wholeNumber({ min: 1, max: 100_000 })
     .optional()
     .describe('Waits while more threads than this run at the source (`Threads_running`).'),
-  replicas: z
-    .record(nameKey, databaseUrl('source').describe('A replica of a source that must not fall behind.'))
-    .default({})
-    .describe('Replicas whose lag the copy respects.'),
   replicaLagMs: duration({ min: SECOND, max: HOUR })
     .default(5 * SECOND)
-    .describe('Waits while a replica is further behind than this.'),
+    .describe('Waits while one of the source’s `replicas` is further behind than this.'),
   hours: text({
     type: '`HH:MM-HH:MM`',
     pattern: /^(?:[01]\d|2[0-3]):[0-5]\d-(?:[01]\d|2[0-3]):[0-5]\d$/,

@@ -18,9 +18,14 @@ export function printConfig(config: Config): string {
     },
     sources: {
       ...Object.fromEntries(
-        config.sources.map(({ name, url, startFrom, ...rest }) => [
+        config.sources.map(({ name, url, startFrom, replicas, ...rest }) => [
           name,
-          { ...urlTree(url), ...rest, startFrom: startTree(startFrom) },
+          {
+            ...urlTree(url),
+            ...rest,
+            startFrom: startTree(startFrom),
+            replicas: Object.fromEntries(replicas.map((replica) => [replica.name, urlTree(replica.url)])),
+          },
         ]),
       ),
       ...Object.fromEntries(config.debezium.map(({ name, ...debezium }) => [name, { debezium }])),
@@ -48,11 +53,10 @@ function tlsTree(tls: TlsSettings | null): TlsSettings | false {
   return tls ?? false;
 }
 
-function snapshotTree({ threadsRunning, replicas, hours, ...rest }: SnapshotSettings): object {
+function snapshotTree({ threadsRunning, hours, ...rest }: SnapshotSettings): object {
   return {
     ...rest,
     threadsRunning: threadsRunning ?? undefined,
-    replicas: Object.fromEntries(replicas.map(({ name, url }) => [name, formatDatabaseUrl(url)])),
     hours: hours === null ? undefined : `${timeOf(hours.from)}-${timeOf(hours.to)}`,
   };
 }

@@ -1,7 +1,9 @@
 /** The capture role of one source: leadership, then one incarnation after the other. */
 import { hostname } from 'node:os';
 import { Capture } from '../capture/capture.ts';
+import type { ResumePoint } from '../capture/binlog-headroom.ts';
 import { MysqlCopySource } from '../capture/copy-source.ts';
+import { HeadroomWatch } from '../capture/headroom-watch.ts';
 import { isMarkTable } from '../capture/mark.ts';
 import { SNAPSHOT_SESSION } from '../capture/snapshot-reader.ts';
 import type { CaptureStatus } from '../capture/capture-progress.ts';
@@ -24,7 +26,7 @@ import { Leadership } from './leadership.ts';
 import { removeDeadMembers } from './member-id.ts';
 import { applyGroup, sourceTopics } from './names.ts';
 import { SourceCare } from './source-care.ts';
-import { passedPreflight, sourceTables } from './source-facts.ts';
+import { binlogKept, passedPreflight, sourceTables } from './source-facts.ts';
 
 /** How long a capture that was told to stop waits for Kafka's last acknowledgements. */
 const STOP_MS = 5_000;
@@ -36,6 +38,9 @@ export class CaptureRole {
   readonly #source: SourceSettings;
   readonly #log: Log;
   #progress: CaptureProgress;
+  /** Of the incarnation before, until the next one has claimed. */
+  #resume: ResumePoint | undefined;
+  #watch: HeadroomWatch | undefined;
 
   constructor(config: Config, source: SourceSettings, log: Log) {
     this.#config = config;
@@ -45,7 +50,7 @@ export class CaptureRole {
   }
 
   status(): CaptureStatus {
-    return this.#progress.status();
+    return this.#progress.status(this.#watch?.headroom ?? null);
   }
 
   /** Resolves when the signal aborted; rejects with what an operator must mend. */
@@ -71,6 +76,13 @@ export class CaptureRole {
     );
     const both = AbortSignal.any([signal, ended.signal]);
     const leading = leadership.run(both);
+    this.#watch = new HeadroomWatch({
+      point: () => (leadership.leads ? (this.#progress.resume ?? this.#resume) : undefined),
+      isCopying: () => this.#progress.isCopying,
+      look: async () => await binlogKept(this.#source),
+      log: this.#log,
+    });
+    void this.#watch.run(both);
     try {
       await Promise.race([this.#terms(leadership, both, link), leading]);
     } finally {
@@ -186,6 +198,7 @@ export class CaptureRole {
         },
       },
     );
+    this.#resume = this.#progress.resume ?? this.#resume;
     this.#progress = capture.progress;
     try {
       return await capture.run(signal);

@@ -1,4 +1,6 @@
 /** Asks a source whether it can be captured and where it stands. */
+import type { BinlogKept } from '../capture/binlog-headroom.ts';
+import { readBinlogKept } from '../capture/preflight-facts.ts';
 import { preflightSource, formatFindings } from '../capture/preflight.ts';
 import type { Preflight } from '../capture/preflight.ts';
 import type { SourceFacts } from '../capture/start-position.ts';
@@ -50,6 +52,25 @@ export async function sourceTables(source: SourceSettings): Promise<Table[]> {
       key: key.filter((index) => index >= 0),
     };
   });
+}
+
+const LOOK_MS = 10_000;
+
+/** What the source keeps of its binlog now; two statements over a connection of their own. */
+export async function binlogKept({ name, url }: SourceSettings): Promise<BinlogKept> {
+  const connection = await MysqlConnection.connect({
+    url,
+    side: 'source',
+    where: { source: name },
+    session: [],
+    connectTimeoutMs: LOOK_MS,
+    queryTimeoutMs: LOOK_MS,
+  });
+  try {
+    return await readBinlogKept(async (sql) => (await connection.query(sql)).rows);
+  } finally {
+    connection.destroy();
+  }
 }
 
 async function preflight(source: SourceSettings): Promise<Preflight> {

@@ -127,6 +127,44 @@ describe('a snapshot', () => {
     },
   );
 
+  it(
+    `of a table that was created while the pipeline ran brings all of it, under load and kills (seed ${SEED})`,
+    { timeout: 120_000 },
+    async (t) => {
+      const pipeline = await copying(t, { tables: [itemsTable()], layouts: [EXTRA] });
+      // Neither side has it when the daemon starts.
+      for (const { target } of pipeline.targets) await pipeline.meddle(target, 'DROP TABLE extra');
+      const daemon = await pipeline.startRunning();
+      for (const { target, create } of EXTRA.atTargets) await pipeline.meddle(target, create);
+      await pipeline.write(CREATE_EXTRA);
+      await fillUnlogged(pipeline);
+      const load = changeExtra(pipeline, new Random(SEED));
+      await untilTrue(
+        'changes of the new table to flow',
+        async () => (await pipeline.count('east', 'SELECT COUNT(*) FROM extra')) > 0 || undefined,
+        { timeoutMs: 20_000, details: () => daemon.logTail() },
+      );
+      const name = `${pipeline.source.name}.extra`;
+      await ask(pipeline, daemon, 'add', name);
+      await daemon.kill();
+      await killAtRandom(pipeline, new Random(SEED), 4_500, { fromMs: 1_200, toMs: 1_700 });
+      const last = await pipeline.startRunning();
+      await untilTrue(
+        'the new table to be copied',
+        () => {
+          const copies = last.status?.captures.flatMap((capture) => capture.copies) ?? [];
+          return copies.some(({ table, state }) => table === name && state === 'done') || undefined;
+        },
+        { timeoutMs: 60_000, details: () => last.logTail() },
+      );
+      await load.stop();
+      await pipeline.untilEqual();
+      const [capture] = last.status?.captures ?? [];
+      expect(capture?.binlogOlderBytes).toBeGreaterThan(0);
+      expect(capture?.binlogBehindBytes).toBeGreaterThanOrEqual(0);
+    },
+  );
+
   it('of a table that is not captured is refused, with what to do', async (t) => {
     const pipeline = await copying(t, { tables: [itemsTable()] });
     const args = ['add', 'other.table', '--config', pipeline.configFile];
@@ -198,3 +236,53 @@ const SPLIT: PipelineLayout = {
     },
   ],
 };
+
+const CREATE_EXTRA =
+  'CREATE TABLE extra (id INT NOT NULL PRIMARY KEY, name VARCHAR(40) NOT NULL, n INT NOT NULL)';
+const EXTRA_ROWS = 4_000;
+
+/** Captured and routed by patterns, so that its tables may come later. */
+const EXTRA: PipelineLayout = {
+  atSources: [],
+  atTargets: ['east', 'west'].map((target) => ({ target, table: 'extra', create: CREATE_EXTRA })),
+  routes: (schema) => [{ from: `${schema}.ext*`, to: '{table}', targets: ['east', 'west'] }],
+  comparisons: [{ from: ['extra'], key: ['id'] }],
+};
+
+/** Rows that only a copy can bring: the binlog knows nothing of them, as after a restore. */
+async function fillUnlogged(pipeline: Pipeline): Promise<void> {
+  const rows = Array.from({ length: EXTRA_ROWS }, (_, i) => [i * 2, `name ${i}`, 0]);
+  const connection = await pipeline.source.pool.getConnection();
+  try {
+    await connection.query('SET SESSION sql_log_bin = 0');
+    await connection.query('INSERT INTO extra (id, name, n) VALUES ?', [rows]);
+    await connection.query('SET SESSION sql_log_bin = 1');
+  } finally {
+    connection.release();
+  }
+}
+
+/** Changes, deletes, moves and adds rows of the new table until it is stopped. */
+function changeExtra(pipeline: Pipeline, random: Random): { readonly stop: () => Promise<void> } {
+  const stop = new AbortController();
+  let next = EXTRA_ROWS * 2;
+  const running = (async () => {
+    while (!stop.signal.aborted) {
+      const id = random.between(0, EXTRA_ROWS * 2);
+      await pipeline.write(`UPDATE extra SET n = n + 1 WHERE id BETWEEN ${id} AND ${id + 20}`);
+      await pipeline.write(`DELETE FROM extra WHERE id = ${random.between(0, EXTRA_ROWS * 2)}`);
+      // A free key behind what is copied already, or before it.
+      await pipeline.write(
+        `UPDATE IGNORE extra SET id = ${random.between(0, EXTRA_ROWS * 2)} WHERE id = ${id}`,
+      );
+      await pipeline.write(`INSERT INTO extra (id, name, n) VALUES (${next++}, 'new', 0)`);
+      await sleep(10);
+    }
+  })();
+  return {
+    stop: async () => {
+      stop.abort();
+      await running;
+    },
+  };
+}

@@ -382,7 +382,8 @@ describe('Assembler', () => {
     feed(begin(50), event('insert', [row('low')], 60), commit(70));
     feed(begin(80), event('update', [row('low'), row('high')], 90), commit(99));
     feed(event('delete', [row('high')], 100), event('insert', [row('sideways'), row('low', 'x')], 110));
-    const mark = { pipeline: 'p', source: 'main', incarnation: 17, chunk: 3 };
+    // A table of an earlier version: it does not say whose claim wrote them.
+    const mark = { pipeline: 'p', source: 'main', lineage: '', claim: '', incarnation: 17, chunk: 3 };
     expect(marks).toEqual([
       { mark: { ...mark, edge: 'low' }, place: { file: 7, end: 60, timeMs: 1234 } },
       { mark: { ...mark, edge: 'high' }, place: { file: 7, end: 90, timeMs: 1234 } },

@@ -55,6 +55,28 @@ describe('the checkpoint log', () => {
     expect(state.history.map(({ position }) => position.offset)).toEqual([100]);
   });
 
+  it('is known by its first claim, whoever claims later and however two first ones meet', async () => {
+    const log = new MemoryLog();
+    const first = (await CheckpointWriter.claim(log, claimAt(at(4)), signal)).writer;
+    expect(first.lineage).toBe(first.claim);
+    log.beforeAppend = () => {
+      log.beforeAppend = () => {};
+      log.add({ kind: 'accept', statement: 'binlog.000001:9', by: 'operator', timeMs: 2 });
+    };
+    const second = (await CheckpointWriter.claim(log, claimAt(at(4)), signal)).writer;
+    expect(second).toMatchObject({ lineage: first.claim });
+    expect(second.claim).not.toBe(first.claim);
+
+    const raced = new MemoryLog();
+    raced.beforeAppend = () => {
+      raced.beforeAppend = () => {};
+      raced.add({ kind: 'claim', id: 'theirs', epoch: 1, start: at(4), by: 'other', timeMs: 1 });
+    };
+    const { writer } = await CheckpointWriter.claim(raced, claimAt(at(4)), signal);
+    expect(writer.lineage).toBe('theirs');
+    expect(readCheckpointLog(raced.entries).lineage).toBe('theirs');
+  });
+
   it('a zombie: its checkpoint after a newer claim does not count, and it learns so at once (C1)', async () => {
     const log = new MemoryLog();
     const zombie = (await CheckpointWriter.claim(log, claimAt(at(4)), signal)).writer;

@@ -138,6 +138,8 @@ const CASES: readonly [string, Partial<PreflightFacts>, 'error' | 'warning', str
   ['our id on the server itself', { serverId: 4711 }, 'error', 'server-id', 'choose another `serverId`'],
   ['our id on another replica', { replicaIds: [4711] }, 'error', 'server-id', 'choose another `serverId`'],
   ['a server without id', { serverId: 0 }, 'error', 'server-id', 'SET PERSIST server_id = 1;'],
+  ['two days of binlog for a copy', withVariables({ binlog_expire_logs_seconds: '172800' }), 'warning', 'retention', 'SET PERSIST binlog_expire_logs_seconds = 604800;'],
+  ['a small limit of the binlog’s size', withVariables({ binlog_space_limit: '1073741824' }), 'warning', 'retention', 'SET PERSIST binlog_space_limit = 0;'],
   ['an hour of binlog', withVariables({ binlog_expire_logs_seconds: '3600' }), 'warning', 'retention', 'SET PERSIST binlog_expire_logs_seconds = 604800;'],
   ['no right to dump', { mayDump: false }, 'error', 'grant-replication', 'GRANT REPLICATION SLAVE ON *.* TO `rowferry`@`%`;'],
   ['no right to monitor', { mayMonitor: false }, 'error', 'grant-monitor', 'GRANT REPLICATION CLIENT ON *.* TO `rowferry`@`%`;'],

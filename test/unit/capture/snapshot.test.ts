@@ -7,9 +7,11 @@ import { ALL_FLOW, TableFlow } from '../../../src/capture/table-flow.ts';
 import type { SnapshotState } from '../../../src/capture/snapshot-state.ts';
 import { newCopy } from '../../../src/capture/snapshot-state.ts';
 import type { SnapshotTable } from '../../../src/capture/snapshot-table.ts';
-import type { CopySource } from '../../../src/capture/table-copier.ts';
+import type { CopySource, Passing } from '../../../src/capture/table-copier.ts';
+import { settled } from '../../../src/capture/table-copier.ts';
 import { RowferryError } from '../../../src/errors.ts';
 import type { Change } from '../../../src/model/change.ts';
+import type { Log } from '../../../src/model/log.ts';
 import type { Row, Table } from '../../../src/model/table.ts';
 import { silentLog } from '../../../src/wiring/silent-log.ts';
 import { waitUntil } from '../../support/wait-until.ts';
@@ -109,17 +111,11 @@ const captures = (_: string, name: string): boolean => name !== 'unknown';
 function start(
   goods: Goods,
   state: SnapshotState = { requests: 0, tables: [newCopy('shop.goods', 0)] },
+  log: Log = silentLog,
 ): Snapshot {
   const settings = { readers: 1, chunkMs: 500, leastRows: 2, mostRows: 2, lagMs: 1_000 };
-  const place = {
-    pipeline: 'p',
-    source: 'main',
-    partitions: 2,
-    incarnation: 7,
-    log: silentLog,
-    captures,
-    flow,
-  };
+  const writer = { pipeline: 'p', source: 'main', lineage: 'first', claim: 'mine', incarnation: 7 };
+  const place = { source: 'main', partitions: 2, writer, log, captures, flow };
   const ports = { connect: async () => goods, applied: async () => [1e9, 1e9], spare: async () => null };
   const snapshot = new Snapshot({ ...settings, ...place }, ports, state);
   const stop = new AbortController();
@@ -152,6 +148,27 @@ const update = (id: number, name: string): Change => ({
   after: [id, name],
   timeMs: 0,
   sequence: { file: 1, end: 1, half: 0 },
+});
+
+describe('the wait for the marks of a chunk', () => {
+  const never = new AbortController().signal;
+  const nothing = new Promise<never>(() => {});
+
+  it('goes on for as long as the capture is behind: its marks are on their way', async () => {
+    const behind = [true, true, false];
+    expect(await settled(nothing, { isBehind: () => behind.shift()! }, never, 5)).toBe('lost');
+    expect(behind).toEqual([]);
+  });
+
+  it('ends with the marks however late they come', async () => {
+    const late = sleep(30).then((): Passing => 'overrun');
+    expect(await settled(late, { isBehind: () => true }, never, 5)).toBe('overrun');
+  });
+
+  it('ends with the capture', async () => {
+    const stop = AbortSignal.timeout(10);
+    expect(await settled(nothing, { isBehind: () => false }, stop, 60_000)).toBe('queued');
+  });
 });
 
 describe('Snapshot', () => {
@@ -193,6 +210,25 @@ describe('Snapshot', () => {
     expect(snapshot.passed({ ...first, edge: 'high' })).toBeUndefined();
     snapshot.passed(second);
     expect(snapshot.passed(await nextMark(goods))?.rows).toEqual([[1, 'a']]);
+  });
+
+  it.each([
+    ['whose low mark never came by', 0],
+    ['between whose marks more keys changed than are kept', 1_000_001],
+  ])('reads a chunk anew %s: what it read may be older than a change', async (_, changes) => {
+    const goods = new Goods();
+    goods.rows.set(1, 'old');
+    const snapshot = start(goods);
+    const low = await nextMark(goods);
+    if (changes > 0) snapshot.passed(low);
+    for (let id = 1; id <= changes; id++) snapshot.seen(update(id, 'new'));
+    const high = await nextMark(goods);
+    goods.rows.set(1, 'new');
+    expect(snapshot.passed(high)).toBeUndefined();
+    expect(snapshot.state.tables[0]).toMatchObject({ state: 'copying', after: null, rows: 0 });
+    const copied = await nextChunk(goods, snapshot);
+    expect(copied?.rows).toEqual([[1, 'new']]);
+    expect(snapshot.state.tables[0]).toMatchObject({ state: 'done', rows: 1 });
   });
 
   it('stops a table that cannot be read and goes on with the next one', async () => {
@@ -274,6 +310,20 @@ describe('Snapshot', () => {
     expect([...snapshot.arriving]).toEqual(['shop.goods']);
     snapshot.flushed(1);
     await waitUntil(() => snapshot.arriving.size === 0, { what: 'the rows to arrive', intervalMs: 5 });
+  });
+
+  it('ignores marks of a pipeline of the same name from another Kafka, and warns once', () => {
+    const warnings: string[] = [];
+    const log = { ...silentLog, warn: (_: unknown, message: string) => void warnings.push(message) };
+    const snapshot = start(new Goods(), { requests: 0, tables: [] }, log);
+    const own = { pipeline: 'p', source: 'main', lineage: 'first', claim: 'mine', incarnation: 7 };
+    const mark: Mark = { ...own, chunk: 1, edge: 'low' };
+    expect(snapshot.whose(mark)).toBe('ours');
+    for (const incarnation of [7, 8]) {
+      const foreign = { ...mark, lineage: 'another first', claim: 'theirs', incarnation };
+      expect(snapshot.whose(foreign)).toBe('stranger');
+    }
+    expect(warnings).toEqual([expect.stringContaining('another pipeline of the name p')]);
   });
 
   it('refuses a table whose changes nobody captures', async () => {

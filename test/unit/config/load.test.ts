@@ -305,3 +305,16 @@ test('declared keys are lists of columns by captured table', () => {
     expect(more).toEqual([]);
   }
 });
+
+test('replicas belong to their source, with TLS of their own; the old place says so', () => {
+  const replicas =
+    'replicas: { r1: { url: "mysql://watch:pw@db-r/", tls: true }, r2: { url: "mysql://watch:pw@db-s" } }';
+  const config = parse(but('serverId: 4711', `serverId: 4711, ${replicas}`));
+  expect(config.sources[0]?.replicas).toMatchObject([
+    { name: 'r1', url: { host: 'db-r', tls: { rejectUnauthorized: true } } },
+    { name: 'r2', url: { host: 'db-s', tls: null } },
+  ]);
+  expect(problems(`${GOOD}snapshot: { replicas: { r1: 'mysql://watch:geheim@db-r' } }\n`)).toEqual([
+    expect.stringMatching(/snapshot\.replicas: has moved: .*under its own `replicas`/),
+  ]);
+});

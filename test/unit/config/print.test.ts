@@ -10,7 +10,7 @@ const RICH = `${but(
   'retentionMs: forever, sasl: { mechanism: plain, username: u, password: kafkasecret }',
   but(
     'serverId: 4711',
-    'serverId: 4711, startFrom: { file: binlog.000042, position: 4 }, tls: { key: pemsecret }',
+    'serverId: 4711, startFrom: { file: binlog.000042, position: 4 }, tls: { key: pemsecret }, replicas: { r1: { url: "mysql://w:geheim@r", tls: { ca: pem } } }',
   ),
 )}  - { from: shop.items, targets: [a, b] }\n`;
 

@@ -1,0 +1,71 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { isWithin, judgeReplica, judgeThreads, replicaStatement } from '../../../src/wiring/source-care.ts';
+
+const at = (time: string): number => {
+  const [hours = 0, minutes = 0] = time.split(':').map(Number);
+  return hours * 60 + minutes;
+};
+const hours = (from: string, to: string) => ({ from: at(from), to: at(to) });
+
+describe('the hours of a copy', () => {
+  it.each([
+    ['09:00', '17:00', '09:00', true],
+    ['09:00', '17:00', '16:59', true],
+    ['09:00', '17:00', '17:00', false],
+    ['09:00', '17:00', '03:00', false],
+    ['22:00', '05:30', '23:59', true],
+    ['22:00', '05:30', '00:00', true],
+    ['22:00', '05:30', '05:30', false],
+    ['22:00', '05:30', '12:00', false],
+  ] as const)('%s-%s at %s: %s', (from, to, now, expected) => {
+    expect(isWithin(hours(from, to), at(now))).toBe(expected);
+  });
+
+  it('and the hours between their end and their beginning are each other’s rest of the day', () => {
+    const minute = fc.integer({ min: 0, max: 1439 });
+    fc.assert(
+      fc.property(minute, minute, minute, (from, to, now) => {
+        fc.pre(from !== to);
+        expect(isWithin({ from, to }, now)).toBe(!isWithin({ from: to, to: from }, now));
+      }),
+    );
+  });
+});
+
+describe('a busy source', () => {
+  it('is a reason to wait past the limit, and when it does not tell', () => {
+    const running = (threads: string) => [{ Variable_name: 'Threads_running', Value: threads }];
+    expect(judgeThreads('source main', running('8'), 8)).toBeNull();
+    expect(judgeThreads('source main', running('9'), 8)).toBe('source main runs 9 threads, more than 8');
+    expect(judgeThreads('source main', [], 8)).toContain('does not tell');
+  });
+});
+
+describe('a replica', () => {
+  const channel = (seconds: string | null) => ({ Seconds_Behind_Source: seconds });
+  it.each([
+    ['that keeps up', [channel('0')], null],
+    ['that is as far behind as it may be', [channel('5')], null],
+    ['that is too far behind', [channel('6')], 'replica r1 is 6 s behind'],
+    ['in the words of MariaDB', [{ Seconds_Behind_Master: '6' }], 'replica r1 is 6 s behind'],
+    ['whose threads stand still', [channel(null)], 'replica r1 does not replicate'],
+    ['with one channel of two behind', [channel('0'), channel('9')], 'replica r1 is 9 s behind'],
+    ['with one channel of two at a stand', [channel('0'), channel(null)], 'replica r1 does not replicate'],
+    ['that follows nobody', [], 'replica r1 is no replica'],
+  ] as const)('%s', (_, rows, reason) => {
+    expect(judgeReplica('replica r1', rows, 5_000)).toBe(reason);
+  });
+
+  it.each([
+    ['8.0.21', 'SHOW SLAVE STATUS'],
+    ['8.0.22-0ubuntu0.20.04.2', 'SHOW REPLICA STATUS'],
+    ['8.4.3', 'SHOW REPLICA STATUS'],
+    ['9.7.4', 'SHOW REPLICA STATUS'],
+    ['5.7.44-log', 'SHOW SLAVE STATUS'],
+    ['10.6.18-MariaDB-log', 'SHOW ALL SLAVES STATUS'],
+    ['11.8.9-MariaDB-4', 'SHOW ALL SLAVES STATUS'],
+  ])('of version %s is asked by %s', (version, statement) => {
+    expect(replicaStatement(version)).toBe(statement);
+  });
+});
