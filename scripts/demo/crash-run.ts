@@ -59,6 +59,20 @@ export class CrashRun {
     );
   }
 
+  /** Waits until all rows that the source held are copied, by whichever daemon. */
+  async untilCopied(tables: number, timeoutMs: number, signal: AbortSignal): Promise<void> {
+    await untilTrue(
+      'the tables to be copied',
+      () => {
+        signal.throwIfAborted();
+        this.#refuseExit();
+        const copies = this.#daemon.status?.captures.flatMap((capture) => capture.copies) ?? [];
+        return copies.filter(({ state }) => state === 'done').length === tables ? true : undefined;
+      },
+      { timeoutMs, details: () => this.#daemon.logTail() },
+    );
+  }
+
   /** Ends the watching, and the daemon unless it may stay. */
   async end({ keepDaemon }: { readonly keepDaemon: boolean }): Promise<void> {
     this.#watching.abort();

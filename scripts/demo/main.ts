@@ -1,6 +1,7 @@
 /**
- * `npm run demo`: a shop under load is ferried from MySQL through Kafka to MySQL and PostgreSQL while the daemon is killed
- * twice, then every row is compared. The last line of standard output is one JSON object; exit code 0 means all is equal.
+ * `npm run demo`: a shop with rows gets its tables at a MySQL and a PostgreSQL, is copied and ferried there through Kafka
+ * under load while the daemon is killed twice, then every row and every table is compared. The last line of standard output is
+ * one JSON object; exit code 0 means all is equal.
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,10 +14,11 @@ import type { Daemon } from '../lib/daemon.ts';
 import { PROGRAM } from '../lib/daemon.ts';
 import { percentile } from '../lib/percentile.ts';
 import { Random } from '../lib/random.ts';
+import { SHOP_TABLES } from '../lib/shop.ts';
 import { Workload } from '../lib/workload.ts';
 import { CrashRun } from './crash-run.ts';
 import { LiveLine } from './live-line.ts';
-import { buildStage, fillShop, type Stage } from './stage.ts';
+import { buildStage, fillShop, makeIndexes, makeTables, schemaDifferences, type Stage } from './stage.ts';
 
 const USAGE = `usage: npm run demo -- [--keep] [--seconds 20] [--rate 800] [--seed N]
 
@@ -66,6 +68,7 @@ async function demo(options: Options, signal: AbortSignal): Promise<number> {
     line.print(`servers are up; the daemon's log and configuration are in ${stage.folder}`);
     const seeded = await fillShop(stage, SIZE, new Random(options.seed));
     line.print(`source: ${seeded.toLocaleString('en-US')} rows in users, products, orders`);
+    line.print(`schema plan, schema apply: ${await makeTables(stage)} tables at the targets, by SQL files`);
     const { ok, daemon, summary } = await ferry(stage, options, seeded, line, signal);
     const seconds = Math.round((Date.now() - startedMs) / 100) / 10;
     kept = !ok;
@@ -110,6 +113,17 @@ async function ferry(
   const run = new CrashRun(stage, (status, kills) => line.show(statusLine(startedMs, load, status, kills)));
   const closing = new AbortController();
   const working = load.run(AbortSignal.any([signal, closing.signal]));
+  const ending = new AbortController();
+  // A copy gives way to live changes: on a slow machine it ends after the load.
+  const patienceMs = seconds * 1_000 + 2 * CATCH_UP_MS;
+  const indexing = makeIndexesWhenCopied(
+    stage,
+    run,
+    line,
+    patienceMs,
+    AbortSignal.any([signal, ending.signal]),
+  );
+  indexing.catch(() => undefined);
   let ended = false;
   try {
     for (let part = 0; part <= KILLS; part++) {
@@ -128,13 +142,18 @@ async function ferry(
         `(${moves} moves between users, ${keyChanges} key changes), ${rolledBack} rolled back`,
     );
     const stoppedMs = Date.now();
+    await indexing;
     await run.untilApplied(stoppedMs, CATCH_UP_MS);
     line.print(
       `caught up ${((Date.now() - stoppedMs) / 1_000).toFixed(1)} s after the load ended; comparing every row`,
     );
-    const comparison = await compareUntilEqual(stage.comparisons, SETTLE_MS);
+    const [comparison, differences] = await Promise.all([
+      compareUntilEqual(stage.comparisons, SETTLE_MS),
+      schemaDifferences(stage),
+    ]);
     for (const text of ['', ...comparisonReport(comparison), '']) line.print(text);
-    const ok = mismatches(comparison) === 0 && run.kills === KILLS;
+    line.print(`schema diff: ${differences.length === 0 ? 'no difference' : differences.join('\n')}`);
+    const ok = mismatches(comparison) === 0 && differences.length === 0 && run.kills === KILLS;
     await run.end({ keepDaemon: keep });
     ended = true;
     return {
@@ -144,6 +163,7 @@ async function ferry(
         rowsCompared: comparison.compared,
         changes: seeded + changes,
         mismatches: mismatches(comparison),
+        schemaDifferences: differences.length,
         kills: run.kills,
         lagMsP50: percentile(run.lagSamplesMs, 0.5),
         lagMsP99: percentile(run.lagSamplesMs, 0.99),
@@ -151,9 +171,23 @@ async function ferry(
     };
   } finally {
     closing.abort();
-    await working.catch(() => undefined);
+    ending.abort();
+    await Promise.allSettled([working, indexing]);
     if (!ended) await run.end({ keepDaemon: false });
   }
+}
+
+async function makeIndexesWhenCopied(
+  stage: Stage,
+  run: CrashRun,
+  line: LiveLine,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const startedMs = Date.now();
+  await run.untilCopied(SHOP_TABLES.length, timeoutMs, signal);
+  const seconds = ((Date.now() - startedMs) / 1_000).toFixed(1);
+  line.print(`copied within ${seconds} s; schema apply: ${await makeIndexes(stage)} indexes`);
 }
 
 function statusLine(
@@ -177,7 +211,10 @@ function statusLine(
   ].join('  │  ');
 }
 
-function tellAround({ configFile, envFile, source, east, west, sandbox }: Stage, line: LiveLine): void {
+function tellAround(
+  { configFile, envFile, folder, source, east, west, sandbox }: Stage,
+  line: LiveLine,
+): void {
   for (const text of [
     'everything stays up:',
     `  source    ${source.url}`,
@@ -188,6 +225,7 @@ function tellAround({ configFile, envFile, source, east, west, sandbox }: Stage,
     `  set -a; . ${envFile}; set +a`,
     `  node ${PROGRAM} status --config ${configFile}`,
     `  node ${PROGRAM} parked list --config ${configFile}`,
+    `  node ${PROGRAM} schema diff --config ${configFile}   # the SQL files: ${join(folder, 'schema')}`,
     `stop it with Ctrl-C, or: kill ${process.pid}`,
   ]) {
     line.print(text);

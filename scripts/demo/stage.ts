@@ -1,4 +1,4 @@
-/** The demo's stage: servers, the shop at the source, empty tables at the targets, and the configuration of the daemon. */
+/** The demo's stage: servers, the shop at the source, targets without a table, and the configuration of the daemon. */
 import { randomBytes } from 'node:crypto';
 import { copyFileSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,10 +9,11 @@ import { Client } from 'pg';
 import type { TableComparison } from '../lib/compare.ts';
 import type { Random } from '../lib/random.ts';
 import type { Place, ShopSize } from '../lib/shop.ts';
+import { runVerb } from '../lib/run-verb.ts';
 import { MYSQL_SHOP, seedShop } from '../lib/shop.ts';
 import type { SandboxServer } from '../sandbox/server.ts';
 import { startSandbox, type Sandbox } from '../sandbox/start-sandbox.ts';
-import { EAST_TABLES, shopComparisons, WEST_TABLES } from './target-shop.ts';
+import { shopComparisons } from './target-shop.ts';
 
 export interface Stage {
   readonly sandbox: Sandbox;
@@ -29,6 +30,8 @@ export interface Stage {
 
 const CONFIG = fileURLToPath(new URL('shop.yaml', import.meta.url));
 const DATABASE = 'shop';
+/** Of `schema diff`. */
+const EXIT_DIFFERENT = 4;
 
 export async function buildStage(): Promise<Stage> {
   const sandbox = await startSandbox({ mysql: ['source', 'east'], postgres: ['west'], kafka: true });
@@ -40,8 +43,8 @@ export async function buildStage(): Promise<Stage> {
     }
     await Promise.all([
       createMysqlShop(sourceServer, Object.values(MYSQL_SHOP)),
-      createMysqlShop(eastServer, EAST_TABLES),
-      createPostgresShop(westServer, WEST_TABLES),
+      createMysqlShop(eastServer),
+      createPostgresShop(westServer),
     ]);
     const folder = mkdtempSync(join(tmpdir(), 'rowferry-demo-'));
     const configFile = join(folder, 'shop.yaml');
@@ -78,7 +81,37 @@ export async function fillShop({ source }: Stage, size: ShopSize, random: Random
   }
 }
 
-async function createMysqlShop(server: SandboxServer, tables: readonly string[]): Promise<void> {
+/** Plans the targets' tables into SQL files and makes them; answers how many there are. */
+export async function makeTables(stage: Stage): Promise<number> {
+  await schemaVerb(stage, ['plan']);
+  return statementsIn(await schemaVerb(stage, ['apply', '--before-copy']));
+}
+
+/** Makes the indexes that waited for the copy, while the tables are written; answers how many there are. */
+export async function makeIndexes(stage: Stage): Promise<number> {
+  return statementsIn(await schemaVerb(stage, ['apply']));
+}
+
+/** What the targets have otherwise than source and routes ask for. */
+export async function schemaDifferences(stage: Stage): Promise<readonly string[]> {
+  return await schemaVerb(stage, ['diff', '--json'], [0, EXIT_DIFFERENT]);
+}
+
+async function schemaVerb(
+  { configFile, env }: Stage,
+  args: readonly string[],
+  codes: readonly number[] = [0],
+): Promise<readonly string[]> {
+  const { lines } = await runVerb(['schema', ...args, '--config', configFile], env, codes);
+  return lines;
+}
+
+function statementsIn(lines: readonly string[]): number {
+  const counts = lines.map((line) => Number(/: applied, (\d+) statements$/.exec(line)?.[1] ?? 0));
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+async function createMysqlShop(server: SandboxServer, tables: readonly string[] = []): Promise<void> {
   const connection = await createConnection({ uri: server.url });
   try {
     // Only a server that somebody else runs can have one already: then it is not ours to touch.
@@ -90,16 +123,11 @@ async function createMysqlShop(server: SandboxServer, tables: readonly string[])
   }
 }
 
-async function createPostgresShop(server: SandboxServer, tables: readonly string[]): Promise<void> {
-  await withPostgres(server.url, [`CREATE DATABASE ${DATABASE}`]);
-  await withPostgres(shopUrl(server), tables);
-}
-
-async function withPostgres(url: string, statements: readonly string[]): Promise<void> {
+async function createPostgresShop({ url }: SandboxServer): Promise<void> {
   const client = new Client({ connectionString: url });
   await client.connect();
   try {
-    for (const statement of statements) await client.query(statement);
+    await client.query(`CREATE DATABASE ${DATABASE}`);
   } finally {
     await client.end();
   }

@@ -1,41 +1,12 @@
 /**
- * The shop as the targets have it by `shop.yaml`: its tables, and where each row belongs. The arithmetic is written out here
- * and asks nothing of rowferry, so that a row at the wrong place is found.
+ * The shop as the targets have it by `shop.yaml`, and where each row belongs. The arithmetic is written out here and asks
+ * nothing of rowferry, so that a row at the wrong place is found.
  */
 import { createHmac } from 'node:crypto';
 import type { SourceValues, TableComparison } from '../lib/compare.ts';
 import type { Place } from '../lib/shop.ts';
-import { MYSQL_SHOP, POSTGRES_SHOP } from '../lib/shop.ts';
 
 const ORDER_TABLES = ['orders_00', 'orders_16', 'orders_32', 'orders_48'] as const;
-
-export const EAST_TABLES: readonly string[] = [
-  ...orderTables(MYSQL_SHOP.orders),
-  MYSQL_SHOP.products,
-  `CREATE TABLE user_core (
-    id BIGINT UNSIGNED NOT NULL PRIMARY KEY,
-    email VARCHAR(120) NOT NULL UNIQUE,
-    active TINYINT(1) NOT NULL,
-    balance DECIMAL(16,4) NOT NULL
-  ) DEFAULT CHARSET = utf8mb4`,
-];
-
-export const WEST_TABLES: readonly string[] = [
-  ...orderTables(POSTGRES_SHOP.orders),
-  POSTGRES_SHOP.products,
-  `CREATE TABLE user_profile (
-    id NUMERIC(20) PRIMARY KEY,
-    email_hash CHAR(64) NOT NULL,
-    name TEXT NOT NULL,
-    born DATE,
-    settings JSONB,
-    created_at TIMESTAMP(6) NOT NULL
-  )`,
-];
-
-function orderTables(orders: string): string[] {
-  return ORDER_TABLES.map((table) => orders.replace('TABLE orders', `TABLE ${table}`));
-}
 
 /** Slots 0 to 31 of the user's high six bits are east; each table has sixteen of the low six bits. */
 function homeOfOrder({ user_id: user }: SourceValues): string {

@@ -1,5 +1,6 @@
 /** What one option alone cannot show: names that must exist, things that must differ, sizes that must fit together. */
 import type { z } from 'zod';
+import { parseColumnPattern } from '../model/column-pattern.ts';
 import { TableFilter } from '../model/table-filter.ts';
 import { expandBraces } from './braces.ts';
 import { checkRoutes } from './check-routes.ts';
@@ -34,6 +35,7 @@ export function crossCheck(raw: unknown): Problem[] {
     ...checkRoutes(routes, { sources, targets, names }),
     ...checkSizes(raw),
     ...checkSnapshot(raw, sources),
+    ...checkTypes(raw),
   ];
 }
 
@@ -132,6 +134,15 @@ function checkSnapshot(raw: unknown, sources: ReadonlyMap<string, SourceOptions>
     problems.push({ path: ['snapshot', 'where', table], at: 'key', message });
   }
   return problems;
+}
+
+/** Whether a column is there only a source can tell; a daemon does not wait for that. */
+function checkTypes(raw: unknown): Problem[] {
+  return keysOf(section(section(raw, 'schema'), 'types')).flatMap((column): Problem[] => {
+    const pattern = parseColumnPattern(column);
+    if (!('wrong' in pattern)) return [];
+    return [{ path: ['schema', 'types', column], at: 'key', message: pattern.wrong }];
+  });
 }
 
 /** Sizes that must fit into others. The problem stands at whichever of the two the file sets. */

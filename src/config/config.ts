@@ -137,6 +137,23 @@ export interface SnapshotSettings {
   readonly where: Readonly<Record<string, string>>;
 }
 
+/** How `rowferry schema` makes the targets' tables. */
+export interface SchemaSettings {
+  /** Folder of the SQL files. */
+  readonly dir: string;
+  readonly indexes: 'before' | 'after';
+  /** In the order of the file. */
+  readonly types: readonly TypeSettings[];
+}
+
+export interface TypeSettings {
+  /** `column-pattern.ts`. */
+  readonly column: string;
+  readonly type: string;
+  /** `file:line:column`, for errors that only a server can reveal. */
+  readonly place: string;
+}
+
 export interface LogSettings {
   readonly level: 'debug' | 'info' | 'warn' | 'error';
   readonly format: 'auto' | 'json' | 'pretty';
@@ -154,6 +171,7 @@ export interface Config {
   readonly apply: ApplySettings;
   readonly capture: CaptureSettings;
   readonly snapshot: SnapshotSettings;
+  readonly schema: SchemaSettings;
   readonly log: LogSettings;
   /** Milliseconds that SIGTERM gives the daemon to finish what it holds. */
   readonly drainMs: number;

@@ -8,6 +8,7 @@ import type {
   ColumnSettings,
   Config,
   RouteSettings,
+  SchemaSettings,
   SnapshotSettings,
   SourceSettings,
   TargetSettings,
@@ -83,6 +84,7 @@ function resolveConfig(options: ConfigOptions, yaml: LocatedYaml, env: Surroundi
     apply,
     capture,
     snapshot: snapshotSettings(options.snapshot),
+    schema: schemaSettings(options.schema, yaml),
     log,
     drainMs,
     runDir: resolve(
@@ -118,6 +120,18 @@ function snapshotSettings({ threadsRunning, hours, ...rest }: ConfigOptions['sna
     ...rest,
     threadsRunning: threadsRunning ?? null,
     hours: from === undefined || to === undefined ? null : { from, to },
+  };
+}
+
+function schemaSettings({ dir, indexes, types }: ConfigOptions['schema'], yaml: LocatedYaml): SchemaSettings {
+  return {
+    dir: resolve(dirname(yaml.file), dir ?? 'schema'),
+    indexes,
+    types: Object.entries(types).map(([column, type]) => ({
+      column,
+      type,
+      place: yaml.place(['schema', 'types', column], 'key'),
+    })),
   };
 }
 

@@ -295,6 +295,26 @@ const snapshot = z.strictObject({
     .default({}),
 });
 
+const schema = z.strictObject({
+  dir: text({ type: 'folder', what: 'a folder' })
+    .optional()
+    .describe('Folder of the SQL files, relative to this file. Default: `schema` beside it.'),
+  indexes: z
+    .enum(['before', 'after'])
+    .default('before')
+    .describe(
+      'Secondary indexes that are not unique: made with the tables, or by a file of their own once the rows are copied.',
+    ),
+  types: z
+    .record(
+      z.string(),
+      text({ type: 'SQL type', what: 'a type in quotes, such as numeric(20,4)' }).describe(
+        'Source column `schema.table.column`, with wildcards in schema and table, for targets of one engine with a leading `mysql:` or `postgres:`: its type there. Of those that match the last counts.',
+      ),
+    )
+    .default({}),
+});
+
 const log = z.strictObject({
   level: z
     .enum(['debug', 'info', 'warn', 'error'])
@@ -325,6 +345,7 @@ export const configOptions = z.strictObject({
   apply: apply.prefault({}).describe('Writing to targets.'),
   capture: capture.prefault({}).describe('Reading sources.'),
   snapshot: snapshot.prefault({}).describe('Copying what tables hold.'),
+  schema: schema.prefault({}).describe('Making the tables of targets (`rowferry schema`).'),
   log: log.prefault({}).describe('Log lines.'),
   drainMs: duration({ min: 0, max: HOUR })
     .default(15 * SECOND)

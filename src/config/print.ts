@@ -1,6 +1,13 @@
 /** Writes a resolved configuration as YAML: the shape of the file, defaults filled in, secrets as `***`. */
 import { stringify } from 'yaml';
-import type { Config, DatabaseUrl, RouteSettings, SnapshotSettings, TlsSettings } from './config.ts';
+import type {
+  Config,
+  DatabaseUrl,
+  RouteSettings,
+  SchemaSettings,
+  SnapshotSettings,
+  TlsSettings,
+} from './config.ts';
 import { formatDatabaseUrl } from './database-url.ts';
 import { showDuration } from './option-kinds.ts';
 import type { RuleSettings, TableSettings } from './route-rules.ts';
@@ -37,6 +44,7 @@ export function printConfig(config: Config): string {
     apply: config.apply,
     capture: config.capture,
     snapshot: snapshotTree(config.snapshot),
+    schema: schemaTree(config.schema),
     log: config.log,
     drainMs: config.drainMs,
     runDir: config.runDir,
@@ -59,6 +67,10 @@ function snapshotTree({ threadsRunning, hours, ...rest }: SnapshotSettings): obj
     threadsRunning: threadsRunning ?? undefined,
     hours: hours === null ? undefined : `${timeOf(hours.from)}-${timeOf(hours.to)}`,
   };
+}
+
+function schemaTree({ types, ...rest }: SchemaSettings): object {
+  return { ...rest, types: Object.fromEntries(types.map(({ column, type }) => [column, type])) };
 }
 
 function timeOf(minutes: number): string {

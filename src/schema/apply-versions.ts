@@ -13,7 +13,7 @@ import { History } from './history.ts';
 import type { HistoryEntry, SchemaSession } from './history.ts';
 import { refusalOf, splitStatements } from './sql-script.ts';
 import type { ScriptStatement } from './sql-script.ts';
-import { checksum, sortedVersions } from './version-file.ts';
+import { checksum, isForAfterCopy, sortedVersions } from './version-file.ts';
 import type { VersionFile } from './version-file.ts';
 
 export interface ApplyOptions {
@@ -24,6 +24,8 @@ export interface ApplyOptions {
   /** rowferry's version. */
   readonly rowferry: string;
   readonly dryRun: boolean;
+  /** Stops at the first file whose indexes are to be made once the rows are copied. */
+  readonly beforeCopy?: boolean;
   readonly report: (line: string) => void;
 }
 
@@ -49,7 +51,7 @@ export async function applyVersions(
   try {
     await history.prepare();
     const entries = await history.entries();
-    const pending = pendingOf(scripts, entries);
+    const pending = dueOf(pendingOf(scripts, entries), options);
     let applied = 0;
     for (const script of pending) {
       const entry = entries.find(({ version }) => version === script.file.version);
@@ -64,7 +66,7 @@ export async function applyVersions(
 }
 
 function dryRun(scripts: readonly Script[], entries: readonly HistoryEntry[], options: ApplyOptions): number {
-  const pending = pendingOf(scripts, entries);
+  const pending = dueOf(pendingOf(scripts, entries), options);
   for (const { file, statements } of pending) {
     const done = entries.find(({ version }) => version === file.version)?.done ?? 0;
     options.report(`${file.name}: ${statements.length - done} of ${statements.length} statements would run`);
@@ -114,6 +116,15 @@ function pendingOf(scripts: readonly Script[], entries: readonly HistoryEntry[])
   throw new RowferryError('ROWFERRY_SCHEMA_HISTORY', problems.join('; '), {
     hint: 'restore the files as they were applied, and put what is new into a file with the next number',
   });
+}
+
+/** Files are applied in order, so that whatever comes after one that waits has to wait, too. */
+function dueOf(pending: readonly Script[], { beforeCopy, report }: ApplyOptions): readonly Script[] {
+  const first = beforeCopy === true ? pending.findIndex(({ file }) => isForAfterCopy(file)) : -1;
+  if (first < 0) return pending;
+  const names = pending.slice(first).map(({ file }) => file.name);
+  report(`${names.join(', ')} ${names.length === 1 ? 'waits' : 'wait'} for the copy`);
+  return pending.slice(0, first);
 }
 
 async function applyScript(

@@ -1,6 +1,7 @@
 /** What the conversion of one column may know beside the column. */
 import { RowferryError } from '../errors.ts';
-import { parseTablePattern } from '../model/table-filter.ts';
+import { parseColumnPattern } from '../model/column-pattern.ts';
+import type { ColumnPattern } from '../model/column-pattern.ts';
 import type { CatalogColumn, CatalogTable, Flavour } from './catalog.ts';
 import type { MappedColumn } from './map-columns.ts';
 import type { PlannedColumn, TypeOverride } from './planned.ts';
@@ -12,7 +13,9 @@ export interface ColumnContext {
   /** Part of a secondary unique key. */
   readonly inUniqueKey: boolean;
   /** The target's own type for it, by the operator's wish. */
-  readonly override: string | undefined;
+  readonly override: TypeOverride | undefined;
+  /** `schema.table.column` at the source. */
+  readonly about: string;
   /** The table's rows are all in one place, so that its counter can go on there. */
   readonly keepsCounter: boolean;
   /** The route's mapping leaves names and values as they are, so that expressions over columns hold. */
@@ -28,39 +31,47 @@ export function overrideOf(
   column: string,
 ): TypeOverride | undefined {
   return overrides.findLast((override) => {
-    const { only, matches } = readOverride(override);
-    return (only === undefined || only === engine) && matches(table, column);
+    const pattern = patternOf(override);
+    return (pattern.engine ?? engine) === engine && pattern.matches(table.schema, table.name, column);
   });
 }
 
-/** Throws ROWFERRY_CONFIG_INVALID for types that no column takes: a slip of the pen would leave the default in force. */
-export function refuseUnused(overrides: readonly TypeOverride[], tables: readonly CatalogTable[]): void {
-  for (const override of overrides) {
-    const { matches } = readOverride(override);
-    if (tables.some((table) => table.columns.some(({ name }) => matches(table, name)))) continue;
-    throw wrongOverride(override.column, 'names no column of a captured table');
-  }
+/** A source table with the names of its columns and of those that routes add to it. */
+export interface NamedColumns {
+  readonly table: CatalogTable;
+  readonly columns: readonly string[];
 }
 
-function readOverride({ column: text }: TypeOverride): {
-  readonly only: string | undefined;
-  readonly matches: (table: CatalogTable, column: string) => boolean;
-} {
-  const [, only, name = ''] = /^(?:(mysql|postgres):)?(.*)$/s.exec(text) ?? [];
-  const dot = name.lastIndexOf('.');
-  const pattern = parseTablePattern(name.slice(0, Math.max(dot, 0)));
-  if ('wrong' in pattern) throw wrongOverride(text, 'is not of the form schema.table.column');
-  const column = name.slice(dot + 1).toLowerCase();
-  return {
-    only,
-    matches: (table, other) =>
-      other.toLowerCase() === column && pattern.value.matches(table.schema, table.name),
-  };
+/** The types that no column takes. */
+export function unusedOverrides(
+  overrides: readonly TypeOverride[],
+  tables: readonly NamedColumns[],
+): readonly TypeOverride[] {
+  return overrides.filter((override) => {
+    const { matches } = patternOf(override);
+    return !tables.some(({ table, columns }) =>
+      columns.some((column) => matches(table.schema, table.name, column)),
+    );
+  });
 }
 
-export function wrongOverride(column: string, why: string): RowferryError {
-  return new RowferryError('ROWFERRY_CONFIG_INVALID', `the type given for ${column} ${why}`, {
-    hint: 'name a column of a captured table, and a type that holds its values exactly',
+/** The override names one column, so that it can only be wrong when there is no such column. */
+export function isForOneColumn(override: TypeOverride): boolean {
+  return patternOf(override).isLiteral;
+}
+
+function patternOf({ column, place }: TypeOverride): ColumnPattern {
+  const pattern = parseColumnPattern(column);
+  if ('value' in pattern) return pattern.value;
+  throw new RowferryError('ROWFERRY_CONFIG_INVALID', `${place}: ${column} ${pattern.wrong}`, {
+    hint: 'write schema.table.column, such as shop.orders.total or postgres:shop.*.total',
+  });
+}
+
+/** A type by wish that cannot be. */
+export function wrongOverride({ column, type, place }: TypeOverride, why: string): RowferryError {
+  return new RowferryError('ROWFERRY_CONFIG_INVALID', `${place}: the type ${type} for ${column} ${why}`, {
+    hint: 'give a type that holds every value of the column exactly, or none to have the default',
   });
 }
 

@@ -26,12 +26,14 @@ export function convertForMysql(
     context.note(`${mapped.type}: ${UNFERRIED}`);
     return isGeometry(mapped.type) ? { ...column, nullable: true } : null;
   }
-  const type = context.override ?? mapped.type;
+  const { override } = context;
+  const type = override?.type ?? mapped.type;
   if (
+    override !== undefined &&
     base !== undefined &&
     mysqlColumn(mapped.type, { name: mapped.name, type, nullable: true }) === undefined
   )
-    throw wrongOverride(mapped.name, `(${type}) cannot hold ${mapped.type} exactly`);
+    throw wrongOverride(override, `cannot hold ${mapped.type} exactly (${context.about})`);
   const typed = { ...column, type, collation: collationOf(mapped, type, traits, context) };
   if (!isUntouched(mapped)) return typed;
   const { source } = mapped;

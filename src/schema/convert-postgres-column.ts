@@ -18,7 +18,8 @@ const SERIALS: Readonly<Record<string, string>> = {
 /** Null when the target cannot have the column at all. */
 export function convertForPostgres(mapped: MappedColumn, context: ColumnContext): PlannedColumn | null {
   const column = plainColumn(mapped, context.inKey);
-  const wish = context.override === undefined ? undefined : context.override.trim().toLowerCase();
+  const { override } = context;
+  const wish = override?.type.trim().toLowerCase();
   const serial = wish === undefined ? undefined : SERIALS[wish];
   const chosen = serial ?? (wish === undefined ? undefined : spelledByPostgres(wish));
   const isFerried = parseSourceType(mapped.type) !== undefined;
@@ -26,8 +27,8 @@ export function convertForPostgres(mapped: MappedColumn, context: ColumnContext)
   const type = chosen ?? postgresTypeOf(mapped.type) ?? (isGeometry(mapped.type) ? 'bytea' : undefined);
   if (type === undefined) return null;
   if (!isFerried) return { ...column, type, nullable: true };
-  if (!isWritable(mapped, type))
-    throw wrongOverride(mapped.name, `(${type}) cannot hold ${mapped.type} exactly`);
+  if (override !== undefined && !isWritable(mapped, type))
+    throw wrongOverride(override, `cannot hold ${mapped.type} exactly (${context.about})`);
   const isLabelled = /^(?:enum|set)\(/.test(mapped.type) && (type === 'text' || type === 'text[]');
   const typed: PlannedColumn = {
     ...column,
@@ -37,7 +38,8 @@ export function convertForPostgres(mapped: MappedColumn, context: ColumnContext)
   };
   if (!isUntouched(mapped)) return typed;
   const { source } = mapped;
-  tellLosses(source, type, context);
+  tellChoices(typed, context);
+  tellLosses(source, context);
   const numbering = numberingOf(source, type, serial !== undefined, context);
   return {
     ...typed,
@@ -77,14 +79,22 @@ function collationOf(
   return name;
 }
 
-function tellLosses(source: CatalogColumn, type: string, { note }: ColumnContext): void {
+function tellLosses(source: CatalogColumn, { note }: ColumnContext): void {
   if (source.generated !== null)
     note(`was generated as (${source.generated.sql}); a plain column here that takes the source's values`);
   if (source.onUpdateNow)
     note('ON UPDATE CURRENT_TIMESTAMP is left out: rowferry writes the values; add a trigger at the cutover');
   if (source.invisible) note('is invisible at the source and not here');
-  if (source.type.startsWith('json') && type === 'jsonb')
-    note('jsonb does not keep the order of keys; give the type json to keep the text');
+}
+
+/** What a reader of the file would ask about. */
+function tellChoices({ from, type, labels }: PlannedColumn, { override, note }: ColumnContext): void {
+  if (override === undefined && /^bigint.* unsigned/.test(from))
+    note(
+      `${from} is ${type}; the type bigint is smaller and faster where no value is above 9223372036854775807`,
+    );
+  if (labels !== null && type === 'text')
+    note("ENUM is text with a check, in which '' is what MySQL stores for a wrong label");
 }
 
 function numberingOf(

@@ -14,25 +14,35 @@ export const mysqlDdl: DdlWriter = {
   createTable(table, indexes) {
     const inside =
       indexes === 'before' ? table.indexes : table.indexes.filter((index) => !waits(table, index));
+    const common = commonCollation(table);
     const lines = [
-      ...table.columns.map(columnSql),
+      ...table.columns.map((column) => columnSql(column, common)),
       ...(table.primaryKey.length === 0 ? [] : [`PRIMARY KEY (${table.primaryKey.map(name).join(', ')})`]),
       ...table.uniqueKeys.map((key) => `UNIQUE KEY ${name(key.name)} (${partsSql(key.parts)})`),
       ...inside.map((index) => indexSql(index)),
       ...table.checks.map((check) => `CHECK (${check.sql})`),
     ];
     const options = [
-      'ENGINE=InnoDB DEFAULT CHARSET=utf8mb4',
+      'ENGINE=InnoDB',
+      ...(common === null
+        ? ['DEFAULT CHARSET=utf8mb4']
+        : [`DEFAULT CHARSET=${collationTraits(common).charset} COLLATE=${common}`]),
       ...(table.rowFormat === '' ? [] : [`ROW_FORMAT=${table.rowFormat}`]),
       ...(table.comment === '' ? [] : [`COMMENT=${quote(table.comment)}`]),
     ];
     return [`CREATE TABLE ${tablePath(table.path)} (\n  ${lines.join(',\n  ')}\n) ${options.join(' ')}`];
   },
-  laterIndexes: (table) =>
-    table.indexes.filter((index) => waits(table, index)).map((index) => addIndexSql(table, index)),
+  // All of a table at once: its rows are read once.
+  laterIndexes(table) {
+    const adds = table.indexes
+      .filter((index) => waits(table, index))
+      .map((index) => `ADD ${indexSql(index)}`);
+    if (adds.length <= 1) return adds.map((add) => `ALTER TABLE ${tablePath(table.path)} ${add}, ${ONLINE}`);
+    return [`ALTER TABLE ${tablePath(table.path)}\n  ${[...adds, ONLINE].join(',\n  ')}`];
+  },
   // The server gives zero or the empty text to rows that are there.
   addColumn: (table, column) => [
-    `ALTER TABLE ${tablePath(table.path)} ADD COLUMN ${columnSql(column)}, ${ONLINE}`,
+    `ALTER TABLE ${tablePath(table.path)} ADD COLUMN ${columnSql(column, null)}, ${ONLINE}`,
   ],
   leavesOpen: () => false,
   addIndex: (table, index) => [addIndexSql(table, index)],
@@ -62,12 +72,22 @@ function partsSql(parts: readonly PlannedPart[]): string {
     .join(', ');
 }
 
-function columnSql(column: PlannedColumn): string {
+/** What most columns have, so that only the others name theirs. Hashes alone (ASCII) would make a poor default for what comes later. */
+function commonCollation({ columns }: PlannedTable): string | null {
+  const counts = new Map<string, number>();
+  for (const { collation } of columns)
+    if (collation !== null && collation !== 'ascii_bin')
+      counts.set(collation, (counts.get(collation) ?? 0) + 1);
+  const [most] = [...counts].toSorted(([, a], [, b]) => b - a);
+  return most?.[0] ?? null;
+}
+
+function columnSql(column: PlannedColumn, common: string | null): string {
   const { collation, generated, nullable, numbering, invisible, comment } = column;
   return [
     name(column.name),
     column.type,
-    ...(collation === null
+    ...(collation === null || collation === common
       ? []
       : [`CHARACTER SET ${collationTraits(collation).charset} COLLATE ${collation}`]),
     ...(generated === null

@@ -5,7 +5,7 @@ import type { DdlWriter } from './ddl.ts';
 import type { TargetPlan } from './plan-target.ts';
 import type { PlannedColumn, PlannedTable } from './planned.ts';
 import { partsText } from './planned.ts';
-import { checksum, sortedVersions, versionName, versionText } from './version-file.ts';
+import { checksum, INDEXES, sortedVersions, versionName, versionText } from './version-file.ts';
 import type { VersionFile, VersionHeader } from './version-file.ts';
 
 /** What was planned so far, kept beside the files as `planned.json`. */
@@ -57,7 +57,8 @@ export function planVersions(input: PlanInput): PlanOutput {
     if (statements.length === 0) return;
     const version = Math.max(0, ...[...before, ...files].map((file) => file.version)) + 1;
     const notes = files.length === 0 && label === '' ? plan.notes : [];
-    const header = { ...input.header, version, notes, byHand: change.byHand, purpose };
+    const routes = label === '' ? input.header.routes : [];
+    const header = { ...input.header, routes, version, notes, byHand: change.byHand, purpose };
     files.push({
       version,
       name: versionName(version, `${input.header.pipeline}${label}`),
@@ -65,7 +66,7 @@ export function planVersions(input: PlanInput): PlanOutput {
     });
   };
   add('', known.length === 0 ? 'tables' : 'what has come since', now);
-  add('_indexes', 'secondary indexes, for after the rows have been copied', later);
+  add(INDEXES, 'secondary indexes, to be made when the rows are copied', later);
   const kept = [...before, ...files].map(({ name, text }) => ({ name, sha256: checksum(text) }));
   return { files, record: { v: 1, files: kept, tables: change.result }, byHand: change.byHand };
 }

@@ -78,6 +78,8 @@ export interface TypeOverride {
   /** `schema.table.column`, wildcards in schema and table; a leading `mysql:` or `postgres:` names the engine. */
   readonly column: string;
   readonly type: string;
+  /** Where the operator gave it: `file:line:column` or an option. */
+  readonly place: string;
 }
 
 /** `email`, `email(10)` or an expression: two indexes are the same when their parts are. */

@@ -14,6 +14,13 @@ export function versionName(version: number, label: string): string {
   return `V${String(version).padStart(3, '0')}__${label.replaceAll(/[^\w-]+/g, '_')}.sql`;
 }
 
+/** Ends the label of files whose indexes are made once the rows are copied. */
+export const INDEXES = '_indexes';
+
+export function isForAfterCopy({ name }: VersionFile): boolean {
+  return name.endsWith(`${INDEXES}.sql`);
+}
+
 /** Undefined for other files. */
 export function versionOf(name: string): number | undefined {
   const digits = NAME.exec(name)?.[1];
@@ -43,7 +50,7 @@ export interface VersionHeader {
   readonly pipeline: string;
   readonly target: string;
   readonly engine: string;
-  /** `shop.orders of source main -> orders_00, orders_01`. */
+  /** A source, then its tables and where they go: `main (mysql 9.7.1)`, `  shop.orders -> orders_00, orders_01`. */
   readonly routes: readonly string[];
   readonly notes: readonly { readonly about: string; readonly what: string }[];
   readonly byHand: readonly string[];
@@ -56,9 +63,9 @@ export function versionText(header: VersionHeader, statements: readonly string[]
   const list = (title: string, lines: readonly string[]): string[] =>
     lines.length === 0 ? [] : ['', title, ...lines.map((line) => `  ${line}`)];
   const lines = [
-    `rowferry schema version ${version} of pipeline ${pipeline} for target ${target} (${engine}): ${purpose}`,
-    'Review it, and change it where needed, before it is applied; once applied it must stay as it is.',
-    ...list('Source tables and what becomes of them:', routes),
+    `Target ${target} (${engine}) of pipeline ${pipeline}, version ${version}: ${purpose}.`,
+    'Planned by rowferry. Review it, and change it where needed, before it is applied; once applied it must stay as it is.',
+    ...list('Where the rows come from:', routes),
     ...list(
       'Not as at the source:',
       notes.map(({ about, what }) => `${about}: ${what}`),
@@ -68,5 +75,16 @@ export function versionText(header: VersionHeader, statements: readonly string[]
   const comment = lines.map((line) =>
     `-- ${line.replaceAll(/\s+/g, (gap) => (/[\n\r]/.test(gap) ? ' ' : gap))}`.trimEnd(),
   );
-  return `${comment.join('\n')}\n\n${statements.map((statement) => `${statement};\n`).join('\n')}`;
+  return `${comment.join('\n')}\n\n${paragraphs(statements).join('\n')}`;
+}
+
+/** An empty line around statements of several lines; those of one line stand together. */
+function paragraphs(statements: readonly string[]): string[] {
+  return statements
+    .map((statement, i) => {
+      const next = statements[i + 1];
+      const isShort = next === undefined || ![statement, next].some((text) => text.includes('\n'));
+      return `${statement};${isShort ? '' : '\n'}`;
+    })
+    .concat('');
 }

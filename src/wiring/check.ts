@@ -2,6 +2,7 @@
 import type { Config } from '../config/config.ts';
 import { waitForKafka } from '../drivers/kafka-admin.ts';
 import { toRowferryError } from '../errors.ts';
+import type { ErrorCode } from '../errors.ts';
 import { loadRoutes } from '../config/routes.ts';
 import { withDeadline } from '../runtime/deadline.ts';
 import { makeTargets } from './apply-role.ts';
@@ -12,19 +13,30 @@ import { silentLog } from './silent-log.ts';
 import { inspectSource, sourceTables } from './source-facts.ts';
 import { checkSourceTables, checkTables } from './target-tables.ts';
 
-/** Runs every check, also after a failed one; answers how many failed. Each prints one paragraph. */
+/** What one check found. */
+export interface Finding {
+  readonly state: 'ok' | 'warning' | 'failed';
+  /** `source main`, `kafka`, `target east`. */
+  readonly about: string;
+  readonly what: string;
+  /** Of a failed one. */
+  readonly code?: ErrorCode;
+}
+
+/** Runs every check, also after a failed one; answers how many failed. */
 export async function checkPipeline(
   config: Config,
-  print: (line: string) => void,
+  report: (finding: Finding) => void,
   signal: AbortSignal,
 ): Promise<number> {
   let problems = 0;
   const check = async (name: string, work: () => Promise<string>): Promise<void> => {
     try {
-      print(`ok      ${name}: ${await work()}`);
+      report({ state: 'ok', about: name, what: await work() });
     } catch (thrown) {
       problems += 1;
-      print(`FAILED  ${name}: ${toRowferryError(thrown, name).describe()}`);
+      const error = toRowferryError(thrown, name);
+      report({ state: 'failed', about: name, what: error.describe(), code: error.code });
     }
   };
   const routes = await loadRoutes(config);
@@ -35,7 +47,7 @@ export async function checkPipeline(
       const log = { ...silentLog, warn: (_: unknown, message: string) => void warnings.push(message) };
       const { flavour, version, current } = await inspectSource(source, log);
       captured.set(source.name, await sourceTables(source));
-      for (const warning of warnings) print(`warning source ${source.name}: ${warning}`);
+      for (const what of warnings) report({ state: 'warning', about: `source ${source.name}`, what });
       return `${flavour} ${version}, binlog at ${current.file}:${current.offset}`;
     });
   }
@@ -56,7 +68,7 @@ export async function checkPipeline(
       const found = await debeziumTopics(connectKafka(config, 'check', silentLog), config);
       for (const { name } of config.debezium) {
         if (!found.some(({ source }) => source.name === name))
-          print(`warning source ${name}: none of its topics is there yet`);
+          report({ state: 'warning', about: `source ${name}`, what: 'none of its topics is there yet' });
       }
       return `${found.length}`;
     });

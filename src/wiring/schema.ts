@@ -11,10 +11,10 @@ import { layoutsOf } from '../routing/router.ts';
 import type { RouteRule } from '../routing/router.ts';
 import { applyVersions } from '../schema/apply-versions.ts';
 import type { Catalog } from '../schema/catalog.ts';
-import { refuseUnused } from '../schema/column-context.ts';
 import type { DdlWriter } from '../schema/ddl.ts';
 import { schemaDifferences } from '../schema/diff.ts';
 import type { Difference } from '../schema/diff.ts';
+import { listed } from '../schema/listed.ts';
 import { mysqlDdl } from '../schema/mysql-ddl.ts';
 import { planTarget } from '../schema/plan-target.ts';
 import type { Feed, TargetPlan } from '../schema/plan-target.ts';
@@ -23,11 +23,12 @@ import type { Note, TargetTraits, TypeOverride } from '../schema/planned.ts';
 import { postgresDdl } from '../schema/postgres-ddl.ts';
 import { VERSION } from '../version.ts';
 import { readRecord, readVersions, writeVersions } from './schema-files.ts';
+import { givenTypes, namedColumns } from './schema-types.ts';
 import { readActual, readSourceCatalog, readTraits, withTarget } from './schema-links.ts';
 import { placesNow } from './target-tables.ts';
 
 export interface SchemaOptions {
-  /** `schema.table.column` (wildcards in schema and table; `mysql:` or `postgres:` may lead) -> the target's type. */
+  /** `column-pattern.ts` -> the target's type; beside those of the configuration, before which they count. */
   readonly types: Readonly<Record<string, string>>;
   /** Secondary indexes with the tables, or in a file of their own for after the copy. */
   readonly indexes: 'before' | 'after';
@@ -35,6 +36,8 @@ export interface SchemaOptions {
   readonly dir: string;
   /** One target only. */
   readonly target?: string;
+  /** Gets what deserves a look and hinders nothing. */
+  readonly warn?: Print;
 }
 
 /** What the sources hold and where it goes. */
@@ -59,7 +62,7 @@ export async function planSchema(
   options: SchemaOptions,
   how: { readonly accept: boolean; readonly dryRun: boolean },
 ): Promise<PlannedFiles[]> {
-  const sources = await readSources(config, options);
+  const sources = await readSources(config, options, 'refuse');
   const answers: PlannedFiles[] = [];
   for (const target of targetsOf(config, options)) {
     const traits = await withTarget(target, readTraits);
@@ -88,7 +91,7 @@ export async function planSchema(
 export async function applySchema(
   config: Config,
   options: Pick<SchemaOptions, 'dir' | 'target'>,
-  how: { readonly dryRun: boolean },
+  how: { readonly dryRun: boolean; readonly beforeCopy?: boolean },
   print: Print,
   signal: AbortSignal,
 ): Promise<number> {
@@ -105,6 +108,7 @@ export async function applySchema(
             who: `${userName()}@${hostname()}`,
             rowferry: VERSION,
             dryRun: how.dryRun,
+            beforeCopy: how.beforeCopy === true,
             report: (line) => print(`${target.name}: ${line}`),
           },
           signal,
@@ -120,9 +124,9 @@ export async function applySchema(
 /** What each target has otherwise than the sources ask for. */
 export async function diffSchema(
   config: Config,
-  options: Pick<SchemaOptions, 'types' | 'target'>,
+  options: Pick<SchemaOptions, 'types' | 'target' | 'warn'>,
 ): Promise<{ readonly target: string; readonly difference: Difference }[]> {
-  const sources = await readSources(config, options);
+  const sources = await readSources(config, options, 'tell');
   const answers: { target: string; difference: Difference }[] = [];
   for (const target of targetsOf(config, options)) {
     await withTarget(target, async (session) => {
@@ -137,15 +141,15 @@ export async function diffSchema(
   return answers;
 }
 
-async function readSources(config: Config, { types }: Pick<SchemaOptions, 'types'>): Promise<SchemaSources> {
+async function readSources(
+  config: Config,
+  { types, warn }: Pick<SchemaOptions, 'types' | 'warn'>,
+  lost: 'refuse' | 'tell',
+): Promise<SchemaSources> {
   const routes = await loadRoutes(config);
   const catalogs = new Map<string, Catalog>();
   for (const source of config.sources) catalogs.set(source.name, await readSourceCatalog(source));
-  const overrides = Object.entries(types).map(([column, type]) => ({ column, type }));
-  refuseUnused(
-    overrides,
-    [...catalogs.values()].flatMap(({ tables }) => tables),
-  );
+  const overrides = givenTypes(config, types, namedColumns(routes, catalogs), lost, warn);
   return { routes, catalogs, overrides };
 }
 
@@ -159,7 +163,7 @@ function planOf(
   const lines: string[] = [];
   const notes: Note[] = [];
   for (const [source, catalog] of catalogs) {
-    const before = feeds.length;
+    const routed: string[] = [];
     for (const table of catalog.tables) {
       let isRouted = false;
       for (const { rule } of routes) {
@@ -179,13 +183,13 @@ function planOf(
           paths,
           shared: tables !== null || (shards !== null && targets.length > 1),
         });
-        lines.push(`${table.schema}.${table.name} of source ${source} -> ${listed(paths)}`);
+        routed.push(`  ${table.schema}.${table.name} -> ${listed(paths, 'tables')}`);
       }
       if (!isRouted)
         notes.push({ about: `${table.schema}.${table.name}`, what: 'no route says where its rows go' });
     }
-    if (feeds.length === before) continue;
-    lines.push(`source ${source} is ${catalog.flavour} ${catalog.version}`);
+    if (routed.length === 0) continue;
+    lines.push(`source ${source} (${catalog.flavour} ${catalog.version}):`, ...routed);
     const objects = catalog.objects.map(({ schema, name, kind }) => ({
       about: `${schema}.${name}`,
       what: `is a ${kind}: not converted`,
@@ -209,14 +213,6 @@ function placesSince(rule: RouteRule, names: Names): readonly Place[] {
 /** Those that must be there: tables of past periods may have been dropped. */
 function placesComing(rule: RouteRule, names: Names): readonly Place[] {
   return placesNow(rule, names, 'coming', Date.now());
-}
-
-const MOST_LISTED = 8;
-
-function listed(paths: readonly string[]): string {
-  const more = paths.length - MOST_LISTED;
-  if (more <= 1) return paths.join(', ');
-  return `${paths.slice(0, MOST_LISTED - 1).join(', ')} … ${paths.at(-1) ?? ''} (${paths.length} tables)`;
 }
 
 function targetsOf(config: Config, { target }: Pick<SchemaOptions, 'target'>): TargetSettings[] {

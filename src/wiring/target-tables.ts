@@ -107,7 +107,7 @@ async function check(wanted: readonly Wanted[], targets: readonly Target[]): Pro
   const more = problems.length - MOST_PROBLEMS;
   const told = problems.slice(0, MOST_PROBLEMS).join('\n');
   throw new RowferryError('ROWFERRY_CONFIG_INVALID', more > 0 ? `${told}\nand ${more} more` : told, {
-    hint: 'create the tables or columns, or correct the routes',
+    hint: 'make what is missing with `rowferry schema plan` and `apply`, or correct the routes',
   });
 }
 

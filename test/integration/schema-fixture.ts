@@ -16,7 +16,7 @@ export interface SchemaFixture {
   readonly target: ContractDatabase;
   readonly options: SchemaOptions;
   /** The configuration with these routes. */
-  readonly config: (routes?: readonly object[]) => Config;
+  readonly config: (routes?: readonly object[], schema?: object) => Config;
 }
 
 export async function schemaFixture(
@@ -35,6 +35,7 @@ export async function schemaFixture(
   url.pathname = '';
   const config = (
     routes: readonly object[] = [{ from: `${source.name}.*`, to: '{table}', target: 'east' }],
+    schema: object = {},
   ): Config => {
     const text = JSON.stringify({
       name: 'shop',
@@ -42,6 +43,7 @@ export async function schemaFixture(
       sources: { main: { url: url.href, serverId: 1, tables: [`${source.name}.*`], startFrom: 'earliest' } },
       targets: { east: { url: target.url } },
       routes,
+      schema,
     });
     writeFileSync(join(dir, 'rowferry.yaml'), text);
     return parseConfig(join(dir, 'rowferry.yaml'), text, { env: {}, readFile: () => '' });

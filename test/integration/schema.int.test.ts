@@ -192,17 +192,28 @@ it('keeps what is MySQL alone from one MySQL to another, and says what PostgreSQ
 it('puts indexes into a file of their own, which locks nobody out', async (context) => {
   for (const engine of ['mysql', 'mariadb', 'postgres'] as const) {
     const fixture = await schemaFixture(context, 'mysql', engine, [
-      'CREATE TABLE a (id int NOT NULL AUTO_INCREMENT, tenant int NOT NULL, v int, w int, PRIMARY KEY (tenant, id), UNIQUE KEY u (w), KEY i (id), KEY k (v))',
+      'CREATE TABLE a (id int NOT NULL AUTO_INCREMENT, tenant int NOT NULL, v int, w int, PRIMARY KEY (tenant, id), UNIQUE KEY u (w), KEY i (id), KEY k (v), KEY k2 (w, v))',
     ]);
     const options = { ...fixture.options, indexes: 'after' } as const;
     const [planned] = await planSchema(fixture.config(), options, PLAIN);
     expect(planned!.files).toEqual(['V001__shop.sql', 'V002__shop_indexes.sql']);
     expect(textOf(options)).toContain(engine === 'postgres' ? 'UNIQUE ("w")' : 'KEY `i`');
-    expect(textOf(options)).not.toMatch(/[`_]k[`"]/);
+    expect(textOf(options)).not.toMatch(/[`_]k2?[`"]/);
     expect(textOf(options, 'V002__shop_indexes.sql')).toContain(
       engine === 'postgres' ? 'CONCURRENTLY' : 'LOCK=NONE',
     );
-    expect(await applySchema(fixture.config(), options, REALLY, quiet, NEVER)).toBe(2);
+    const said: string[] = [];
+    const tablesOnly = { dryRun: false, beforeCopy: true };
+    const say = (line: string): void => void said.push(line);
+    expect(await applySchema(fixture.config(), options, tablesOnly, say, NEVER)).toBe(1);
+    expect(await applySchema(fixture.config(), options, tablesOnly, say, NEVER)).toBe(0);
+    expect(said.at(-1)).toBe('east: V002__shop_indexes.sql waits for the copy');
+    expect((await diffSchema(fixture.config(), options)).map(({ difference }) => difference.kind)).toEqual(
+      engine === 'postgres'
+        ? ['missing-index', 'missing-index', 'missing-index']
+        : ['missing-index', 'missing-index'],
+    );
+    expect(await applySchema(fixture.config(), options, REALLY, quiet, NEVER)).toBe(1);
     expect(await diffSchema(fixture.config(), options)).toEqual([]);
   }
 });
@@ -288,10 +299,58 @@ it('takes types by wish, but none that cannot hold the values', async (context) 
     { [`${source.name}.a.nothing`]: 'int' },
     { id: 'int' },
   ]) {
-    await expect(diffSchema(config(), { types: wrong })).rejects.toMatchObject({
+    await expect(planSchema(config(), { ...options, types: wrong }, PLAIN)).rejects.toMatchObject({
       code: 'ROWFERRY_CONFIG_INVALID',
     });
   }
+});
+
+it('remembers the types of the configuration, below those of the command line', async (context) => {
+  const { config, options, source } = await schemaFixture(context, 'mysql', 'postgres', [
+    'CREATE TABLE a (id int NOT NULL PRIMARY KEY, total decimal(10,2), flags json)',
+  ]);
+  const types = {
+    [`${source.name}.a.total`]: 'numeric(20,4)',
+    'postgres:*.*.flags': 'text',
+    'mysql:*.*.flags': 'longtext',
+    '*.*.region': 'char(2)',
+    '*.*.not_yet': 'int',
+  };
+  const routes = [{ from: `${source.name}.a`, target: 'east', columns: { add: { region: 'de' } } }];
+  const told: string[] = [];
+  const warned = { ...options, warn: (line: string): void => void told.push(line) };
+  await planSchema(config(routes, { types }), warned, PLAIN);
+  expect(textOf(options)).toMatch(/"total" numeric\(20,4\),\n {2}"flags" text,\n {2}"region" character\(2\)/);
+  expect(told).toEqual([
+    expect.stringMatching(/yaml:1:\d+: \*\.\*\.not_yet names no column of a captured table$/),
+  ]);
+  expect(await planSchema(config(routes, { types }), options, PLAIN)).toMatchObject([
+    { files: [], byHand: [] },
+  ]);
+  const more = { ...options, types: { '*.*.total': 'numeric(30,4)' } };
+  expect(await planSchema(config(routes, { types }), more, PLAIN)).toMatchObject([
+    { byHand: ['a.total: type numeric(20,4) becomes numeric(30,4)'] },
+  ]);
+});
+
+it('plans nothing past a type for a column that is not there, and compares all the same', async (context) => {
+  const { config, options, source } = await schemaFixture(context, 'mysql', 'mysql', [
+    'CREATE TABLE orders (id int NOT NULL PRIMARY KEY, total decimal(10,2))',
+  ]);
+  const misspelt = config(undefined, { types: { [`mysql:${source.name}.orders.totl`]: 'decimal(20,4)' } });
+  const message = new RegExp(
+    `rowferry\\.yaml:1:\\d+: mysql:${source.name}\\.orders\\.totl names no column of a captured table; did you mean mysql:${source.name}\\.orders\\.total\\?$`,
+  );
+  await expect(planSchema(misspelt, options, PLAIN)).rejects.toMatchObject({
+    code: 'ROWFERRY_CONFIG_INVALID',
+    message: expect.stringMatching(message),
+  });
+  const told: string[] = [];
+  const warn = (line: string): void => void told.push(line);
+  expect(await diffSchema(misspelt, { types: {}, warn })).toMatchObject([
+    { difference: { kind: 'missing-table' } },
+  ]);
+  expect(told).toEqual([expect.stringMatching(message)]);
 });
 
 it('has tables of every period since the first, and asks for those of present and coming ones', async (context) => {
@@ -339,6 +398,10 @@ it('is planned, applied and compared by the command line', async (context) => {
   };
   expect(await rowferry('diff')).toBe(4);
   expect(lines).toEqual(['east  a  is missing']);
+  await rowferry('plan', '--dry-run', '--json');
+  expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([
+    { target: 'east', files: ['V001__shop.sql'], notes: [], byHand: [] },
+  ]);
   await rowferry('plan', '--indexes', 'after', '--type', `${source.name}.a.v=bigint`);
   expect(lines.at(-1)).toBe('east: wrote V001__shop.sql, V002__shop_indexes.sql');
   await rowferry('apply', '--dry-run');

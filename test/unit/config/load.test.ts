@@ -1,6 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { loadConfig } from '../../../src/config/load.ts';
 import { but, GOOD, parse, problems } from './config-text.ts';
@@ -317,4 +317,34 @@ test('replicas belong to their source, with TLS of their own; the old place says
   expect(problems(`${GOOD}snapshot: { replicas: { r1: 'mysql://watch:geheim@db-r' } }\n`)).toEqual([
     expect.stringMatching(/snapshot\.replicas: has moved: .*under its own `replicas`/),
   ]);
+});
+
+test('the making of tables has a folder beside the file, and types in their order with their places', () => {
+  expect(parse(GOOD).schema).toEqual({ dir: resolve('schema'), indexes: 'before', types: [] });
+  const types = `{ "postgres:*.*.flags": jsonb, shop.orders.total: "numeric(20,4)" }`;
+  const config = parse(`${GOOD}schema: { dir: sql, indexes: after, types: ${types} }\n`);
+  expect(config.schema).toEqual({
+    dir: resolve('sql'),
+    indexes: 'after',
+    types: [
+      { column: 'postgres:*.*.flags', type: 'jsonb', place: 'shop.yaml:11:46' },
+      { column: 'shop.orders.total', type: 'numeric(20,4)', place: 'shop.yaml:11:75' },
+    ],
+  });
+});
+
+test.each([
+  [
+    '"pg:shop.orders.total": int',
+    'schema.types.pg:shop.orders.total: begins with pg:, which is no engine; write mysql:',
+  ],
+  ['"mariadb:shop.orders.total": int', 'write mysql: (for MariaDB, too), postgres:, or nothing for both'],
+  ['orders.total: int', 'schema.types.orders.total: is not of the form schema.table.column'],
+  ['"!shop.orders.total": int', 'is not of the form schema.table.column'],
+  ['"shop.orders.*": int', 'has a wildcard in its column'],
+  ['shop.orders.total: 7', 'must be a type in quotes, such as numeric(20,4), not a number'],
+])('a type %s is refused', (types, expected) => {
+  const lines = problems(`${GOOD}schema: { types: { ${types} } }\n`);
+  expect(lines).toEqual([expect.stringMatching(/^shop\.yaml:11:\d+: /)]);
+  expect(lines[0]).toContain(expected);
 });

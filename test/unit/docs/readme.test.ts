@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { ERROR_CODES } from '../../../src/errors.ts';
+import { GOOD, parse } from '../config/config-text.ts';
 
 const read = (file: string): string => readFileSync(new URL(`../../../${file}`, import.meta.url), 'utf8');
 
@@ -14,6 +15,14 @@ describe('the documents', () => {
     const named = [...read('README.md').matchAll(/docs\/[\w-]+\.md/g)].map(([file]) => file);
     expect(named.length).toBeGreaterThan(2);
     for (const file of named) expect(read(file).length).toBeGreaterThan(500);
+  });
+
+  it('the settings that schema.md shows are good', () => {
+    const shown = /```yaml\n([\s\S]*?)```/.exec(read('docs/schema.md'))?.[1] ?? '';
+    expect(parse(`${GOOD}${shown}`).schema).toMatchObject({
+      indexes: 'after',
+      types: [{ type: 'json' }, {}],
+    });
   });
 
   it('operations.md has an entry for every error code', () => {

@@ -87,6 +87,7 @@ function context(more: Partial<ColumnContext> = {}): ColumnContext & { readonly 
     inKey: false,
     inUniqueKey: false,
     override: undefined,
+    about: 'shop.a.c',
     keepsCounter: true,
     keepsExpressions: true,
   } as const;
@@ -153,12 +154,11 @@ describe('a planned column', () => {
   });
 
   it('refuses a type by wish that cannot hold the values', () => {
-    const wish = (override: string) => () => convertForPostgres(raw('int'), context({ override }));
-    expect(wish('date')).toThrow('cannot hold int exactly');
+    const given = (type: string) => ({ override: { column: 'shop.*.c', type, place: '--type' } });
+    const wish = (type: string) => () => convertForPostgres(raw('int'), context(given(type)));
+    expect(wish('date')).toThrow('--type: the type date for shop.*.c cannot hold int exactly (shop.a.c)');
     expect(wish('numeric(30)')).not.toThrow();
-    expect(() => convertForMysql(raw('json'), MYSQL, context({ override: 'int' }))).toThrow(
-      'cannot hold json',
-    );
+    expect(() => convertForMysql(raw('json'), MYSQL, context(given('int')))).toThrow('cannot hold json');
   });
 
   it('has an ICU collation where a unique key needs one, never in the primary key', () => {
