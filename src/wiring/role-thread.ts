@@ -56,6 +56,8 @@ async function runRole(
   try {
     await role.run(stop.signal);
   } catch (thrown) {
+    // Asked to stop while it waits for a server, a role ends by its signal's own reason: in order, not by a failure.
+    if (stop.signal.aborted && thrown === stop.signal.reason) return;
     const { code, message, where, hint } = toRowferryError(thrown, `running ${fields.role}`);
     port.postMessage({ type: 'status', status: status() } satisfies RoleMessage);
     port.postMessage({ type: 'failed', error: { code, message, where, hint } } satisfies RoleMessage);

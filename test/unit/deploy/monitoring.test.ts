@@ -1,0 +1,147 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parse as parseYaml, stringify } from 'yaml';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { runDebianTool, whyNoDebian } from '../../support/debian-tool.ts';
+
+const DEPLOY = fileURLToPath(new URL('../../../deploy/', import.meta.url));
+const read = (file: string): string => readFileSync(join(DEPLOY, file), 'utf8');
+
+interface Metric {
+  readonly type: 'gauge' | 'counter' | 'histogram';
+  readonly labels: readonly string[];
+}
+interface Target {
+  readonly expr: string;
+  readonly legendFormat: string;
+}
+interface Panel {
+  readonly id: number;
+  readonly type: string;
+  readonly title: string;
+  readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number };
+  readonly targets?: readonly Target[];
+}
+interface Dashboard {
+  readonly panels: readonly Panel[];
+  readonly templating: { readonly list: readonly { readonly name: string; readonly definition?: string }[] };
+}
+
+const metrics = JSON.parse(read('metrics.json')) as Readonly<Record<string, Metric>>;
+const dashboard = JSON.parse(read('grafana/rowferry.json')) as Dashboard;
+const ruleFiles = readdirSync(join(DEPLOY, 'prometheus')).filter((file) => file.endsWith('.rules.yaml'));
+const rules = ruleFiles.flatMap((file) => {
+  const { groups } = parseYaml(read(`prometheus/${file}`)) as {
+    groups: { rules: { expr: string }[] }[];
+  };
+  return groups.flatMap((group) => group.rules);
+});
+const targets = dashboard.panels.flatMap(({ targets = [] }) => targets);
+const variables = dashboard.templating.list.map(({ name }) => name);
+
+/** Labels that Prometheus gives: from the scrape, and `le` of a histogram. */
+const SCRAPED = ['pipeline', 'instance', 'job', 'le'];
+
+function unknownIn(expression: string): string[] {
+  const used = [...expression.matchAll(/\browferry_\w+/g)].map(([name]) => name);
+  const declared = used.map((name) => metrics[name] ?? metrics[name.replace(/_(bucket|sum|count)$/, '')]);
+  const labels = new Set([...SCRAPED, ...declared.flatMap((metric) => metric?.labels ?? [])]);
+  const inside = [...expression.matchAll(/\{([^}]*)\}/g)].flatMap(([, list = '']) =>
+    [...list.matchAll(/(\w+)\s*(?:=~|!~|!=|=)/g)].map(([, label = '']) => label),
+  );
+  const grouped = [...expression.matchAll(/\bby \(([^)]*)\)/g)].flatMap(([, list = '']) =>
+    list.split(/,\s*/),
+  );
+  return [
+    ...used.filter((_, at) => declared[at] === undefined),
+    ...[...inside, ...grouped].filter((label) => !labels.has(label)),
+  ];
+}
+
+describe('the dashboard and the rules', () => {
+  it('ask for metrics and labels of metrics.json only', () => {
+    const expressions = [
+      ...targets.map(({ expr }) => expr),
+      ...rules.map(({ expr }) => expr),
+      ...dashboard.templating.list.map(({ definition = '' }) => definition.replace(/, \w+\)$/, ')')),
+    ];
+    expect(expressions.length).toBeGreaterThan(25);
+    for (const expression of expressions) expect(unknownIn(expression), expression).toEqual([]);
+  });
+
+  it('notices a metric and a label that are not there', () => {
+    expect(unknownIn('max by (shard) (rowferry_lags{source="a", tag="b"})')).toEqual([
+      'rowferry_lags',
+      'source',
+      'tag',
+      'shard',
+    ]);
+  });
+
+  it('show every metric of metrics.json somewhere', () => {
+    const shown = JSON.stringify([targets, rules, dashboard.templating]);
+    expect(Object.keys(metrics).filter((name) => !shown.includes(name))).toEqual([]);
+  });
+});
+
+describe('the dashboard', () => {
+  it('uses variables that it has, the pipeline in every query', () => {
+    for (const { expr } of targets) {
+      expect(expr).toContain('pipeline="$pipeline"');
+      for (const [, name = ''] of expr.matchAll(/\$(\w+)/g))
+        expect([...variables, '__rate_interval']).toContain(name);
+    }
+  });
+
+  it('has panels with numbers of their own that do not overlap', () => {
+    const { panels } = dashboard;
+    expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length);
+    for (const [at, { gridPos: a, title }] of panels.entries()) {
+      expect(a.x + a.w, title).toBeLessThanOrEqual(24);
+      for (const { gridPos: b, title: other } of panels.slice(at + 1)) {
+        const apart = a.x + a.w <= b.x || b.x + b.w <= a.x || a.y + a.h <= b.y || b.y + b.h <= a.y;
+        expect(apart, `${title} and ${other}`).toBe(true);
+      }
+    }
+  });
+});
+
+const missing = whyNoDebian();
+
+describe.skipIf(missing !== undefined)(
+  `Prometheus' own promtool${missing === undefined ? '' : ` (${missing})`}`,
+  () => {
+    const promtool = async (...args: string[]) => await runDebianTool('prometheus', 'usr/bin/promtool', args);
+
+    it('takes the rules', async () => {
+      const { code, output } = await promtool(
+        'check',
+        'rules',
+        ...ruleFiles.map((file) => join(DEPLOY, 'prometheus', file)),
+      );
+      expect(code, output).toBe(0);
+    }, 300_000);
+
+    it('takes prometheus.yml', async () => {
+      const args = ['check', 'config', '--syntax-only', join(DEPLOY, 'prometheus/prometheus.yml')];
+      const { code, output } = await promtool(...args);
+      expect(code, output).toBe(0);
+    }, 300_000);
+
+    it('can read every query of the dashboard', async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'rowferry-queries-'));
+      onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+      const file = join(folder, 'queries.yaml');
+      const records = targets.map(({ expr }, at) => ({
+        record: `query:${at}`,
+        expr: expr.replaceAll('$__rate_interval', '1m').replaceAll(/\$\w+/g, 'x'),
+      }));
+      writeFileSync(file, stringify({ groups: [{ name: 'queries', rules: records }] }));
+      const { code, output } = await promtool('check', 'rules', '--lint=none', file);
+      expect(code, output).toBe(0);
+      expect(output).toContain(`${targets.length} rules found`);
+    }, 300_000);
+  },
+);
