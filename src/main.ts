@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The command line's entry: signals, output and the only process.exit. */
 import { Command, CommanderError } from 'commander';
+import { alertsCommand } from './cli/alerts.ts';
 import { capacityCommand } from './cli/capacity.ts';
 import { configCommand } from './cli/config.ts';
 import { checkCommand } from './cli/check.ts';
@@ -60,6 +61,7 @@ function program(): Command {
   root.addCommand(forecastCommand(context));
   root.addCommand(planCommand(context));
   root.addCommand(capacityCommand(context));
+  root.addCommand(alertsCommand(context));
   root.addCommand(configCommand(output, process.env));
   for (const command of root.commands) command.exitOverride();
   root.addHelpText(

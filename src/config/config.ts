@@ -4,6 +4,7 @@
  */
 import type { DeclaredKeys } from '../model/declared-key.ts';
 import type { StartFrom } from '../model/position.ts';
+import type { AlertRule, Level } from '../observe/alerts/rule.ts';
 import type { ColumnSpec } from '../routing/columns.ts';
 import type { DebeziumFormat } from '../wire/debezium-record.ts';
 import type { LayoutSettings } from './route-rules.ts';
@@ -159,6 +160,52 @@ export interface LogSettings {
   readonly format: 'auto' | 'json' | 'pretty';
 }
 
+export interface AlertSettings {
+  readonly rules: readonly AlertRule[];
+  /** How often somebody is told again of an alert that goes on. */
+  readonly repeatMs: number;
+  readonly historySize: number;
+  readonly channels: readonly AlertChannelSettings[];
+}
+
+interface AnyChannelSettings {
+  readonly name: string;
+  readonly leastLevel: Level;
+}
+
+export type AlertChannelSettings =
+  LogChannelSettings | WebhookChannelSettings | EmailChannelSettings | CommandChannelSettings;
+
+export interface LogChannelSettings extends AnyChannelSettings {
+  readonly type: 'log';
+}
+
+export interface WebhookChannelSettings extends AnyChannelSettings {
+  readonly type: 'webhook';
+  /** Often a secret by itself. */
+  readonly url: Secret;
+  /** Key of the signature; null for none. */
+  readonly secret: Secret | null;
+  readonly headers: Readonly<Record<string, Secret>>;
+  readonly timeoutMs: number;
+}
+
+export interface EmailChannelSettings extends AnyChannelSettings {
+  readonly type: 'email';
+  /** `smtp://user:password@host:port`. */
+  readonly url: Secret;
+  readonly from: string;
+  readonly to: readonly string[];
+  readonly timeoutMs: number;
+}
+
+export interface CommandChannelSettings extends AnyChannelSettings {
+  readonly type: 'command';
+  /** Program and arguments. */
+  readonly command: readonly string[];
+  readonly timeoutMs: number;
+}
+
 export interface Config {
   readonly name: string;
   readonly kafka: KafkaSettings;
@@ -172,6 +219,7 @@ export interface Config {
   readonly capture: CaptureSettings;
   readonly snapshot: SnapshotSettings;
   readonly schema: SchemaSettings;
+  readonly alerts: AlertSettings;
   readonly log: LogSettings;
   /** Milliseconds that SIGTERM gives the daemon to finish what it holds. */
   readonly drainMs: number;

@@ -3,8 +3,11 @@ import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { RowferryError } from '../errors.ts';
+import type { AlertChannelOptions } from './alert-options.ts';
+import { readAlertRules } from './alert-rules.ts';
 import { crossCheck } from './check.ts';
 import type {
+  AlertChannelSettings,
   ColumnSettings,
   Config,
   RouteSettings,
@@ -25,6 +28,7 @@ import type { ColumnOptions, RouteOptions } from './route-options.ts';
 import { layoutSettings, targetTable } from './route-rules.ts';
 import { Secret } from './secret.ts';
 import type { StartFrom } from '../model/position.ts';
+import type { AlertRule } from '../observe/alerts/rule.ts';
 
 /** Reads the file; throws ROWFERRY_CONFIG_INVALID whose message holds one line a problem. */
 export function loadConfig(file: string, env: Surroundings['env']): Config {
@@ -50,18 +54,25 @@ export function parseConfig(file: string, text: string, surroundings: Surroundin
     ...(parsed === undefined || parsed.success ? [] : problemsOf(configOptions, parsed.error)),
     ...(parsed === undefined ? [] : crossCheck(raw)),
   ];
+  const alertRules = readAlertRules(raw, yaml, surroundings);
   const problems = [
     ...yaml.problems,
+    ...alertRules.problems,
     ...told.filter(({ path }) => !yaml.failed(path)).map((problem) => yaml.locate(problem)),
   ];
   if (problems.length > 0 || parsed?.success !== true) {
     const lines = problems.toSorted((a, b) => a.offset - b.offset).map(({ line }) => line);
     throw new RowferryError('ROWFERRY_CONFIG_INVALID', [...new Set(lines)].join('\n'));
   }
-  return freeze(resolveConfig(parsed.data, yaml, surroundings.env));
+  return freeze(resolveConfig(parsed.data, alertRules.rules, yaml, surroundings.env));
 }
 
-function resolveConfig(options: ConfigOptions, yaml: LocatedYaml, env: Surroundings['env']): Config {
+function resolveConfig(
+  options: ConfigOptions,
+  rules: readonly AlertRule[],
+  yaml: LocatedYaml,
+  env: Surroundings['env'],
+): Config {
   const { name, kafka, apply, capture, log, drainMs } = options;
   return {
     name,
@@ -85,6 +96,13 @@ function resolveConfig(options: ConfigOptions, yaml: LocatedYaml, env: Surroundi
     capture,
     snapshot: snapshotSettings(options.snapshot),
     schema: schemaSettings(options.schema, yaml),
+    alerts: {
+      ...options.alerts,
+      rules,
+      channels: Object.entries(options.alerts.channels).map(([key, channel]) =>
+        channelSettings(key, channel),
+      ),
+    },
     log,
     drainMs,
     runDir: resolve(
@@ -133,6 +151,28 @@ function schemaSettings({ dir, indexes, types }: ConfigOptions['schema'], yaml: 
       place: yaml.place(['schema', 'types', column], 'key'),
     })),
   };
+}
+
+function channelSettings(name: string, channel: AlertChannelOptions): AlertChannelSettings {
+  switch (channel.type) {
+    case 'log':
+    case 'command':
+      return { name, ...channel };
+    case 'email':
+      return { name, ...channel, url: new Secret(channel.url) };
+    case 'webhook': {
+      const headers = Object.entries(channel.headers).map(
+        ([key, value]) => [key, new Secret(value)] as const,
+      );
+      return {
+        name,
+        ...channel,
+        url: new Secret(channel.url),
+        secret: channel.secret === undefined ? null : new Secret(channel.secret),
+        headers: Object.fromEntries(headers),
+      };
+    }
+  }
 }
 
 function minutesOf(time: string): number {

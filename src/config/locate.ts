@@ -11,6 +11,8 @@ export interface Problem {
   readonly path: Path;
   readonly at: 'key' | 'value';
   readonly message: string;
+  /** Offset of the mistake in the text of the value; 0 when absent. */
+  readonly within?: number;
 }
 
 /** One printable line, and where in the text it belongs. */
@@ -34,7 +36,10 @@ export class LocatedYaml {
   readonly problems: readonly LocatedProblem[];
   readonly #lines = new LineCounter();
   readonly #document: Document;
+  readonly #text: string;
   readonly #offsets = new Map<string, { readonly key: number; readonly value: number }>();
+  /** Where the text of a value begins, for values that stand in the file letter by letter. */
+  readonly #starts = new Map<string, number>();
   readonly #open = new Set<Node>();
   readonly #problems: { readonly offset: number; readonly message: string }[] = [];
   readonly #failed = new Set<string>();
@@ -42,6 +47,7 @@ export class LocatedYaml {
 
   constructor(file: string, text: string, surroundings: Surroundings) {
     this.file = file;
+    this.#text = text;
     this.#surroundings = surroundings;
     this.#document = parseDocument(text, { lineCounter: this.#lines });
     const [broken] = this.#document.errors.filter((error) => error.code !== 'DUPLICATE_KEY');
@@ -80,7 +86,9 @@ export class LocatedYaml {
 
   /** The problem in one line, and an offset to sort by. */
   locate(problem: Problem): LocatedProblem {
-    const offset = this.#offset(problem.path, problem.at);
+    const start = problem.within === undefined ? undefined : this.#starts.get(formatPath(problem.path));
+    const offset =
+      start === undefined ? this.#offset(problem.path, problem.at) : start + (problem.within ?? 0);
     const path = problem.path.length === 0 ? '' : `${formatPath(problem.path)}: `;
     return { offset, line: `${this.#placeAt(offset)}: ${path}${problem.message}` };
   }
@@ -113,6 +121,9 @@ export class LocatedYaml {
       if (typeof node.value !== 'string') return node.value;
       const { text, problems } = interpolate(node.value, this.#surroundings);
       if (problems.length > 0) this.#failed.add(formatPath(path));
+      const quote = node.type === 'QUOTE_DOUBLE' || node.type === 'QUOTE_SINGLE' ? 1 : 0;
+      const start = offsetOf(node) + quote;
+      if (this.#text.startsWith(text, start)) this.#starts.set(formatPath(path), start);
       for (const message of problems) {
         this.#problems.push({ offset: offsetOf(node), message: `${formatPath(path)}: ${message}` });
       }

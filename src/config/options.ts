@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { parseTablePattern } from '../model/table-filter.ts';
+import { alertOptions } from './alert-options.ts';
 import { parseDatabaseUrl } from './database-url.ts';
 import { debeziumSourceOptions } from './debezium-options.ts';
 import { duration, option, size, text, wholeNumber, yesNo } from './option-kinds.ts';
@@ -346,6 +347,7 @@ export const configOptions = z.strictObject({
   capture: capture.prefault({}).describe('Reading sources.'),
   snapshot: snapshot.prefault({}).describe('Copying what tables hold.'),
   schema: schema.prefault({}).describe('Making the tables of targets (`rowferry schema`).'),
+  alerts: alertOptions.prefault({}).describe('Who is told when something goes wrong.'),
   log: log.prefault({}).describe('Log lines.'),
   drainMs: duration({ min: 0, max: HOUR })
     .default(15 * SECOND)

@@ -1,6 +1,7 @@
 /** Writes a resolved configuration as YAML: the shape of the file, defaults filled in, secrets as `***`. */
 import { stringify } from 'yaml';
 import type {
+  AlertSettings,
   Config,
   DatabaseUrl,
   RouteSettings,
@@ -8,6 +9,9 @@ import type {
   SnapshotSettings,
   TlsSettings,
 } from './config.ts';
+import type { Secret } from './secret.ts';
+import type { AlertRule } from '../observe/alerts/rule.ts';
+import { formatDuration } from '../observe/alerts/quantity.ts';
 import { formatDatabaseUrl } from './database-url.ts';
 import { showDuration } from './option-kinds.ts';
 import type { RuleSettings, TableSettings } from './route-rules.ts';
@@ -45,6 +49,7 @@ export function printConfig(config: Config): string {
     capture: config.capture,
     snapshot: snapshotTree(config.snapshot),
     schema: schemaTree(config.schema),
+    alerts: alertTree(config.alerts),
     log: config.log,
     drainMs: config.drainMs,
     runDir: config.runDir,
@@ -71,6 +76,36 @@ function snapshotTree({ threadsRunning, hours, ...rest }: SnapshotSettings): obj
 
 function schemaTree({ types, ...rest }: SchemaSettings): object {
   return { ...rest, types: Object.fromEntries(types.map(({ column, type }) => [column, type])) };
+}
+
+function alertTree({ rules, channels, ...rest }: AlertSettings): object {
+  const groups = [...new Set(rules.map(({ group }) => group))];
+  const list = (group: string): object[] => rules.filter((rule) => rule.group === group).map(ruleOfAlert);
+  return {
+    rules: { migration_alerts: Object.fromEntries(groups.map((group) => [group, list(group)])) },
+    ...rest,
+    channels: Object.fromEntries(
+      channels.map(({ name, ...channel }) => [
+        name,
+        channel.type === 'webhook'
+          ? { ...channel, url: originOf(channel.url), secret: channel.secret ?? undefined }
+          : channel.type === 'email'
+            ? { ...channel, url: originOf(channel.url) }
+            : channel,
+      ]),
+    ),
+  };
+}
+
+/** A URL without what may be secret: its user, its path and all that follows. */
+function originOf(secret: Secret): string {
+  const { protocol, host } = new URL(secret.reveal());
+  return `${protocol}//***@${host}/***`;
+}
+
+function ruleOfAlert({ name, text, forMs, level, message, channels }: AlertRule): object {
+  const time = formatDuration(forMs);
+  return { name, condition: text, for: time, level, message, channels: channels ?? undefined };
 }
 
 function timeOf(minutes: number): string {
