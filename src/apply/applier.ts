@@ -17,6 +17,7 @@ import type { Target } from '../targets/target.ts';
 import type { BatchLimits } from './batch.ts';
 import type { PartitionStatus } from './partition-progress.ts';
 import { PartitionWorker } from './partition-worker.ts';
+import { TableEvolver } from './table-evolver.ts';
 import { TableLocks } from './table-locks.ts';
 import type { TopicReader } from './topic-reader.ts';
 
@@ -58,6 +59,7 @@ export class Applier {
   readonly #options: ApplierOptions;
   readonly #consumer: GroupConsumer;
   readonly #locks = new TableLocks();
+  readonly #evolver: TableEvolver;
   readonly #slots = new Map<string, Slot>();
   readonly #failed = new AbortController();
   #failure: RowferryError | undefined;
@@ -66,6 +68,7 @@ export class Applier {
 
   constructor(options: ApplierOptions, connect: (handlers: ApplierHandlers) => GroupConsumer) {
     this.#options = options;
+    this.#evolver = new TableEvolver(options.log);
     this.#consumer = connect({
       onAssign: (partitions) => this.#assign(partitions),
       onRecords: (batch) => this.#deliver(batch),
@@ -164,6 +167,7 @@ export class Applier {
       queueBytes,
       onBadRow,
       locks: this.#locks,
+      evolver: this.#evolver,
       log,
       feed: {
         seek: (offset) => consumer.seek(topic, partition, offset),

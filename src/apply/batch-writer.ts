@@ -89,6 +89,11 @@ export class BatchWriter {
     return { kind: 'done', ...count(rows) };
   }
 
+  /** Tables are described anew: a writer goes by what its table was, and a shape may look the same behind a change as before. */
+  forgetTables(): void {
+    this.#writers.clear();
+  }
+
   async #runStep(
     step: StageStep,
     batch: Batch,

@@ -2,7 +2,8 @@
 import { RowferryError, toRowferryError } from '../errors.ts';
 import type { Change } from '../model/change.ts';
 import type { PartitionId, PartitionSequence } from '../targets/target.ts';
-import type { Marker } from '../wire/marker.ts';
+import type { SchemaChange } from '../model/schema-change.ts';
+import type { Marker, SchemaMarker } from '../wire/marker.ts';
 import type { RawRecord } from '../wire/raw-record.ts';
 import type { RecordQueue } from './record-queue.ts';
 import type { ChangeFilter, TopicReader } from './topic-reader.ts';
@@ -17,14 +18,23 @@ export interface BatchLimits {
   readonly bytes: number;
 }
 
+/** A change of a source table's schema, at its place among the rows. */
+export type SchemaMarkerOf<K extends SchemaChange['kind']> = SchemaMarker & {
+  readonly change: Extract<SchemaChange, { readonly kind: K }>;
+};
+
 export interface Batch {
   readonly start: number;
   /** Offset after the last record of the batch. */
   readonly end: number;
   /** Changes that are new, in order. */
   readonly changes: readonly Change[];
-  /** The last marker, when there was one. */
+  /** The last marker that tells how far the source was read, when there was one. */
   readonly marker: Marker | undefined;
+  /** Changes of tables that the rows of this batch may need already, in order. */
+  readonly additive: readonly SchemaMarkerOf<'additive'>[];
+  /** The only record of its batch: all before it must be at the targets, and nothing behind it may be, when its table is emptied. */
+  readonly truncate: SchemaMarkerOf<'truncate'> | undefined;
   /** Where the filter stands at `end`. */
   readonly sequence: PartitionSequence;
   /** Commit time of the oldest and newest change, or null without changes. */
@@ -37,6 +47,10 @@ export interface Batch {
  * Takes records from the queue until a limit is reached or nothing waits. A batch that has to reach `mustReach` (A2) ends no
  * earlier and answers undefined while those records have not arrived. A record that cannot be read ends the batch before it;
  * at the head of a batch it throws, with topic, partition and offset.
+ *
+ * A TRUNCATE ends the batch before it and is a batch of its own, `mustReach` or not: a target passes it only when every target
+ * has taken it, and has reached it before. So what a target had planned or has beyond it begins behind it for all of them, and
+ * the batch that is the TRUNCATE writes no row.
  */
 export class BatchCutter {
   readonly #id: PartitionId;
@@ -47,6 +61,8 @@ export class BatchCutter {
   #start: number;
   #changes: Change[] = [];
   #marker: Marker | undefined;
+  #additive: SchemaMarkerOf<'additive'>[] = [];
+  #truncate: SchemaMarkerOf<'truncate'> | undefined;
   #end: number;
   #bytes = 0;
 
@@ -78,25 +94,33 @@ export class BatchCutter {
         this.#queue.shift();
         continue;
       }
-      const unreadable = this.#take(record);
-      if (unreadable !== undefined) {
+      const taken = this.#take(record);
+      if (taken === 'left') return this.#finish();
+      if (taken !== 'taken') {
         if (this.#end > this.#start && this.#end >= mustReach) break;
-        throw unreadable;
+        throw taken;
       }
       this.#queue.shift();
+      if (this.#truncate !== undefined) return this.#finish();
     }
     if (this.#end === this.#start || this.#end < mustReach) return undefined;
     return this.#finish();
   }
 
-  /** Adds a record to the batch, or answers why it cannot be read. */
-  #take(record: RawRecord): RowferryError | undefined {
+  /** Adds a record to the batch, leaves it for the next one, or answers why it cannot be read. */
+  #take(record: RawRecord): RowferryError | 'taken' | 'left' {
     if (record.offset > this.#end && !this.#reader.allowsHoles) return this.#gap(record.offset);
     try {
       const decoded = this.#reader.decode(record);
       // A zombie's marker of an epoch that is over tells of another past.
-      if (decoded.kind === 'marker' && decoded.marker.epoch >= this.#filter.current.epoch)
-        this.#marker = decoded.marker;
+      if (decoded.kind === 'marker' && decoded.marker.epoch >= this.#filter.current.epoch) {
+        const { marker } = decoded;
+        if (isOf(marker, 'truncate')) {
+          if (this.#end > this.#start) return 'left';
+          this.#truncate = marker;
+        } else if (isOf(marker, 'additive')) this.#additive.push(marker);
+        else this.#marker = marker;
+      }
       if (decoded.kind === 'changes') {
         const { epoch, changes } = decoded.chunk;
         for (const change of changes) {
@@ -113,7 +137,7 @@ export class BatchCutter {
     }
     this.#end = record.offset + 1;
     this.#bytes += record.value?.length ?? 0;
-    return undefined;
+    return 'taken';
   }
 
   /** I-4: an offset that is missing was deleted before it was applied; going on would lose its rows in silence. */
@@ -141,6 +165,8 @@ export class BatchCutter {
       end: this.#end,
       changes: this.#changes,
       marker: this.#marker,
+      additive: this.#additive,
+      truncate: this.#truncate,
       sequence: this.#filter.current,
       oldestMs,
       newestMs,
@@ -149,7 +175,13 @@ export class BatchCutter {
     this.#start = this.#end;
     this.#changes = [];
     this.#marker = undefined;
+    this.#additive = [];
+    this.#truncate = undefined;
     this.#bytes = 0;
     return batch;
   }
+}
+
+function isOf<K extends SchemaChange['kind']>(marker: Marker, kind: K): marker is SchemaMarkerOf<K> {
+  return marker.kind === 'schema' && marker.change.kind === kind;
 }

@@ -1,6 +1,7 @@
 /**
  * Which keys of one partition have a parked entry at which target. Only the partition's owner parks and heals its keys, so a
- * list read when it took over and kept since is never too short; an entry that an operator removed only costs a look.
+ * list read when it took over and kept since is never too short; an entry that an operator or a TRUNCATE removed only costs a
+ * look.
  *
  * Where tables of several origins are merged, two entries of one key may wait for one table: the origin is part of the name.
  */
@@ -16,6 +17,13 @@ export class ParkedKeys {
 
   get size(): number {
     return this.#entries.size;
+  }
+
+  /** Takes in what the targets hold now, each by its index. */
+  replace(lists: readonly (readonly ParkedEntry[])[]): void {
+    this.#entries.clear();
+    this.#tables.clear();
+    for (const [target, entries] of lists.entries()) for (const entry of entries) this.add(target, entry);
   }
 
   add(target: number, entry: ParkedEntry): void {

@@ -22,6 +22,7 @@ export interface PartitionStatus {
   readonly lagMs: number | null;
   /** Commit time up to which the source is applied. */
   readonly appliedUntilMs: number | null;
+  /** What stopped it or what it waits for; `errorCode` is null when nothing is wrong. */
   readonly error: string | null;
   readonly errorCode: string | null;
   readonly nextTryMs: number | null;
@@ -38,6 +39,8 @@ export class PartitionProgress {
   #queueBytes = 0;
   #error: RowferryError | null = null;
   #nextTryMs: number | null = null;
+  /** What it waits for though nothing is wrong. */
+  #waitsFor: string | null = null;
   /** Commit time of the oldest change of the batch that is being written. */
   #pendingMs: number | null = null;
   /** Every commit of the source up to this time is applied, as a marker told. */
@@ -71,6 +74,7 @@ export class PartitionProgress {
     this.#state = 'running';
     this.#error = null;
     this.#nextTryMs = null;
+    this.#waitsFor = null;
     this.#next = batch.end;
     this.#batches += 1;
     this.#rows += batch.changes.length;
@@ -83,6 +87,7 @@ export class PartitionProgress {
 
   /** Answers true when this is news: the state or the error's code changed. */
   waiting(error: RowferryError, nextTryMs: number): boolean {
+    this.#waitsFor = null;
     const news = this.#state !== 'waiting' || this.#error?.code !== error.code;
     this.#state = 'waiting';
     this.#error = error;
@@ -90,8 +95,19 @@ export class PartitionProgress {
     return news;
   }
 
+  /** It waits for others, which have errors of their own when they do not come. Answers true when this is news. */
+  waitingFor(what: string): boolean {
+    const news = this.#waitsFor === null;
+    this.#state = 'waiting';
+    this.#error = null;
+    this.#nextTryMs = null;
+    this.#waitsFor = what;
+    return news;
+  }
+
   stopped(error: RowferryError, nextTryMs: number): void {
     this.#state = 'stopped';
+    this.#waitsFor = null;
     this.#error = error;
     this.#nextTryMs = nextTryMs;
   }
@@ -132,7 +148,7 @@ export class PartitionProgress {
       queueBytes: this.#queueBytes,
       lagMs: this.lagMs(nowMs, heartbeatMs),
       appliedUntilMs: this.appliedUntilMs,
-      error: this.#error?.describe() ?? null,
+      error: this.#error?.describe() ?? this.#waitsFor,
       errorCode: this.#error?.code ?? null,
       nextTryMs: this.#nextTryMs,
     };

@@ -14,17 +14,21 @@ import type { Log } from '../model/log.ts';
 import type { SourceRouter } from '../routing/router.ts';
 import { Backoff } from '../runtime/backoff.ts';
 import { killPoint } from '../runtime/kill-points.ts';
-import type { PartitionId, Target, Watermark } from '../targets/target.ts';
+import type { ParkedEntry, PartitionId, Target, Watermark } from '../targets/target.ts';
 import type { RawRecord } from '../wire/raw-record.ts';
 import type { Batch, BatchLimits } from './batch.ts';
 import { BatchCutter, OFFSET_LOST_HINT } from './batch.ts';
 import type { TargetState } from './batch-writer.ts';
+import type { WrittenBatch } from './batch-writer.ts';
 import { BatchWriter } from './batch-writer.ts';
+import type { FoldedRow } from './fold.ts';
 import { foldChanges } from './fold.ts';
 import { ParkedKeys } from './parked-keys.ts';
 import { ParkedRetry } from './parked-retry.ts';
 import { PartitionProgress } from './partition-progress.ts';
 import { RecordQueue } from './record-queue.ts';
+import { emptyTable } from './table-emptier.ts';
+import type { TableEvolver } from './table-evolver.ts';
 import type { TableLocks } from './table-locks.ts';
 import type { TopicReader } from './topic-reader.ts';
 
@@ -51,6 +55,7 @@ export interface PartitionWorkerOptions {
   readonly onBadRow: 'stop' | 'park';
   /** Shared by all partitions of the process. */
   readonly locks: TableLocks;
+  readonly evolver: TableEvolver;
   readonly log: Log;
 }
 
@@ -101,7 +106,8 @@ export class PartitionWorker {
     const { owner, states, start, mustReach, sequence } = claimed;
     if (mustReach - start > LARGEST_GAP) throw tooFarApart(states, mustReach, id);
     await this.#checkBounds(start, mustReach, signal);
-    const parked = await this.#readParked();
+    const parked = new ParkedKeys();
+    parked.replace(await this.#listParked());
     const cutter = new BatchCutter({
       id,
       queue: this.#queue,
@@ -124,9 +130,14 @@ export class PartitionWorker {
         continue;
       }
       const rows = foldAt(batch, router, id);
-      const touchIdle = batch.marker !== undefined || batch.start < mustReach;
+      const hasMarker =
+        batch.marker !== undefined || batch.truncate !== undefined || batch.additive.length > 0;
+      const touchIdle = hasMarker || batch.start < mustReach;
       const written = await this.#persist(
-        () => writer.write(batch, { rows, places: router.places }, touchIdle, signal),
+        async () => {
+          if ((await this.#changeTables(batch, writer, parked, signal)) === 'stale') return STALE;
+          return writer.write(batch, { rows, places: router.places }, touchIdle, signal);
+        },
         batch,
         signal,
       );
@@ -138,6 +149,30 @@ export class PartitionWorker {
       if ((await retry.runDue(signal)) === 'stale') return 'lost';
     }
     return 'stopped';
+  }
+
+  /** What must be done to the targets' tables before the batch is written; may be repeated as often as need be. */
+  async #changeTables(
+    batch: Batch,
+    writer: BatchWriter,
+    parked: ParkedKeys,
+    signal: AbortSignal,
+  ): Promise<'done' | 'stale'> {
+    const { id, targets, router, evolver, log } = this.#options;
+    for (const marker of batch.additive) await evolver.evolve(targets, router, id.topic, marker, signal);
+    if (batch.additive.length > 0) writer.forgetTables();
+    const { truncate } = batch;
+    if (truncate === undefined) return 'done';
+    // Targets that had no rows of late stand further back, and the tables are emptied only where all have come so far.
+    const before: Batch = { ...batch, end: batch.start, truncate: undefined };
+    const reached = await writer.write(before, { rows: [], places: router.places }, true, signal);
+    if (reached.kind === 'stale') return 'stale';
+    const onWait = (what: string): void => {
+      if (this.progress.waitingFor(what)) log.info({ ...id, offset: batch.start }, what);
+    };
+    await emptyTable(truncate, { targets, router, topic: id.topic, log, onWait }, signal);
+    parked.replace(await this.#listParked());
+    return 'done';
   }
 
   /** Repeats what failed for a reason that goes away by itself, until it works or the signal aborts. */
@@ -211,13 +246,12 @@ export class PartitionWorker {
     }
   }
 
-  async #readParked(): Promise<ParkedKeys> {
-    const parked = new ParkedKeys();
-    const lists = await Promise.all(this.#options.targets.map((target) => target.parked(this.id)));
-    for (const [target, entries] of lists.entries()) for (const entry of entries) parked.add(target, entry);
-    return parked;
+  async #listParked(): Promise<(readonly ParkedEntry[])[]> {
+    return Promise.all(this.#options.targets.map((target) => target.parked(this.id)));
   }
 }
+
+const STALE: WrittenBatch = { kind: 'stale', upserts: 0, deletes: 0, moves: 0 };
 
 function claimedState(owner: number, targets: readonly Target[], marks: readonly Watermark[]) {
   const states: TargetState[] = targets.map((target, index) => ({ target, next: marks[index]!.next }));
@@ -244,7 +278,7 @@ function tooFarApart(states: readonly TargetState[], furthest: number, id: Parti
   );
 }
 
-function foldAt(batch: Batch, router: SourceRouter, id: PartitionId) {
+function foldAt(batch: Batch, router: SourceRouter, id: PartitionId): FoldedRow[] {
   try {
     return foldChanges(batch.changes, router);
   } catch (error) {

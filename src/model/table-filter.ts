@@ -35,6 +35,7 @@ export const SYSTEM_SCHEMAS: ReadonlySet<string> = new Set([
 const OWN_TABLES: ReadonlySet<string> = new Set([
   'rowferry_watermark',
   'rowferry_parked',
+  'rowferry_truncated',
   'rowferry_schema_history',
 ]);
 

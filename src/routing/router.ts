@@ -26,6 +26,8 @@ export interface RouteRule {
   /** Several targets with `shards` null: a copy for each of them. */
   readonly layout: Omit<LayoutSpec, 'to'>;
   readonly columns: ColumnSpec | null;
+  /** Source tables that meet in a target table are kept apart by nothing but what their keys happen to be. */
+  readonly keysAreDisjoint?: boolean;
 }
 
 /** What `Placement.place` answers for a row that no target holds. */
@@ -46,11 +48,22 @@ export interface Placement extends MappedTable {
   readonly place: (row: Row) => number;
 }
 
+/** One route for one source table, whatever its shape; the layout names the physical tables. */
+export interface TableRoute {
+  readonly layout: Layout;
+  readonly columns: ColumnSpec | null;
+  readonly names: Names;
+  /** Rows of other source tables may stand in the same physical tables, with nothing that tells whose they are. */
+  readonly isMixed: boolean;
+}
+
 /** The routes as one source's rows see them. */
 export interface SourceRouter {
   readonly places: readonly RouterPlace[];
   /** The placements of a table shape, made once per shape. Throws ROWFERRY_ROUTE_MISSING, _KEY and _COLUMNS. */
   placements(table: Table): readonly Placement[];
+  /** Every route of a source table; empty when there is none. */
+  routes(table: { readonly schema: string; readonly name: string }): readonly TableRoute[];
 }
 
 interface Copy {
@@ -99,23 +112,35 @@ export class Router {
         placements.set(table, found);
         return found;
       },
+      routes: (table) =>
+        this.#layouts(source, table).map(({ layout, rule, names }) => ({
+          layout,
+          columns: rule.columns,
+          names,
+          isMixed: rule.keysAreDisjoint === true && rule.columns?.origin === undefined,
+        })),
     };
   }
 
-  #copiesOf(source: string, table: Table): Copy[] {
-    const copies = this.#rules.flatMap((rule) => {
+  #layouts(
+    source: string,
+    table: { readonly schema: string; readonly name: string },
+  ): Pick<Copy, 'layout' | 'rule' | 'names'>[] {
+    return this.#rules.flatMap((rule) => {
       const groups = rule.takes(table.schema, table.name);
       if (groups === undefined || rule.sources?.includes(source) === false) return [];
       const names = { source, schema: table.schema, table: table.name, groups };
-      return layoutsOf(rule, names).map((layout) => ({
-        ids: new Map(),
-        forms: new Map(),
-        layout,
-        rule,
-        names,
-        placeOfCell: [],
-      }));
+      return layoutsOf(rule, names).map((layout) => ({ layout, rule, names }));
     });
+  }
+
+  #copiesOf(source: string, table: Table): Copy[] {
+    const copies = this.#layouts(source, table).map((found): Copy => ({
+      ...found,
+      ids: new Map(),
+      forms: new Map(),
+      placeOfCell: [],
+    }));
     if (copies.length > 0) return copies;
     const name = tableName(table);
     throw new RowferryError('ROWFERRY_ROUTE_MISSING', `no route says where rows of ${name} go`, {

@@ -17,6 +17,10 @@ export type KillPoint =
   | 'snapshot.after-read'
   /** Phase one of a batch with moves has committed everywhere, phase two has not begun. */
   | 'apply.between-phases'
+  /** A target table has followed a change of its source table, the batch behind it is not written. */
+  | 'apply.after-alter'
+  /** A target is emptied for a TRUNCATE, the batch that passes it is not written. */
+  | 'apply.after-truncate'
   /** A batch has committed at its targets, the next records are not taken. */
   | 'apply.after-commit';
 

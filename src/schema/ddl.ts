@@ -9,7 +9,7 @@ export interface DdlWriter {
   /** Indexes that `createTable` left for later, for a table that is in use. */
   laterIndexes(table: PlannedTable): string[];
   /** One more column for a table that may hold rows and is in use. */
-  addColumn(table: PlannedTable, column: PlannedColumn): string[];
+  addColumn(table: Pick<PlannedTable, 'path'>, column: PlannedColumn): string[];
   /** True when `addColumn` must leave a NOT NULL column open, since the rows that are there get no value. */
   leavesOpen(column: PlannedColumn): boolean;
   /** One more secondary index for a table that may hold rows and is in use. */

@@ -43,6 +43,19 @@ export function mapColumns(table: CatalogTable, spec: ColumnSpec | null, names: 
   return { columns, key: mapped.key.map((index) => columns[index]?.name ?? '') };
 }
 
+/** What becomes of one column whatever stands beside it; undefined when it is not written. */
+export function mapColumn(
+  source: CatalogColumn,
+  spec: ColumnSpec | null,
+  names: Names,
+): MappedColumn | undefined {
+  if (spec === null) return rawColumn(source);
+  const { only = [source.name], drop = [], rename = {} } = spec;
+  if (!has(only, source.name) || has(drop, source.name)) return undefined;
+  const renamed = Object.entries(rename).find(([name]) => has([name], source.name))?.[1];
+  return { ...treated(source, spec, names), name: renamed ?? source.name };
+}
+
 function shapeOf(table: CatalogTable): Table {
   const key = table.primaryKey.map((part) => table.columns.findIndex(({ name }) => name === part.column));
   return {

@@ -59,7 +59,7 @@ function addIndexSql({ path }: PlannedTable, index: PlannedIndex): string {
   return `ALTER TABLE ${tablePath(path)} ADD ${indexSql(index)}, ${online}`;
 }
 
-function indexSql(index: PlannedIndex): string {
+export function indexSql(index: PlannedIndex): string {
   return `${index.kind === 'fulltext' ? 'FULLTEXT KEY' : 'KEY'} ${name(index.name)} (${partsSql(index.parts)})`;
 }
 
@@ -82,7 +82,8 @@ function commonCollation({ columns }: PlannedTable): string | null {
   return most?.[0] ?? null;
 }
 
-function columnSql(column: PlannedColumn, common: string | null): string {
+/** `common`: the table's own collation, which a column need not name; null when it is not known. */
+export function columnSql(column: PlannedColumn, common: string | null = null): string {
   const { collation, generated, nullable, numbering, invisible, comment } = column;
   return [
     name(column.name),

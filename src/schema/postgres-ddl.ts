@@ -69,7 +69,7 @@ function isConstraint({ parts }: PlannedIndex): boolean {
   return parts.every(({ prefix, descending }) => prefix === null && !descending);
 }
 
-function indexSql(table: PlannedTable, index: PlannedIndex, kind: string): string {
+export function indexSql(table: Pick<PlannedTable, 'path'>, index: PlannedIndex, kind: string): string {
   return `CREATE ${kind} ${own(table.path, index.name)} ON ${tablePath(table.path)} (${partsSql(index.parts)})`;
 }
 
@@ -112,7 +112,10 @@ function ownedSequence(path: string, column: PlannedColumn): string[] {
 }
 
 /** The empty text is what MySQL stores for a wrong label: such a row must be able to come. */
-function labelCheck(path: string, { name: column, type, labels }: PlannedColumn): string[] {
+export function labelCheck(
+  path: string,
+  { name: column, type, labels }: Pick<PlannedColumn, 'name' | 'type' | 'labels'>,
+): string[] {
   if (labels === null) return [];
   const check = `CONSTRAINT ${own(path, `${column}_check`)} CHECK`;
   if (type.endsWith('[]'))
@@ -136,7 +139,7 @@ function implicitDefault({ type, nullable, default: given }: PlannedColumn): str
 const MOST_BYTES = 63;
 
 /** A quoted name for something of a table: such names are unique in a schema, and cut in silence when too long. */
-function own(path: string, what: string): string {
+export function own(path: string, what: string): string {
   const full = `${splitPath(path).table}_${what}`;
   if (Buffer.byteLength(full) <= MOST_BYTES) return name(full);
   const digest = createHash('sha256').update(full).digest('hex').slice(0, 8);

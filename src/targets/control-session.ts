@@ -1,8 +1,17 @@
 /** The control tables' part of a session, the same for both engines. */
 import type { ControlSql } from './control-sql.ts';
-import { readKey, readParkedEntry, readParkedRecord, readTime, readWatermark } from './control-sql.ts';
+import {
+  readKey,
+  readParkedEntry,
+  readParkedRecord,
+  readTime,
+  readTruncation,
+  readWatermark,
+} from './control-sql.ts';
 import type { ParkedKey, ParkedRecord, ParkedRef, StoredWatermark } from './session.ts';
-import type { ParkedEntry, PartitionId, WriteBatch } from './target.ts';
+import type { ParkedEntry, PartitionId, TruncateId, Truncation, WriteBatch } from './target.ts';
+import { emptyingSql, reaches } from './truncation.ts';
+import type { TruncateDialect } from './truncation.ts';
 
 export interface ControlResult {
   readonly rows: readonly Readonly<Record<string, string | null>>[];
@@ -17,6 +26,29 @@ export abstract class ControlSession {
   }
 
   protected abstract run(sql: string): Promise<ControlResult>;
+  /** Runs `work` in a session that has locked the source table's truncation against all others, by `name`. */
+  protected abstract withTruncateLock<T>(name: string, work: () => Promise<T>): Promise<T>;
+  protected abstract readonly truncateDialect: TruncateDialect;
+
+  async query(sql: string): Promise<ControlResult['rows']> {
+    return (await this.run(sql)).rows;
+  }
+
+  async isTruncated(id: TruncateId): Promise<boolean> {
+    const [row] = (await this.run(this.control.findTruncation(id))).rows;
+    return row !== undefined && reaches(readTruncation(row), id);
+  }
+
+  async truncate(truncation: Truncation): Promise<'now' | 'before'> {
+    return this.withTruncateLock(this.control.truncateLockName(truncation), async () => {
+      if (await this.isTruncated(truncation)) return 'before';
+      // First, for an entry that heals meanwhile puts its row into a table that is not empty yet.
+      await this.run(this.control.deleteParkedOf(truncation));
+      for (const table of truncation.tables) await this.run(emptyingSql(table, this.truncateDialect));
+      await this.run(this.control.saveTruncation(truncation));
+      return 'now';
+    });
+  }
 
   async saveWatermark(batch: WriteBatch, writeId: string): Promise<boolean> {
     return (await this.run(this.control.saveWatermark(batch, writeId))).affectedRows > 0;

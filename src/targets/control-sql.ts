@@ -1,12 +1,12 @@
 /**
- * SQL of the control tables `rowferry_watermark` and `rowferry_parked`, the same in both engines but for quoting and the form
+ * SQL of the control tables `rowferry_watermark`, `rowferry_parked` and `rowferry_truncated`, the same in both engines but for quoting and the form
  * of an upsert. Pure.
  */
 import { RowferryError } from '../errors.ts';
 import type { Table, WireValue } from '../model/table.ts';
 import { keyHash, rowKeyText } from './parked-record.ts';
 import type { ParkedRecord, ParkedRef, StoredWatermark } from './session.ts';
-import type { ParkedEntry, ParkReason, PartitionId, WriteBatch } from './target.ts';
+import type { ParkedEntry, ParkReason, PartitionId, TruncateId, WriteBatch } from './target.ts';
 
 /** Version of the control tables, kept in their comments. */
 export const CONTROL_VERSION = 1;
@@ -17,7 +17,7 @@ export function checkControlVersion(comments: readonly (string | null)[]): void 
   if (comments.every((comment) => comment === CONTROL_COMMENT)) return;
   throw new RowferryError(
     'ROWFERRY_CONFIG_STATE_MISMATCH',
-    'rowferry_watermark and rowferry_parked are of another version',
+    'the control tables rowferry_… are of another version',
     {
       hint: `this rowferry knows version ${CONTROL_VERSION}: run the version that wrote them, or give it a database of its own`,
     },
@@ -42,6 +42,8 @@ const LISTED =
 const WATERMARK = 'rowferry_watermark';
 const PARKED = 'rowferry_parked';
 const WATERMARK_KEY = ['pipeline', 'topic', 'partition'];
+const TRUNCATED = 'rowferry_truncated';
+const TRUNCATED_KEY = ['pipeline', 'topic', 'source_table'];
 const PARKED_KEY = ['pipeline', 'topic', 'partition', 'target_table', 'key_hash'];
 
 export class ControlSql {
@@ -157,6 +159,26 @@ export class ControlSql {
     return `DELETE FROM ${PARKED} WHERE ${this.#parkedAre(refs)}`;
   }
 
+  findTruncation(id: TruncateId): string {
+    const columns = ['epoch', 'file', 'end'].map((column) => this.#name(column));
+    return `SELECT ${columns.join(', ')} FROM ${TRUNCATED} WHERE ${this.#sourceTable(id)}`;
+  }
+
+  saveTruncation({ topic, sourceTable, epoch, file, end }: TruncateId): string {
+    const place = { epoch, file, end, truncated_at: timeText(Date.now()) };
+    const values = { pipeline: this.#pipeline, topic, source_table: sourceTable, ...place };
+    return `${this.#insert(TRUNCATED, values)} ${this.#dialect.onExisting(TRUNCATED_KEY, Object.keys(place))}`;
+  }
+
+  deleteParkedOf(id: TruncateId): string {
+    return `DELETE FROM ${PARKED} WHERE ${this.#sourceTable(id)}`;
+  }
+
+  /** What tells one lock from others of the same database. */
+  truncateLockName({ topic, sourceTable }: TruncateId): string {
+    return JSON.stringify(['rowferry_truncated', this.#pipeline, topic, sourceTable]);
+  }
+
   /** Statements that change nothing and fail without the grants that rowferry needs. */
   probes(): readonly string[] {
     const owner = this.#name('owner');
@@ -167,6 +189,7 @@ export class ControlSql {
       `DELETE FROM ${WATERMARK} WHERE 1 = 0`,
       `INSERT INTO ${PARKED} SELECT * FROM ${PARKED} WHERE 1 = 0`,
       `DELETE FROM ${PARKED} WHERE 1 = 0`,
+      `INSERT INTO ${TRUNCATED} SELECT * FROM ${TRUNCATED} WHERE 1 = 0`,
     ];
   }
 
@@ -208,6 +231,10 @@ export class ControlSql {
     return `${this.#ours()} AND ${this.#equals('topic', topic)} AND ${this.#equals('partition', partition)}`;
   }
 
+  #sourceTable({ topic, sourceTable }: TruncateId): string {
+    return `${this.#ours()} AND ${this.#equals('topic', topic)} AND ${this.#equals('source_table', sourceTable)}`;
+  }
+
   #equals(column: string, value: string | number): string {
     return `${this.#name(column)} = ${this.#literal(value)}`;
   }
@@ -233,6 +260,10 @@ export function readWatermark(row: Row): StoredWatermark {
     sourceTimeMs: time === null || time === undefined ? null : Number(time),
     writeId: row['write_id'] ?? null,
   };
+}
+
+export function readTruncation(row: Row): Pick<TruncateId, 'epoch' | 'file' | 'end'> {
+  return { epoch: Number(row['epoch']), file: Number(row['file']), end: Number(row['end']) };
 }
 
 export function readParkedEntry(row: Row): ParkedEntry {

@@ -9,11 +9,14 @@ import { placeRow } from './place-row.ts';
 import type { Engine, ParkedRecord, Session } from './session.ts';
 import { tableWriter } from './table-writer.ts';
 import type {
+  CatalogQuery,
   ParkedEntry,
   PartitionId,
   TableWriter,
   Target,
   TargetTable,
+  TruncateId,
+  Truncation,
   Watermark,
   WriteBatch,
   WriteResult,
@@ -25,6 +28,8 @@ export interface DatabaseTargetOptions {
   readonly name: string;
   readonly engine: Engine;
   readonly pool: ConnectionPool<Session>;
+  /** For changes of tables: a statement may take as long as it takes. */
+  readonly patientPool: ConnectionPool<Session>;
   readonly retryBudgetMs: number;
   readonly log: Log;
 }
@@ -37,15 +42,19 @@ export class DatabaseTarget implements Target {
   readonly kind: 'mysql' | 'postgres';
   readonly #engine: Engine;
   readonly #pool: ConnectionPool<Session>;
+  readonly #patientPool: ConnectionPool<Session>;
   readonly #transactions: Transactions;
+  readonly #changes: Transactions;
   readonly #closing = new AbortController();
 
-  constructor({ name, engine, pool, retryBudgetMs, log }: DatabaseTargetOptions) {
+  constructor({ name, engine, pool, patientPool, retryBudgetMs, log }: DatabaseTargetOptions) {
     this.name = name;
     this.kind = engine.kind;
     this.#engine = engine;
     this.#pool = pool;
+    this.#patientPool = patientPool;
     this.#transactions = new Transactions({ target: name, pool, log, retryBudgetMs });
+    this.#changes = new Transactions({ target: name, pool: patientPool, log, retryBudgetMs });
   }
 
   async open(signal: AbortSignal): Promise<void> {
@@ -137,9 +146,48 @@ export class DatabaseTarget implements Target {
     );
   }
 
+  async catalog<T>(read: (query: CatalogQuery) => Promise<T>): Promise<T> {
+    return this.#read((session) => read((sql) => session.query(sql)));
+  }
+
+  async alter(statements: readonly string[], signal: AbortSignal): Promise<void> {
+    await this.#patiently(async (session) => {
+      for (const statement of statements) await session.query(statement);
+    }, signal);
+  }
+
+  async isTruncated(id: TruncateId): Promise<boolean> {
+    return this.#read((session) => session.isTruncated(id));
+  }
+
+  async truncate(truncation: Truncation, signal: AbortSignal): Promise<'now' | 'before'> {
+    return this.#patiently((session) => session.truncate(truncation), signal);
+  }
+
+  /** A statement may take a day, and whoever stops does not wait for its end: it leaves the session to the server. */
+  async #patiently<T>(work: (session: Session) => Promise<T>, signal: AbortSignal): Promise<T> {
+    const run = async (session: Session): Promise<T> => {
+      signal.throwIfAborted();
+      let stop = (): void => {};
+      const stopped = new Promise<never>((_, reject) => {
+        stop = () => {
+          session.destroy();
+          reject(new RowferryError('ROWFERRY_TARGET_LINK', 'stopped while a table was changed'));
+        };
+        signal.addEventListener('abort', stop, { once: true });
+      });
+      try {
+        return await Promise.race([work(session), stopped]);
+      } finally {
+        signal.removeEventListener('abort', stop);
+      }
+    };
+    return this.#changes.run({ run: ({ session }) => run(session) }, signal);
+  }
+
   async close(): Promise<void> {
     this.#closing.abort();
-    await this.#pool.close();
+    await Promise.all([this.#pool.close(), this.#patientPool.close()]);
   }
 
   /** P4 but for COMMIT: watermark, entry and row are locked in this order, as `write` does. */

@@ -45,6 +45,17 @@ const PARKED = `CREATE TABLE IF NOT EXISTS rowferry_parked (
   KEY by_table (target_table)
 ) ${OPTIONS}`;
 
+const TRUNCATED = `CREATE TABLE IF NOT EXISTS rowferry_truncated (
+  pipeline varchar(128) NOT NULL,
+  topic varchar(255) NOT NULL,
+  source_table varchar(200) NOT NULL,
+  epoch bigint NOT NULL,
+  \`file\` bigint NOT NULL,
+  \`end\` bigint NOT NULL,
+  truncated_at datetime(3) NOT NULL,
+  PRIMARY KEY (pipeline, topic, source_table)
+) ${OPTIONS}`;
+
 /** Two processes may do this at once: each CREATE is atomic and forgives that the table exists. */
 export async function prepareMysqlTables(
   query: (sql: string) => Promise<MysqlResult>,
@@ -53,13 +64,14 @@ export async function prepareMysqlTables(
   const comments = async (): Promise<(string | null)[]> => {
     const { rows } = await query(
       `SELECT TABLE_COMMENT AS comment FROM information_schema.TABLES
-       WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN ('rowferry_watermark', 'rowferry_parked')`,
+       WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN ('rowferry_watermark', 'rowferry_parked', 'rowferry_truncated')`,
     );
     return rows.map((row) => row['comment'] ?? null);
   };
-  if ((await comments()).length < 2) {
+  if ((await comments()).length < 3) {
     await query(WATERMARK);
     await query(PARKED);
+    await query(TRUNCATED);
   }
   checkControlVersion(await comments());
   for (const probe of control.probes()) await query(probe);

@@ -2,16 +2,18 @@
 import type { MysqlConnection, MysqlResult } from '../drivers/mysql.ts';
 import { serverErrorOf } from '../drivers/server-error.ts';
 import { RowferryError } from '../errors.ts';
+import { quote } from '../model/mysql-literals.ts';
 import type { ControlSql } from './control-sql.ts';
 import { ControlSession } from './control-session.ts';
 import { describeMysql } from './mysql-catalog.ts';
 import { prepareMysqlTables } from './mysql-control-tables.ts';
-import { MysqlTableSql, refuseOversize } from './mysql-sql.ts';
+import { exactBytes, MysqlTableSql, name, refuseOversize, tablePath } from './mysql-sql.ts';
 import type { StatementLimits, UpsertForm } from './mysql-sql.ts';
 import { unparkedRefs } from './parked-record.ts';
 import { isRowRefusal, otherOrigin } from './row-refusal.ts';
 import type { Session } from './session.ts';
 import type { KeyValues, RowWrite, TableWriter, TargetTable, WriteBatch } from './target.ts';
+import type { TruncateDialect } from './truncation.ts';
 
 /** What the sessions of one server have in common. */
 export interface MysqlTraits {
@@ -30,7 +32,9 @@ export const MYSQL_SESSION = [
   'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED',
   `SET SESSION time_zone = '+00:00', sql_mode = '${SQL_MODE}', foreign_key_checks = 0, unique_checks = 1, ` +
     // A forgotten transaction of a process that vanished must not hold its locks for long.
-    'innodb_lock_wait_timeout = 5, wait_timeout = 600, sql_safe_updates = 0, sql_notes = 1, max_error_count = 1024, autocommit = 0',
+    'innodb_lock_wait_timeout = 5, wait_timeout = 600, sql_safe_updates = 0, sql_notes = 1, autocommit = 0 ' +
+    // MySQL has so many by itself, and lets only administrators say so.
+    '/*M!100000 , max_error_count = 1024 */',
 ];
 
 /** Within a script: fails (a subquery with two rows) unless the UPDATE before it met its row. */
@@ -46,6 +50,9 @@ const COMMIT_ERRORS = new Set(['1180', '3101']);
  * have when described.
  */
 const SUBQUERY_ROWS = '1242';
+
+/** How long an applier waits for another one that empties the same table, before it says so and tries again. */
+const LOCK_WAIT_SECONDS = 5;
 
 const DATA_TRUNCATED = '1265';
 /** Warnings and notes by which a server says that it stored something else than it was given. */
@@ -254,6 +261,31 @@ export class MysqlSession extends ControlSession implements Session {
     return prepareMysqlTables((sql) => this.#connection.query(sql), this.control);
   }
 
+  protected override readonly truncateDialect: TruncateDialect = {
+    path: tablePath,
+    exactColumn: (column, length) =>
+      exactBytes(length === null ? name(column) : `LEFT(${name(column)}, ${length})`),
+    exactText: (text) => exactBytes(quote(text)),
+  };
+
+  /**
+   * TRUNCATE commits what was before it, so that no row could be the lock. This one is the session's: a statement that still runs
+   * when its client is gone holds it to its end.
+   */
+  protected override async withTruncateLock<T>(lock: string, work: () => Promise<T>): Promise<T> {
+    // Such locks are the server's, not the database's, and their names have at most 64 letters.
+    const held = `CONCAT('rowferry/', LEFT(SHA2(CONCAT(DATABASE(), ${quote(lock)}), 256), 48))`;
+    const [got] = await this.query(`SELECT GET_LOCK(${held}, ${LOCK_WAIT_SECONDS}) AS got`);
+    if (got?.['got'] !== '1') throw lockTaken();
+    try {
+      const answer = await work();
+      await this.commit();
+      return answer;
+    } finally {
+      if (this.isUsable) await this.#connection.query(`SELECT RELEASE_LOCK(${held})`);
+    }
+  }
+
   protected override run(sql: string): Promise<MysqlResult> {
     refuseOversize(sql, this.#traits.limits.packetBytes);
     return this.#connection.query(sql);
@@ -339,6 +371,12 @@ function splitEmptyEnums(
     usual: rows.filter((row) => plan.emptyEnumCount(row) === 0),
     empty: rows.filter((row) => plan.emptyEnumCount(row) > 0),
   };
+}
+
+function lockTaken(): RowferryError {
+  return new RowferryError('ROWFERRY_TARGET_LINK', 'another applier is emptying the table', {
+    hint: 'rowferry waits for it; when it hangs, its session at the target ends by itself and its lock with it',
+  });
 }
 
 function changedKeys(): RowferryError {

@@ -266,7 +266,7 @@ export function refuseOversize(statement: string, packetBytes: number): void {
 }
 
 /** Text as bytes that do not depend on the column's character set. */
-function exactBytes(text: string): string {
+export function exactBytes(text: string): string {
   return `CAST(CONVERT(${text} USING utf8mb4) AS BINARY)`;
 }
 

@@ -20,10 +20,17 @@ const STATEMENT_UNITS = 1_000_000;
 const STATEMENT_ROWS = 1_000;
 const MAX_IDLE_MS = 60_000;
 
+/**
+ * Whoever waits for a table's lock makes all others wait behind it; and a suspended applier must lose its session, and the lock
+ * of a truncation with it, before others have waited for long.
+ */
+export const PATIENT_MYSQL = ['SET SESSION lock_wait_timeout = 10, wait_timeout = 120'];
+
 export function openMysqlSessions(
   options: Omit<MysqlOptions, 'session' | 'side'>,
   pipeline: string,
   size: number,
+  more: readonly string[] = [],
 ): ConnectionPool<Session> {
   const control = new ControlSql(mysqlControl, pipeline);
   return new ConnectionPool<Session>({
@@ -33,7 +40,7 @@ export function openMysqlSessions(
       const connection = await MysqlConnection.connect({
         ...options,
         side: 'target',
-        session: MYSQL_SESSION,
+        session: [...MYSQL_SESSION, ...more],
         scripts: true,
       });
       try {

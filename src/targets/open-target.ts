@@ -2,8 +2,8 @@
 import type { DatabaseUrl } from '../config/config.ts';
 import type { Log } from '../model/log.ts';
 import { DatabaseTarget } from './database-target.ts';
-import { mysqlEngine, openMysqlSessions } from './mysql-target.ts';
-import { openPostgresSessions, postgresEngine } from './postgres-target.ts';
+import { mysqlEngine, openMysqlSessions, PATIENT_MYSQL } from './mysql-target.ts';
+import { openPostgresSessions, PATIENT_POSTGRES, postgresEngine } from './postgres-target.ts';
 import type { Target } from './target.ts';
 
 export interface OpenTargetOptions {
@@ -22,6 +22,8 @@ export interface OpenTargetOptions {
 }
 
 const RETRY_BUDGET_MS = 30_000;
+/** A table of many rows is rebuilt for hours; a dead link is found by keep-alive. */
+const CHANGE_TIMEOUT_MS = 24 * 60 * 60_000;
 
 /** Connects to nothing yet: `Target.open` does. */
 export function openTarget(options: OpenTargetOptions): Target {
@@ -33,11 +35,13 @@ export function openTarget(options: OpenTargetOptions): Target {
     ...(options.queryTimeoutMs === undefined ? {} : { queryTimeoutMs: options.queryTimeoutMs }),
   };
   const retryBudgetMs = options.retryBudgetMs ?? RETRY_BUDGET_MS;
+  const patient = { ...link, queryTimeoutMs: CHANGE_TIMEOUT_MS };
   return url.engine === 'mysql'
     ? new DatabaseTarget({
         name,
         engine: mysqlEngine,
         pool: openMysqlSessions(link, pipeline, connections),
+        patientPool: openMysqlSessions(patient, pipeline, 1, PATIENT_MYSQL),
         retryBudgetMs,
         log,
       })
@@ -45,6 +49,7 @@ export function openTarget(options: OpenTargetOptions): Target {
         name,
         engine: postgresEngine,
         pool: openPostgresSessions(link, pipeline, { zeroDates }, connections),
+        patientPool: openPostgresSessions(patient, pipeline, { zeroDates }, 1, PATIENT_POSTGRES),
         retryBudgetMs,
         log,
       });

@@ -44,9 +44,20 @@ const CREATE = `
     parked_at timestamp(3) NOT NULL,
     PRIMARY KEY (pipeline, topic, "partition", target_table, key_hash)
   );
+  CREATE TABLE IF NOT EXISTS rowferry_truncated (
+    pipeline text NOT NULL,
+    topic text NOT NULL,
+    source_table text NOT NULL,
+    epoch bigint NOT NULL,
+    file bigint NOT NULL,
+    "end" bigint NOT NULL,
+    truncated_at timestamp(3) NOT NULL,
+    PRIMARY KEY (pipeline, topic, source_table)
+  );
   CREATE INDEX IF NOT EXISTS rowferry_parked_by_table ON rowferry_parked (target_table);
   COMMENT ON TABLE rowferry_watermark IS ${quote(CONTROL_COMMENT)};
-  COMMENT ON TABLE rowferry_parked IS ${quote(CONTROL_COMMENT)}`;
+  COMMENT ON TABLE rowferry_parked IS ${quote(CONTROL_COMMENT)};
+  COMMENT ON TABLE rowferry_truncated IS ${quote(CONTROL_COMMENT)}`;
 
 /** Two processes may do this at once: CREATE TABLE IF NOT EXISTS alone can still collide, so they take turns. */
 export async function preparePostgresTables(
@@ -56,15 +67,19 @@ export async function preparePostgresTables(
   const comments = async (): Promise<(string | null)[]> => {
     const { rows } = await query(
       `SELECT obj_description(c.oid, 'pg_class') AS comment FROM pg_class c
-       WHERE c.oid IN (to_regclass('rowferry_watermark'), to_regclass('rowferry_parked'))`,
+       WHERE c.oid IN (to_regclass('rowferry_watermark'), to_regclass('rowferry_parked'),
+                      to_regclass('rowferry_truncated'))`,
     );
     return rows.map((row) => row['comment'] ?? null);
   };
-  if ((await comments()).length < 2) {
+  // Tables of an earlier rowferry may lack the youngest; those of a later one must not be given our comment.
+  const found = await comments();
+  checkControlVersion(found);
+  if (found.length < 3) {
     await query('BEGIN');
     await query(`SELECT pg_advisory_xact_lock(${LOCK})`);
     // While we waited someone else may have made them.
-    if ((await comments()).length < 2) await query(CREATE);
+    if ((await comments()).length < 3) await query(CREATE);
     await query('COMMIT');
   }
   checkControlVersion(await comments());

@@ -8,10 +8,11 @@ import type { ControlSql } from './control-sql.ts';
 import { unparkedRefs } from './parked-record.ts';
 import { describePostgres } from './postgres-catalog.ts';
 import { preparePostgresTables } from './postgres-control-tables.ts';
-import { MISSED_ROWS, PostgresTableSql } from './postgres-sql.ts';
+import { exactText, MISSED_ROWS, name, PostgresTableSql, quote, tablePath } from './postgres-sql.ts';
 import { otherOrigin } from './row-refusal.ts';
 import type { Session } from './session.ts';
 import type { KeyValues, RowWrite, TableWriter, TargetTable, WriteBatch } from './target.ts';
+import type { TruncateDialect } from './truncation.ts';
 
 export const POSTGRES_SESSION = [
   "SET TimeZone = 'UTC'",
@@ -177,6 +178,22 @@ export class PostgresSession extends ControlSession implements Session {
 
   prepareControlTables(): Promise<void> {
     return preparePostgresTables((text) => this.run(text), this.control);
+  }
+
+  protected override readonly truncateDialect: TruncateDialect = {
+    path: tablePath,
+    exactColumn: (column, length) =>
+      exactText(length === null ? name(column) : `left(${name(column)}::text, ${length})`),
+    exactText: quote,
+  };
+
+  /** One transaction: whatever ends the session takes all of it back, the lock too. */
+  protected override async withTruncateLock<T>(lock: string, work: () => Promise<T>): Promise<T> {
+    await this.begin();
+    await this.run(`SELECT pg_advisory_xact_lock(hashtextextended(${quote(lock)}, 0))`);
+    const answer = await work();
+    await this.commit();
+    return answer;
   }
 
   protected override run(text: string): Promise<PostgresResult> {

@@ -221,7 +221,7 @@ export class PostgresTableSql {
 export const MISSED_ROWS = '2201W';
 
 /** Text by its bytes, whatever the column's collation. */
-function exactText(column: string): string {
+export function exactText(column: string): string {
   return `${column}::text COLLATE "C"`;
 }
 

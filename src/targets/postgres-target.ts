@@ -17,11 +17,15 @@ export const postgresEngine: Engine = {
 
 const MAX_IDLE_MS = 60_000;
 
+/** Waits for a table's lock stay short: all others wait behind it. */
+export const PATIENT_POSTGRES = ['SET statement_timeout = 0'];
+
 export function openPostgresSessions(
   options: Omit<PostgresOptions, 'session' | 'side'>,
   pipeline: string,
   values: ValueOptions,
   size: number,
+  more: readonly string[] = [],
 ): ConnectionPool<Session> {
   const control = new ControlSql(postgresControl, pipeline);
   const plans = new WeakMap();
@@ -32,7 +36,7 @@ export function openPostgresSessions(
       const connection = await PostgresConnection.connect({
         ...options,
         side: 'target',
-        session: POSTGRES_SESSION,
+        session: [...POSTGRES_SESSION, ...more],
       });
       return new PostgresSession(connection, control, values, plans);
     },

@@ -12,6 +12,8 @@ import type {
   TableWriter,
   TargetColumn,
   TargetTable,
+  Truncation,
+  TruncateId,
   Watermark,
   WriteBatch,
 } from './target.ts';
@@ -90,6 +92,12 @@ export interface Session extends PooledConnection {
   insertParked(record: ParkedRecord): Promise<void>;
   countParkedAttempt(ref: ParkedRef): Promise<void>;
   deleteParked(refs: readonly ParkedRef[]): Promise<number>;
+
+  /** Runs one statement; every value of its rows is the server's text, or null. */
+  query(sql: string): Promise<readonly Readonly<Record<string, string | null>>[]>;
+  isTruncated(id: TruncateId): Promise<boolean>;
+  /** Takes the statement's lock and, without a record, empties the tables and leaves one; no transaction and no lock remain. */
+  truncate(truncation: Truncation): Promise<'now' | 'before'>;
 
   describe(tables: readonly string[]): Promise<ReadonlyMap<string, TargetTable>>;
   /** Creates the control tables when absent and checks that they can be used. */

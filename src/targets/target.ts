@@ -27,6 +27,16 @@
  *   `retry`-class error is thrown. A row that can never be written throws a `data`-class error which names table and column,
  *   never a value; nothing of the batch is committed then, unless `onBadRow` is `park`, in which case that row is parked
  *   with its reason and the others are written.
+ * - **Changes of tables.** `catalog` lends a session to read what the server's catalog says; `alter` runs statements one by one, each
+ *   complete in itself, and stops at the first that fails. A statement whose answer is lost may have been carried out and is sent
+ *   again: the caller reads the catalog after an error and plans anew. Both wait for others no longer than a few seconds at a time
+ *   (retried as above), but a statement that works may take a day.
+ * - **Truncation.** `truncate` empties tables and removes the parked entries of the source table, and records the statement's
+ *   name in the same session that holds a lock for it: of many callers in any process exactly one empties, whoever comes later
+ *   meets the record and changes nothing. Parked entries go before rows: none can heal into a table that was emptied. What the
+ *   session sent is carried out under its lock or not at all; a caller that was suspended in between has lost both. The record
+ *   of a source table is its last statement by (epoch, file, end), so that an earlier one, however late it comes, is done as
+ *   well. The caller sees to it that nothing newer than the statement is there while the record is not.
  * - **Concurrency.** Calls for different partitions may run at the same time (one pooled connection each); calls for one
  *   partition never overlap: the caller sees to that.
  */
@@ -158,11 +168,34 @@ export type WriteResult =
   | { readonly kind: 'done'; readonly parked: readonly ParkedEntry[] }
   | { readonly kind: 'stale'; readonly found: Watermark | undefined };
 
+/** Names a TRUNCATE of a source table: epoch, and file number and end of the statement in the binlog. */
+export interface TruncateId {
+  readonly topic: string;
+  /** `schema.name` */
+  readonly sourceTable: string;
+  readonly epoch: number;
+  readonly file: number;
+  readonly end: number;
+}
+
+/** What a column (in the target's spelling) says in rows of one source table, byte for byte. */
+export type RowFilter =
+  | { readonly column: string; readonly equals: string; readonly startsWith?: never }
+  | { readonly column: string; readonly startsWith: string; readonly equals?: never };
+
+export interface Truncation extends TruncateId {
+  /** Tables that are there; `only` is null where they hold no rows of other source tables. */
+  readonly tables: readonly { readonly table: string; readonly only: readonly RowFilter[] | null }[];
+}
+
+/** Runs one query; every value is the server's text, or null. */
+export type CatalogQuery = (sql: string) => Promise<readonly Readonly<Record<string, string | null>>[]>;
+
 export interface Target {
   readonly name: string;
   readonly kind: 'mysql' | 'postgres';
 
-  /** Connects, checks grants and session, creates `rowferry_watermark` and `rowferry_parked` when absent. */
+  /** Connects, checks grants and session, creates `rowferry_watermark`, `rowferry_parked` and `rowferry_truncated` when absent. */
   open(signal: AbortSignal): Promise<void>;
   /** Describes the named tables; a missing one is absent from the answer. */
   describe(tables: readonly string[]): Promise<ReadonlyMap<string, TargetTable>>;
@@ -198,6 +231,13 @@ export interface Target {
   ): Promise<'healed' | 'waits' | 'gone' | 'stale'>;
   /** Deletes an entry for good: an operator's decision, never rowferry's. */
   dropParked(entry: ParkedEntry): Promise<boolean>;
+
+  /** Lends a session for queries that change nothing. */
+  catalog<T>(read: (query: CatalogQuery) => Promise<T>): Promise<T>;
+  alter(statements: readonly string[], signal: AbortSignal): Promise<void>;
+  isTruncated(id: TruncateId): Promise<boolean>;
+  /** `before` when the record was there. */
+  truncate(truncation: Truncation, signal: AbortSignal): Promise<'now' | 'before'>;
 
   close(): Promise<void>;
 }

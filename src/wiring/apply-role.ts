@@ -143,7 +143,7 @@ export class ApplyRole {
     const own = new Map(config.sources.map(({ name }) => [sourceTopics(config, name).changes, name]));
     const debeziumOf = debeziumSourceOf(config);
     const router = new Router(
-      routes.map(({ rule }) => rule),
+      routes.map(({ rule, route }) => ({ ...rule, keysAreDisjoint: route.keysAreDisjoint })),
       targets.map(({ name }) => name),
     );
     const applier = new Applier(

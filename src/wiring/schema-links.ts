@@ -7,6 +7,7 @@ import { TableFilter } from '../model/table-filter.ts';
 import { actualTables } from '../schema/actual.ts';
 import type { ActualTable } from '../schema/actual.ts';
 import type { Catalog } from '../schema/catalog.ts';
+import { readTargetTraits } from '../schema/evolve-catalog.ts';
 import type { SchemaSession } from '../schema/history.ts';
 import type { TargetTraits } from '../schema/planned.ts';
 import { withDeclaredKeys } from '../schema/declared-keys.ts';
@@ -74,16 +75,7 @@ export async function withTarget<T>(
 
 /** What the target's server can do. */
 export async function readTraits(session: SchemaSession): Promise<TargetTraits> {
-  if (session.engine === 'postgres') return { engine: 'postgres' };
-  const [server] = await session.query('SELECT VERSION() AS version');
-  const flavour = /mariadb/i.test(server?.['version'] ?? '') ? 'mariadb' : 'mysql';
-  const rows = await session.query(
-    // MariaDB's newer collations go with several character sets: only here they have their full names.
-    flavour === 'mariadb'
-      ? 'SELECT FULL_COLLATION_NAME AS name FROM information_schema.COLLATION_CHARACTER_SET_APPLICABILITY'
-      : 'SELECT COLLATION_NAME AS name FROM information_schema.COLLATIONS',
-  );
-  return { engine: 'mysql', flavour, collations: new Set(rows.map((row) => row['name'] ?? '')) };
+  return await readTargetTraits(session.engine, (sql) => session.query(sql));
 }
 
 export async function readActual(

@@ -217,7 +217,18 @@ class Partition {
     const end = start + changes.length;
     const sequence = { epoch: this.#epoch, file: 1, end: changes.at(-1)!.sequence.end, half: 0 };
     const written = await this.#writer.write(
-      { start, end, changes, marker: undefined, sequence, oldestMs: 0, newestMs: 0, bytes: 0 },
+      {
+        start,
+        end,
+        changes,
+        marker: undefined,
+        additive: [],
+        truncate: undefined,
+        sequence,
+        oldestMs: 0,
+        newestMs: 0,
+        bytes: 0,
+      },
       { rows: foldChanges(changes, this.#router), places: this.#router.places },
       true,
       NEVER,

@@ -7,6 +7,7 @@ import { originContract } from './origin-contract.ts';
 import { originParkingContract } from './origin-parking-contract.ts';
 import { parkingContract } from './parking-contract.ts';
 import { stateContract } from './state-contract.ts';
+import { tableChangeContract } from './table-change-contract.ts';
 import { targetContract } from './target-contract.ts';
 
 describe('MySQL target', () => {
@@ -19,4 +20,5 @@ describe('MySQL target', () => {
   originContract('mysql');
   originParkingContract('mysql');
   handOverContract('mysql');
+  tableChangeContract('mysql');
 });

@@ -77,6 +77,37 @@ describe('BatchCutter', () => {
     expect(batch?.sequence.epoch).toBe(1);
   });
 
+  it('gathers additive changes beside the heartbeat, and lets a TRUNCATE be a batch of its own', () => {
+    const changed = (offset: number, kind: 'additive' | 'truncate', epoch = 1): RawRecord => {
+      const of = { schema: 's', table: 't' };
+      const change =
+        kind === 'additive' ? { kind, ...of, steps: [] } : ({ kind, ...of, ends: [offset] } as const);
+      const travelling = { epoch, incarnation: 0, horizonMs: 1, sentMs: 1, position: `b.1:${offset}` };
+      return record(offset, encodeMarker({ kind: 'schema', ...travelling, change }));
+    };
+    const records = [
+      chunk(0, [1]),
+      changed(1, 'additive'),
+      marker(2, 1),
+      changed(3, 'additive'),
+      changed(4, 'truncate'),
+      chunk(5, [9]),
+      changed(6, 'truncate', 0),
+      changed(7, 'additive', 0),
+    ];
+    const { cutter } = cutterOf(records);
+    const [first, second, third] = [cutter.cut(8), cutter.cut(8), cutter.cut(8)];
+    expect([first?.end, ids(first), first?.marker?.horizonMs]).toEqual([4, [1], 77]);
+    expect(first?.additive.map(({ position }) => position)).toEqual(['b.1:1', 'b.1:3']);
+    expect([second?.start, second?.end, second?.changes, second?.truncate?.position]).toEqual([
+      4,
+      5,
+      [],
+      'b.1:4',
+    ]);
+    expect([third?.end, ids(third), third?.additive, third?.truncate]).toEqual([8, [9], [], undefined]);
+  });
+
   it('ignores the marker of an epoch that is over: a zombie tells of another past', () => {
     const { cutter } = cutterOf([chunk(0, [1], 2), marker(1, 1)]);
     expect(cutter.cut(0)?.marker).toBeUndefined();

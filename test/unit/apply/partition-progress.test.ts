@@ -12,6 +12,8 @@ const batch = (part: Partial<Batch>): Batch => ({
   end: 1,
   changes: [],
   marker: undefined,
+  additive: [],
+  truncate: undefined,
   sequence: { epoch: 1, file: 1, end: 1, half: 0 },
   oldestMs: null,
   newestMs: null,

@@ -93,6 +93,7 @@ test.each([
   ['rowferry', 'mark'],
   ['shop', 'rowferry_watermark'],
   ['shop', 'rowferry_parked'],
+  ['shop', 'rowferry_truncated'],
 ])('%s.%s is never captured', (schema, table) => {
   expect(new TableFilter(['*.*', `${schema}.${table}`]).matches(schema, table)).toBe(false);
 });
