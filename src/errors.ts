@@ -82,6 +82,10 @@ export const ERROR_CODES = {
   ROWFERRY_SCHEMA_HISTORY: 'stop',
   /** Another process is applying a schema to this target. */
   ROWFERRY_SCHEMA_LOCKED: 'retry',
+  /** A daemon did not answer the command line in time. */
+  ROWFERRY_DAEMON_LINK: 'retry',
+  /** A daemon refused what the command line asked of it. */
+  ROWFERRY_DAEMON_REFUSED: 'stop',
   /** A rule of the protocol was broken: a bug of rowferry. */
   ROWFERRY_INVARIANT: 'stop',
 } as const satisfies Record<string, ErrorAction>;

@@ -1,5 +1,6 @@
 /** What a daemon writes of itself twice a second, as far as scripts and tests look at it. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 
 export interface CaptureView {
   readonly source: string;
@@ -32,6 +33,8 @@ export interface PartitionView {
 
 export interface DaemonView {
   readonly pid: number;
+  /** Where its API answers. */
+  readonly http: string | null;
   readonly timeMs: number;
   readonly rows: number;
   readonly rowsPerSecond: number;
@@ -40,15 +43,17 @@ export interface DaemonView {
   readonly partitions: readonly PartitionView[];
 }
 
-/** The status that process `pid` wrote; undefined while it has not, or when the file is another's. */
-export function readDaemonStatus(file: string, pid: number): DaemonView | undefined {
-  let text: string;
+/** The status that process `pid` wrote; undefined while it has not. */
+export function readDaemonStatus(runDir: string, name: string, pid: number): DaemonView | undefined {
   try {
-    text = readFileSync(file, 'utf8');
+    const file = readdirSync(runDir).find(
+      (found) => found.startsWith(`${name}.`) && found.endsWith(`.${pid}.status.json`),
+    );
+    return file === undefined
+      ? undefined
+      : (JSON.parse(readFileSync(join(runDir, file), 'utf8')) as DaemonView);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
-  const status = JSON.parse(text) as DaemonView;
-  return status.pid === pid ? status : undefined;
 }

@@ -1,7 +1,7 @@
 /** The built daemon as a child process, as an operator would run it. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { DaemonView } from './daemon-status.ts';
 import { readDaemonStatus } from './daemon-status.ts';
@@ -11,7 +11,7 @@ export const PROGRAM = fileURLToPath(new URL('../../dist/main.js', import.meta.u
 
 export interface DaemonOptions {
   readonly configFile: string;
-  /** `name` and `runDir` of the configuration: where the status file is. */
+  /** `name` and `runDir` of the configuration: where the status files are. */
   readonly name: string;
   readonly runDir: string;
   readonly role?: 'capture' | 'apply';
@@ -32,7 +32,7 @@ export class Daemon {
   /** Resolves when the process has ended, in whatever way. */
   readonly exited: Promise<DaemonExit>;
   readonly #child: ChildProcess;
-  readonly #statusFile: string;
+  readonly #name: string;
   readonly #role: 'capture' | 'apply' | undefined;
   #exit: DaemonExit | undefined;
 
@@ -43,7 +43,7 @@ export class Daemon {
     this.#child = child;
     this.logFile = logFile;
     this.#role = role;
-    this.#statusFile = join(runDir, `${name}${role === undefined ? '' : `.${role}`}.status.json`);
+    this.#name = name;
     // Nobody may outlive the run that started it.
     const endWithUs = (): void => void child.kill('SIGKILL');
     process.once('exit', endWithUs);
@@ -87,7 +87,7 @@ export class Daemon {
 
   /** The status that this very process wrote last. */
   get status(): DaemonView | undefined {
-    return readDaemonStatus(this.#statusFile, this.pid);
+    return readDaemonStatus(this.runDir, this.#name, this.pid);
   }
 
   get log(): string {

@@ -13,12 +13,16 @@ import type { AssignedPartition, GroupConsumer, RecordBatch } from '../drivers/k
 import type { Log } from '../model/log.ts';
 import type { SourceRouter } from '../routing/router.ts';
 import { Backoff, sleep } from '../runtime/backoff.ts';
+import type { Gate } from '../runtime/gate.ts';
 import type { Target } from '../targets/target.ts';
+import type { ApplyCounters } from './apply-counters.ts';
 import type { BatchLimits } from './batch.ts';
 import type { PartitionStatus } from './partition-progress.ts';
 import { PartitionWorker } from './partition-worker.ts';
 import { TableEvolver } from './table-evolver.ts';
 import { TableLocks } from './table-locks.ts';
+import type { TargetStatus } from './target-status.ts';
+import { targetStatus } from './target-status.ts';
 import type { TopicReader } from './topic-reader.ts';
 
 export interface ApplierOptions {
@@ -32,6 +36,10 @@ export interface ApplierOptions {
   readonly queueBytes: number;
   readonly onBadRow: 'stop' | 'park';
   readonly heartbeatMs: number;
+  /** Closed while an operator has paused applying. */
+  readonly gate: Gate;
+  /** Outlives this applier. */
+  readonly counters: ApplyCounters;
   readonly log: Log;
 }
 
@@ -93,6 +101,19 @@ export class Applier {
     );
   }
 
+  /** Each target as the partitions of this process have it. */
+  targetStatus(nowMs: number): TargetStatus[] {
+    const held = [...this.#slots.values()].map(({ worker }) => worker.progress.held);
+    return this.#options.targets.map(({ name }, index) =>
+      targetStatus(name, index, held, nowMs, this.#options.heartbeatMs),
+    );
+  }
+
+  /** Times that a membership of the group broke and began again. */
+  get breaks(): number {
+    return this.#consumer.breaks;
+  }
+
   /** One assignment after the other: a second join waits until the first one's workers have ended. */
   #assign(partitions: readonly AssignedPartition[]): void {
     const previous = this.#generation;
@@ -102,6 +123,7 @@ export class Applier {
     this.#assigning = this.#assigning.then(async () => {
       await this.#ended();
       if (signal.aborted) return;
+      this.#options.counters.rebalanced();
       this.#options.log.info(
         { partitions: partitions.map(({ topic, partition }) => `${topic}/${partition}`) },
         'partitions assigned',
@@ -138,6 +160,7 @@ export class Applier {
         }
         this.#consumer.pause(id.topic, id.partition);
         const waitMs = backoff.nextMs();
+        this.#options.counters.retried(error.code);
         slot.worker.progress.stopped(error, Date.now() + waitMs);
         const text = error.describe();
         if (text !== told) this.#options.log.error({ ...id, code: error.code }, `partition stopped: ${text}`);
@@ -155,7 +178,7 @@ export class Applier {
   }
 
   #newWorker(id: AssignedPartition, queueBytes: number): PartitionWorker {
-    const { targets, routerOf, readerOf, limits, onBadRow, log } = this.#options;
+    const { targets, routerOf, readerOf, limits, onBadRow, gate, counters, log } = this.#options;
     const { topic, partition } = id;
     const consumer = this.#consumer;
     return new PartitionWorker({
@@ -168,6 +191,8 @@ export class Applier {
       onBadRow,
       locks: this.#locks,
       evolver: this.#evolver,
+      gate,
+      counters,
       log,
       feed: {
         seek: (offset) => consumer.seek(topic, partition, offset),

@@ -19,6 +19,7 @@ import type {
   Target,
   WriteBatch,
 } from '../targets/target.ts';
+import type { ApplyCounters } from './apply-counters.ts';
 import type { Batch } from './batch.ts';
 import type { FoldedRow, TableWork, TargetWork } from './fold.ts';
 import { workByTarget } from './fold.ts';
@@ -36,6 +37,8 @@ export interface TargetState {
   readonly target: Target;
   /** The target's watermark as this owner last committed or read it. */
   next: number;
+  /** Commit time at the source up to which the target has what this partition brought; null when its watermark tells none. */
+  sourceTimeMs: number | null;
 }
 
 export interface BatchWriterOptions {
@@ -45,6 +48,7 @@ export interface BatchWriterOptions {
   readonly parked: ParkedKeys;
   readonly onBadRow: 'stop' | 'park';
   readonly locks: TableLocks;
+  readonly counters: ApplyCounters;
 }
 
 export interface WrittenBatch {
@@ -100,7 +104,7 @@ export class BatchWriter {
     work: TargetWork | undefined,
     signal: AbortSignal,
   ): Promise<'done' | 'stale'> {
-    const { id, owner, states, onBadRow } = this.#options;
+    const { id, owner, states, onBadRow, counters } = this.#options;
     const state = states[step.target]!;
     const { target, next } = state;
     const tables = (work?.tables ?? []).map((table) => this.#tableBatch(step, table, batch.sequence));
@@ -120,7 +124,11 @@ export class BatchWriter {
     const result = await this.#options.locks.hold(names, async () => await target.write(write, signal));
     if (result.kind === 'stale') return 'stale';
     // Noted here and not when the whole stage is through: a sibling may fail, and what this target committed stays committed.
-    if (step.kind !== 'arrive') state.next = batch.end;
+    if (step.kind !== 'arrive') {
+      state.next = batch.end;
+      state.sourceTimeMs = sourceTimeMs(batch) ?? state.sourceTimeMs;
+    }
+    counters.committed(target.name, write.tables, result.parked);
     this.#noteParked(step.target, write.tables, result.parked);
     return 'done';
   }

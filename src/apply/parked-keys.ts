@@ -6,7 +6,7 @@
  * Where tables of several origins are merged, two entries of one key may wait for one table: the origin is part of the name.
  */
 import { exactKeyText } from '../model/row-key.ts';
-import type { KeyValues, ParkedEntry } from '../targets/target.ts';
+import type { KeyValues, ParkedEntry, ParkReason } from '../targets/target.ts';
 
 /** What names an entry beside its target. */
 export type ParkedName = Pick<ParkedEntry, 'table' | 'key' | 'origin'>;
@@ -14,6 +14,7 @@ export type ParkedName = Pick<ParkedEntry, 'table' | 'key' | 'origin'>;
 export class ParkedKeys {
   readonly #entries = new Map<string, { readonly target: number; readonly entry: ParkedEntry }>();
   readonly #tables = new Map<string, number>();
+  readonly #counts: Record<ParkReason, number>[] = [];
 
   get size(): number {
     return this.#entries.size;
@@ -23,17 +24,40 @@ export class ParkedKeys {
   replace(lists: readonly (readonly ParkedEntry[])[]): void {
     this.#entries.clear();
     this.#tables.clear();
-    for (const [target, entries] of lists.entries()) for (const entry of entries) this.add(target, entry);
+    this.#counts.length = 0;
+    const all = lists.flatMap((entries, target) => entries.map((entry) => ({ target, entry })));
+    for (const { target, entry } of all.toSorted((a, b) => a.entry.parkedAtMs - b.entry.parkedAtMs))
+      this.add(target, entry);
+  }
+
+  /** How many rows of a target wait, by reason. */
+  count(target: number): Readonly<Record<ParkReason, number>> {
+    const counts = this.#counts[target];
+    return { conflict: counts?.conflict ?? 0, data: counts?.data ?? 0 };
+  }
+
+  /** Since when the first entry of the list waits; null when there is none. Those read from the targets come oldest first. */
+  get oldestMs(): number | null {
+    for (const { entry } of this.#entries.values()) return entry.parkedAtMs;
+    return null;
   }
 
   add(target: number, entry: ParkedEntry): void {
     const name = entryName(target, entry);
-    if (!this.#entries.has(name)) this.#count(target, entry.table, 1);
+    const known = this.#entries.get(name)?.entry;
+    if (known === undefined) this.#count(target, entry.table, 1);
+    else this.#countReason(target, known.reason, -1);
+    this.#countReason(target, entry.reason, 1);
     this.#entries.set(name, { target, entry });
   }
 
   delete(target: number, entry: ParkedName): void {
-    if (this.#entries.delete(entryName(target, entry))) this.#count(target, entry.table, -1);
+    const name = entryName(target, entry);
+    const known = this.#entries.get(name)?.entry;
+    if (known === undefined) return;
+    this.#entries.delete(name);
+    this.#count(target, entry.table, -1);
+    this.#countReason(target, known.reason, -1);
   }
 
   has(target: number, entry: ParkedName): boolean {
@@ -47,6 +71,11 @@ export class ParkedKeys {
   /** A copy, so that entries may be removed while it is walked. */
   all(): { readonly target: number; readonly entry: ParkedEntry }[] {
     return [...this.#entries.values()];
+  }
+
+  #countReason(target: number, reason: ParkReason, by: number): void {
+    const counts = (this.#counts[target] ??= { conflict: 0, data: 0 });
+    counts[reason] += by;
   }
 
   #count(target: number, table: string, by: number): void {

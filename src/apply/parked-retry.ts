@@ -5,6 +5,7 @@
 import { toRowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';
 import { Backoff } from '../runtime/backoff.ts';
+import type { Gate } from '../runtime/gate.ts';
 import type { Target } from '../targets/target.ts';
 import type { ParkedKeys } from './parked-keys.ts';
 import type { TableLocks } from './table-locks.ts';
@@ -15,6 +16,8 @@ export interface ParkedRetryOptions {
   readonly parked: ParkedKeys;
   readonly targets: readonly Target[];
   readonly locks: TableLocks;
+  /** Closed while an operator has paused applying: then nothing is written here either. */
+  readonly gate: Gate;
   readonly log: Log;
 }
 
@@ -43,10 +46,10 @@ export class ParkedRetry {
   }
 
   async runDue(signal: AbortSignal): Promise<'done' | 'stale'> {
-    const { parked, owner, targets, locks, log } = this.#options;
+    const { parked, owner, targets, locks, gate, log } = this.#options;
     if (parked.size === 0 || Date.now() < this.#dueAt) return 'done';
     for (const { target: index, entry } of parked.all()) {
-      if (signal.aborted) return 'done';
+      if (signal.aborted || gate.isClosed) return 'done';
       const target = targets[index]!;
       try {
         const outcome = await locks.hold([lockName(target.name, entry.table)], async () => {

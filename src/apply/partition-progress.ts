@@ -1,15 +1,22 @@
 /** What one partition's worker is doing, for status, lag and metrics. Written by the worker, read by whoever reports. */
 import type { RowferryError } from '../errors.ts';
 import type { Batch } from './batch.ts';
+import type { TargetState } from './batch-writer.ts';
+import type { ParkedKeys } from './parked-keys.ts';
 import type { RecordQueue } from './record-queue.ts';
 
-export type PartitionState = 'claiming' | 'running' | 'waiting' | 'stopped';
+export type PartitionState = 'claiming' | 'running' | 'paused' | 'waiting' | 'stopped';
 
 /** A snapshot that can be sent to another thread. */
 export interface PartitionStatus {
   readonly topic: string;
   readonly partition: number;
   readonly state: PartitionState;
+  /** When it entered that state, and when it last got on: milliseconds since 1970. */
+  readonly sinceMs: number;
+  readonly progressedMs: number | null;
+  /** A batch is on its way to the targets. */
+  readonly writing: boolean;
   readonly owner: number | null;
   /** Next offset to apply. */
   readonly next: number | null;
@@ -17,6 +24,8 @@ export interface PartitionStatus {
   readonly moves: number;
   readonly batches: number;
   readonly parked: number;
+  /** Since when the oldest parked row waits, milliseconds since 1970. */
+  readonly oldestParkedMs: number | null;
   readonly queueBytes: number;
   /** Milliseconds behind the source (I-9); null before the first record or marker. */
   readonly lagMs: number | null;
@@ -30,12 +39,16 @@ export interface PartitionStatus {
 
 export class PartitionProgress {
   #state: PartitionState = 'claiming';
+  #sinceMs = Date.now();
+  #progressedMs: number | null = null;
+  #writing = false;
   #owner: number | null = null;
   #next: number | null = null;
   #rows = 0;
   #moves = 0;
   #batches = 0;
-  #parked = 0;
+  /** What the worker holds of its targets; shared, read when somebody asks. */
+  #held: { readonly states: readonly TargetState[]; readonly parked: ParkedKeys } | undefined;
   #queueBytes = 0;
   #error: RowferryError | null = null;
   #nextTryMs: number | null = null;
@@ -47,8 +60,13 @@ export class PartitionProgress {
   #horizonMs: number | null = null;
   #newestMs: number | null = null;
 
-  claimed(owner: number, next: number): void {
-    this.#state = 'running';
+  claimed(
+    owner: number,
+    next: number,
+    held: { readonly states: readonly TargetState[]; readonly parked: ParkedKeys },
+  ): void {
+    this.#enter('running');
+    this.#held = held;
     this.#owner = owner;
     this.#next = next;
     this.#error = null;
@@ -58,12 +76,9 @@ export class PartitionProgress {
     this.#queueBytes = queue.bytes;
   }
 
-  parked(count: number): void {
-    this.#parked = count;
-  }
-
   writing(batch: Batch): void {
     this.#pendingMs = batch.oldestMs;
+    this.#writing = true;
   }
 
   applied(
@@ -71,7 +86,9 @@ export class PartitionProgress {
     written: { readonly upserts: number; readonly deletes: number; readonly moves: number },
     queue: RecordQueue,
   ): void {
-    this.#state = 'running';
+    this.#enter('running');
+    this.#progressedMs = Date.now();
+    this.#writing = false;
     this.#error = null;
     this.#nextTryMs = null;
     this.#waitsFor = null;
@@ -89,7 +106,7 @@ export class PartitionProgress {
   waiting(error: RowferryError, nextTryMs: number): boolean {
     this.#waitsFor = null;
     const news = this.#state !== 'waiting' || this.#error?.code !== error.code;
-    this.#state = 'waiting';
+    this.#enter('waiting');
     this.#error = error;
     this.#nextTryMs = nextTryMs;
     return news;
@@ -98,7 +115,7 @@ export class PartitionProgress {
   /** It waits for others, which have errors of their own when they do not come. Answers true when this is news. */
   waitingFor(what: string): boolean {
     const news = this.#waitsFor === null;
-    this.#state = 'waiting';
+    this.#enter('waiting');
     this.#error = null;
     this.#nextTryMs = null;
     this.#waitsFor = what;
@@ -106,28 +123,48 @@ export class PartitionProgress {
   }
 
   stopped(error: RowferryError, nextTryMs: number): void {
-    this.#state = 'stopped';
+    this.#enter('stopped');
     this.#waitsFor = null;
     this.#error = error;
     this.#nextTryMs = nextTryMs;
   }
 
+  paused(): void {
+    this.#enter('paused');
+  }
+
+  resumed(): void {
+    this.#enter('running');
+  }
+
+  #enter(state: PartitionState): void {
+    if (state !== this.#state) this.#sinceMs = Date.now();
+    this.#state = state;
+  }
+
+  /** What the worker knows of its targets; undefined before it has claimed them. */
+  get held(): { readonly states: readonly TargetState[]; readonly parked: ParkedKeys } | undefined {
+    return this.#held;
+  }
+
   /**
    * Lag in milliseconds (LAG-3, I-9). A change that is being written counts from its commit. Otherwise the last marker's
    * horizon tells how far the source was read when the marker was queued; a marker comes each `heartbeatMs`, so up to two of
-   * them and the way through Kafka are no lag. When nothing arrives any more the horizon ages, and the lag rises with it.
+   * them and the way through Kafka are no lag. When nothing arrives any more the horizon ages, and the lag rises with it. Until
+   * the first marker the watermarks tell.
    */
   lagMs(nowMs: number, heartbeatMs: number): number | null {
     if (this.#pendingMs !== null) return Math.max(0, nowMs - this.#pendingMs);
-    const until = this.appliedUntilMs;
-    if (until === null) return null;
-    const age = nowMs - until;
-    return age > 2 * heartbeatMs + 500 ? age : 0;
+    return lagOf(this.appliedUntilMs ?? this.#storedMs, nowMs, heartbeatMs);
   }
 
   get appliedUntilMs(): number | null {
-    if (this.#horizonMs === null) return null;
     return this.#horizonMs;
+  }
+
+  get #storedMs(): number | null {
+    const times = this.#held?.states.map(({ sourceTimeMs }) => sourceTimeMs) ?? [];
+    return leastOf(times);
   }
 
   status(
@@ -139,12 +176,16 @@ export class PartitionProgress {
       topic: id.topic,
       partition: id.partition,
       state: this.#state,
+      sinceMs: this.#sinceMs,
+      progressedMs: this.#progressedMs,
+      writing: this.#writing,
       owner: this.#owner,
       next: this.#next,
       rows: this.#rows,
       moves: this.#moves,
       batches: this.#batches,
-      parked: this.#parked,
+      parked: this.#held?.parked.size ?? 0,
+      oldestParkedMs: this.#held?.parked.oldestMs ?? null,
       queueBytes: this.#queueBytes,
       lagMs: this.lagMs(nowMs, heartbeatMs),
       appliedUntilMs: this.appliedUntilMs,
@@ -153,4 +194,21 @@ export class PartitionProgress {
       nextTryMs: this.#nextTryMs,
     };
   }
+}
+
+/** How far behind something is that has all that the source committed until `untilMs`; null when that is not known. */
+export function lagOf(untilMs: number | null, nowMs: number, heartbeatMs: number): number | null {
+  if (untilMs === null) return null;
+  const age = nowMs - untilMs;
+  return age > 2 * heartbeatMs + 500 ? age : 0;
+}
+
+/** The least of all; null when one is not known, or when there is none. */
+export function leastOf(times: readonly (number | null)[]): number | null {
+  let least: number | null = null;
+  for (const time of times) {
+    if (time === null) return null;
+    if (least === null || time < least) least = time;
+  }
+  return least;
 }

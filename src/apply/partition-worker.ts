@@ -5,6 +5,8 @@
  *        │ lost                          │ stale
  *        └────────> ends 'lost' <────────┘            any other error: run() rejects, nothing of the batch is skipped
  *
+ * A pause holds it between batches and between tries of one: it keeps its place, its records and its ownership, and lag rises.
+ *
  * The order of events that ownership (A2) makes harmless: an applier is suspended in the middle of a batch, its session ends,
  * another one claims every target and goes on; the first wakes and commits. Its transaction checks `owner` and `next`, meets
  * the new number and changes nothing.
@@ -13,9 +15,11 @@ import { RowferryError, toRowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';
 import type { SourceRouter } from '../routing/router.ts';
 import { Backoff } from '../runtime/backoff.ts';
+import type { Gate } from '../runtime/gate.ts';
 import { killPoint } from '../runtime/kill-points.ts';
 import type { ParkedEntry, PartitionId, Target, Watermark } from '../targets/target.ts';
 import type { RawRecord } from '../wire/raw-record.ts';
+import type { ApplyCounters } from './apply-counters.ts';
 import type { Batch, BatchLimits } from './batch.ts';
 import { BatchCutter, OFFSET_LOST_HINT } from './batch.ts';
 import type { TargetState } from './batch-writer.ts';
@@ -56,6 +60,9 @@ export interface PartitionWorkerOptions {
   /** Shared by all partitions of the process. */
   readonly locks: TableLocks;
   readonly evolver: TableEvolver;
+  /** Closed while an operator has paused applying. */
+  readonly gate: Gate;
+  readonly counters: ApplyCounters;
   readonly log: Log;
 }
 
@@ -90,17 +97,20 @@ export class PartitionWorker {
 
   /** Resolves with `lost` when another owner was met, with `stopped` when the signal aborted; rejects with what stopped it. */
   async run(signal: AbortSignal): Promise<'lost' | 'stopped'> {
+    const forget = this.#options.gate.onClose(() => this.#queue.wake());
     try {
       return await this.#run(signal);
     } catch (error) {
       if (signal.aborted) return 'stopped';
       const { topic, partition } = this.id;
       throw toRowferryError(error, 'applying a partition').at({ topic, partition });
+    } finally {
+      forget();
     }
   }
 
   async #run(signal: AbortSignal): Promise<'lost' | 'stopped'> {
-    const { id, feed, router, reader, limits, onBadRow, locks, log } = this.#options;
+    const { id, feed, router, reader, limits, onBadRow, locks, gate, counters, log } = this.#options;
     const claimed = await this.#claim(signal);
     if (claimed === 'lost') return 'lost';
     const { owner, states, start, mustReach, sequence } = claimed;
@@ -116,13 +126,13 @@ export class PartitionWorker {
       limits,
       start,
     });
-    const writer = new BatchWriter({ id, owner, states, parked, onBadRow, locks });
-    const retry = new ParkedRetry({ owner, parked, targets: this.#options.targets, locks, log });
-    this.progress.claimed(owner, start);
+    const writer = new BatchWriter({ id, owner, states, parked, onBadRow, locks, counters });
+    const retry = new ParkedRetry({ owner, parked, targets: this.#options.targets, locks, gate, log });
+    this.progress.claimed(owner, start, { states, parked });
     this.#listening = true;
     feed.seek(start);
     while (!signal.aborted) {
-      this.progress.parked(parked.size);
+      await this.#hold(signal);
       const batch = cutter.cut(mustReach);
       if (batch === undefined) {
         await this.#queue.waitForRecords(retry.dueInMs(), signal);
@@ -133,6 +143,7 @@ export class PartitionWorker {
       const hasMarker =
         batch.marker !== undefined || batch.truncate !== undefined || batch.additive.length > 0;
       const touchIdle = hasMarker || batch.start < mustReach;
+      const startedMs = performance.now();
       const written = await this.#persist(
         async () => {
           if ((await this.#changeTables(batch, writer, parked, signal)) === 'stale') return STALE;
@@ -143,6 +154,8 @@ export class PartitionWorker {
       );
       if (written.kind === 'stale') return 'lost';
       this.progress.applied(batch, written, this.#queue);
+      const seconds = (performance.now() - startedMs) / 1000;
+      counters.applied({ changes: batch.changes.length, bytes: batch.bytes, seconds, moves: written.moves });
       killPoint('apply.after-commit');
       feed.commitHint(batch.end);
       if (rows.length > 0) retry.tablesChanged();
@@ -179,6 +192,8 @@ export class PartitionWorker {
   async #persist<T>(work: () => Promise<T>, batch: Batch, signal: AbortSignal): Promise<T> {
     const backoff = new Backoff({ firstMs: 100, maxMs: 10_000 });
     for (;;) {
+      await this.#hold(signal);
+      signal.throwIfAborted();
       this.progress.writing(batch);
       try {
         return await work();
@@ -187,6 +202,7 @@ export class PartitionWorker {
         signal.throwIfAborted();
         if (error.action !== 'retry') throw error.at({ offset: String(batch.start) });
         const waitMs = backoff.nextMs();
+        this.#options.counters.retried(error.code);
         if (this.progress.waiting(error, Date.now() + waitMs)) {
           this.#options.log.warn(
             { ...this.id, code: error.code, offset: batch.start },
@@ -197,6 +213,15 @@ export class PartitionWorker {
         signal.throwIfAborted();
       }
     }
+  }
+
+  /** Waits while an operator has paused applying. */
+  async #hold(signal: AbortSignal): Promise<void> {
+    const { gate } = this.#options;
+    if (!gate.isClosed) return;
+    this.progress.paused();
+    await gate.opened(signal);
+    this.progress.resumed();
   }
 
   /** A2: takes every target with one number, in fixed order; plans only when all are taken. */
@@ -254,7 +279,10 @@ export class PartitionWorker {
 const STALE: WrittenBatch = { kind: 'stale', upserts: 0, deletes: 0, moves: 0 };
 
 function claimedState(owner: number, targets: readonly Target[], marks: readonly Watermark[]) {
-  const states: TargetState[] = targets.map((target, index) => ({ target, next: marks[index]!.next }));
+  const states: TargetState[] = targets.map((target, index) => {
+    const { next, sourceTimeMs } = marks[index]!;
+    return { target, next, sourceTimeMs };
+  });
   const behind = marks.reduce((least, mark) => (mark.next < least.next ? mark : least));
   return {
     owner,

@@ -62,6 +62,11 @@ export class RecordQueue {
     return record;
   }
 
+  /** Ends a wait for records early. */
+  wake(): void {
+    this.#wake?.();
+  }
+
   /** Waits for a record, for `timeoutMs`, or for the signal; whoever waits looks again itself. */
   async waitForRecords(timeoutMs: number, signal: AbortSignal): Promise<void> {
     if (this.length > 0 || signal.aborted) return;

@@ -6,17 +6,21 @@ import type { BinlogHeadroom, ResumePoint } from './binlog-headroom.ts';
 import type { SnapshotState, TableCopy } from './snapshot-state.ts';
 import type { HeldTable, TableFlow } from './table-flow.ts';
 
-export type CaptureState = 'standby' | 'starting' | 'reading' | 'holding' | 'waiting' | 'stopped';
+export type CaptureState = 'standby' | 'starting' | 'reading' | 'holding' | 'paused' | 'waiting' | 'stopped';
 
 /** A snapshot that can be sent to another thread. */
 export interface CaptureStatus {
   readonly source: string;
   readonly state: CaptureState;
+  /** When it entered that state, milliseconds since 1970. */
+  readonly sinceMs: number;
   /** The saved position, as text. */
   readonly position: string | null;
   readonly savedMs: number | null;
   readonly events: number;
   readonly bytes: number;
+  /** Changes that wait for Kafka. */
+  readonly queueBytes: number;
   /** Commit time up to which the source has been read. */
   readonly readUntilMs: number | null;
   readonly error: string | null;
@@ -59,9 +63,11 @@ export class CaptureProgress {
   #state: CaptureState = 'starting';
   #resume: ResumePoint | undefined;
   #isSaved = false;
+  #sinceMs = Date.now();
   #savedMs: number | null = null;
   #events = 0;
   #bytes = 0;
+  #queueBytes = 0;
   #readUntilMs: number | null = null;
   #copies: CopyView | undefined;
   #flow: TableFlow | undefined;
@@ -73,8 +79,9 @@ export class CaptureProgress {
   }
 
   enter(state: CaptureState): void {
+    if (state !== this.#state) this.#sinceMs = Date.now();
     this.#state = state;
-    if (state === 'reading') this.#error = null;
+    if (state === 'reading' || state === 'paused') this.#error = null;
   }
 
   copies(view: CopyView): void {
@@ -89,6 +96,10 @@ export class CaptureProgress {
   read(events: number, bytes: number): void {
     this.#events += events;
     this.#bytes = bytes;
+  }
+
+  queued(bytes: number): void {
+    this.#queueBytes = bytes;
   }
 
   marked(horizonMs: number): void {
@@ -116,7 +127,7 @@ export class CaptureProgress {
   }
 
   failed(state: 'waiting' | 'stopped', text: string, code: string, nextTryMs: number | null): void {
-    this.#state = state;
+    this.enter(state);
     this.#error = { text, code, nextTryMs };
   }
 
@@ -127,10 +138,12 @@ export class CaptureProgress {
     return {
       source: this.#source,
       state: this.#state,
+      sinceMs: this.#sinceMs,
       position: this.#isSaved && this.#resume !== undefined ? formatPosition(this.#resume.position) : null,
       savedMs: this.#savedMs,
       events: this.#events,
       bytes: this.#bytes,
+      queueBytes: this.#queueBytes,
       readUntilMs: this.#readUntilMs,
       error: this.#error?.text ?? null,
       errorCode: this.#error?.code ?? null,

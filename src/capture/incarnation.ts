@@ -271,6 +271,7 @@ export class Incarnation {
 
   #tick(signal: AbortSignal): void {
     const nowMs = Date.now();
+    this.#progress.queued(this.publisher.pendingBytes);
     if (nowMs - this.#markedAtMs >= this.#options.heartbeatMs) this.#mark(nowMs);
     // Progress that came without a transaction (a request, an empty table) is saved as well.
     if (this.#snapshot.state !== this.#point.snapshot) this.#flush();

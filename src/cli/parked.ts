@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { loadConfig } from '../config/load.ts';
 import { configOption } from './config-option.ts';
 import type { CliContext } from './context.ts';
+import { askDaemon } from './daemon-api.ts';
 
 interface ParkedOptions {
   readonly config: string;
@@ -59,14 +60,26 @@ export function parkedCommand({ output, env, signal }: CliContext): Command {
     });
 
   verb('retry', 'try them now').action(async (options: ParkedOptions) => {
+    const config = loadConfig(options.config, env);
+    const { target, table } = options;
+    const asked = { ...(target === undefined ? {} : { target }), ...(table === undefined ? {} : { table }) };
+    const told = await askDaemon(config, '/api/parked/retry', asked, signal);
+    if (told?.counts !== undefined) {
+      tell({ healed: 0, waits: 0, gone: 0, ...told.counts });
+      return;
+    }
     const { withParked } = await import('../wiring/parked.ts');
-    await withParked(loadConfig(options.config, env), options, signal, async (entries) => {
+    await withParked(config, asked, signal, async (entries) => {
       const counts = { healed: 0, waits: 0, gone: 0, stale: 0 };
       for (const { target, entry } of entries) counts[await target.retryParked(entry, null, signal)] += 1;
-      output.out(`${counts.healed} healed, ${counts.waits} still wait, ${counts.gone} were gone`);
-      if (counts.waits > 0) process.exitCode = 4;
+      tell(counts);
     });
   });
+
+  function tell({ healed, waits, gone }: { healed: number; waits: number; gone: number }): void {
+    output.out(`${healed} healed, ${waits} still wait, ${gone} were gone`);
+    if (waits > 0) process.exitCode = 4;
+  }
 
   verb('drop', 'give rows up for good: the target will lack them')
     .option('--yes', 'do it; without this only the count is shown')

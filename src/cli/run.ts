@@ -1,7 +1,7 @@
 /** `rowferry run`: the daemon. */
 import { Command, Option } from 'commander';
 import { loadConfig } from '../config/load.ts';
-import type { Role } from '../wiring/daemon.ts';
+import type { Role, RunningDaemon } from '../wiring/daemon.ts';
 import { configOption } from './config-option.ts';
 import type { CliContext } from './context.ts';
 
@@ -23,11 +23,15 @@ the next start goes on from the checkpoint and from the watermarks in the target
     )
     .action(async ({ config: file, role }: { config: string; role: Role }) => {
       const config = loadConfig(file, env);
-      const [{ createLog }, { runDaemon }] = await Promise.all([
+      const [{ createLog }, { runDaemon }, { HttpServer }] = await Promise.all([
         import('../observe/log.ts'),
         import('../wiring/daemon.ts'),
+        import('../server/http-server.ts'),
       ]);
       const log = createLog({ ...config.log, fields: { pipeline: config.name } });
-      await runDaemon(config, role, log, signal);
+      const serve = config.http.enabled
+        ? async (daemon: RunningDaemon) => await HttpServer.start(daemon)
+        : undefined;
+      await runDaemon(config, role, log, signal, serve);
     });
 }

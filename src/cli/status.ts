@@ -1,32 +1,88 @@
 /** `rowferry status`: what is saved (checkpoints, watermarks, parked rows) and, when a daemon runs here, what it does now. */
 import { Command } from 'commander';
 import { loadConfig } from '../config/load.ts';
+import type { Config } from '../config/config.ts';
+import { sleep } from '../runtime/backoff.ts';
 import type { PipelineStatus } from '../wiring/pipeline-status.ts';
 import { configOption } from './config-option.ts';
 import type { CliContext } from './context.ts';
+import { liveDaemons } from './daemon-api.ts';
+import { plainLine, screenLines } from './status-screen.ts';
 
-export function statusCommand({ output, env, signal }: CliContext): Command {
+const WATCH_MS = 1_000;
+
+export function statusCommand(context: CliContext): Command {
+  const { output, env, signal } = context;
   return new Command('status')
     .description('show positions, lag, rows/s, partitions and parked rows')
     .addOption(configOption())
     .option('--json', 'one JSON object for programs')
-    .action(async ({ config: file, json }: { config: string; json?: boolean }) => {
+    .option('--watch', 'what the daemons of this machine do, drawn anew each second until Ctrl-C')
+    .action(async ({ config: file, json, watch }: { config: string; json?: boolean; watch?: boolean }) => {
       const config = loadConfig(file, env);
+      if (watch === true) {
+        await watchStatus(context, config, json === true);
+        return;
+      }
+      const { statuses } = await liveDaemons(config, signal);
       const { pipelineStatus } = await import('../wiring/pipeline-status.ts');
-      const status = await pipelineStatus(config, signal);
+      const status = await pipelineStatus(config, signal, statuses);
       if (json === true) output.out(JSON.stringify(status));
       else for (const line of statusLines(status)) output.out(line);
     });
 }
 
+const ESCAPE = {
+  begin: '\u001b[?1049h\u001b[?25l',
+  end: '\u001b[?25h\u001b[?1049l',
+  home: '\u001b[H',
+  clear: '\u001b[2J\u001b[H',
+  lineEnd: '\u001b[K',
+  below: '\u001b[J',
+} as const;
+
+/** Draws on the other screen of the terminal, which leaves what was there; elsewhere a line a second. */
+async function watchStatus(
+  { output, terminal, signal }: CliContext,
+  config: Config,
+  json: boolean,
+): Promise<void> {
+  const draws = terminal.isInteractive === true && !json;
+  let drawn = '';
+  try {
+    while (!signal.aborted) {
+      const live = await liveDaemons(config, signal);
+      if (signal.aborted) return;
+      const nowMs = Date.now();
+      if (json) output.out(JSON.stringify({ timeMs: nowMs, daemons: live.statuses, alerts: live.alerts }));
+      else if (!draws) output.out(plainLine(live, nowMs));
+      else {
+        const { columns, rows = 24, unicode } = terminal;
+        const lines = screenLines(live, config.name, { columns, rows, unicode }, nowMs);
+        const size = `${columns}x${rows}`;
+        const start =
+          drawn === '' ? ESCAPE.begin + ESCAPE.clear : drawn === size ? ESCAPE.home : ESCAPE.clear;
+        drawn = size;
+        output.out(`${start}${lines.join(`${ESCAPE.lineEnd}\n`)}${ESCAPE.lineEnd}${ESCAPE.below}`);
+      }
+      await sleep(WATCH_MS, signal);
+    }
+  } finally {
+    if (drawn !== '') output.out(ESCAPE.end);
+  }
+}
+
 /** The screen of `rowferry status`. Pure. */
 export function statusLines(status: PipelineStatus): string[] {
   const lines = [`pipeline ${status.name}`];
-  const { daemon } = status;
-  if (daemon === null) lines.push('daemon    none runs on this machine; what follows is what is saved');
-  else {
-    const lag = daemon.lagMs === null ? 'unknown' : `${daemon.lagMs} ms`;
-    lines.push(`daemon    pid ${daemon.pid}, ${daemon.rowsPerSecond} rows/s, lag ${lag}`);
+  const { daemons } = status;
+  if (daemons.length === 0) lines.push('daemon    none runs on this machine; what follows is what is saved');
+  for (const { pid, role, rowsPerSecond, lagMs, http } of daemons) {
+    const lag = lagMs === null ? 'unknown' : `${lagMs} ms`;
+    const part = role === 'all' ? '' : ` (${role})`;
+    lines.push(
+      `daemon    pid ${pid}${part}, ${rowsPerSecond} rows/s, lag ${lag}${http === null ? '' : `, ${http}`}`,
+    );
   }
   for (const source of status.sources) {
     const state = source.state === null ? '' : `  ${source.state}`;
@@ -37,6 +93,10 @@ export function statusLines(status: PipelineStatus): string[] {
     if (done < tables) {
       const why = waits === null ? '' : `, waits: ${waits}`;
       lines.push(`          copied ${done} of ${tables} tables${why} (rowferry snapshot status)`);
+    }
+    for (const { table, why, statement } of source.held) {
+      lines.push(`          ${table} waits: ${why}`);
+      lines.push(`            then: rowferry ddl ack --source ${source.name} --at ${statement}`);
     }
   }
   lines.push(

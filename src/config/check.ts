@@ -10,6 +10,7 @@ import { debeziumSourceOptions } from './debezium-options.ts';
 import type { DebeziumSourceOptions } from './debezium-options.ts';
 import { formatPath } from './locate.ts';
 import type { Path, Problem } from './locate.ts';
+import { isLoopback } from './loopback.ts';
 import { showSize } from './option-kinds.ts';
 import { configOptions, sourceOptions, targetOptions } from './options.ts';
 import type { SourceOptions, TargetOptions } from './options.ts';
@@ -36,6 +37,7 @@ export function crossCheck(raw: unknown): Problem[] {
     ...checkSizes(raw),
     ...checkSnapshot(raw, sources),
     ...checkTypes(raw),
+    ...checkHttp(raw),
   ];
 }
 
@@ -114,6 +116,17 @@ function checkDatabases(written: ReadonlyMap<string, TargetOptions>): Problem[] 
     }
     return [];
   });
+}
+
+/** Whoever can reach the port could read the pipeline's state. */
+function checkHttp(raw: unknown): Problem[] {
+  const parsed = configOptions.shape.http.safeParse(section(raw, 'http') ?? {});
+  if (!parsed.success) return [];
+  const { enabled, host, token } = parsed.data;
+  if (!enabled || token !== undefined || isLoopback(host)) return [];
+  const message =
+    'is not the loopback, so http.token must be set: write ${env:…} or ${file:…} there, or use host 127.0.0.1';
+  return [{ path: ['http', 'host'], at: 'value', message }];
 }
 
 /** Settings of copies that would mean nothing, or something else than was meant. */

@@ -155,6 +155,18 @@ export interface TypeSettings {
   readonly place: string;
 }
 
+export interface HttpSettings {
+  readonly enabled: boolean;
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  /** Null only when `host` is the loopback; then there are no actions. */
+  readonly token: Secret | null;
+  /** Requests a minute and address. */
+  readonly rateLimit: number;
+  readonly stallMs: number;
+}
+
 export interface LogSettings {
   readonly level: 'debug' | 'info' | 'warn' | 'error';
   readonly format: 'auto' | 'json' | 'pretty';
@@ -220,6 +232,7 @@ export interface Config {
   readonly snapshot: SnapshotSettings;
   readonly schema: SchemaSettings;
   readonly alerts: AlertSettings;
+  readonly http: HttpSettings;
   readonly log: LogSettings;
   /** Milliseconds that SIGTERM gives the daemon to finish what it holds. */
   readonly drainMs: number;

@@ -73,7 +73,7 @@ function resolveConfig(
   yaml: LocatedYaml,
   env: Surroundings['env'],
 ): Config {
-  const { name, kafka, apply, capture, log, drainMs } = options;
+  const { name, kafka, apply, capture, http, log, drainMs } = options;
   return {
     name,
     kafka: {
@@ -103,6 +103,7 @@ function resolveConfig(
         channelSettings(key, channel),
       ),
     },
+    http: { ...http, token: http.token === undefined ? null : new Secret(http.token) },
     log,
     drainMs,
     runDir: resolve(

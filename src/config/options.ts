@@ -316,6 +316,29 @@ const schema = z.strictObject({
     .default({}),
 });
 
+const http = z.strictObject({
+  enabled: yesNo().default(true).describe('Serve probes, metrics, status and actions.'),
+  host: text({ type: 'address', pattern: /^[A-Za-z0-9.:_-]+$/, what: 'an address such as 127.0.0.1' })
+    .default('127.0.0.1')
+    .describe('Address to listen at. Any but the loopback needs `token`.'),
+  port: wholeNumber({ min: 0, max: 65_535 })
+    .default(8374)
+    .describe(
+      'Port; 0 takes any free one, and so does a port in use. The log and `rowferry status` tell which.',
+    ),
+  token: text({ type: 'text of 16 or more', pattern: /^\S{16,512}$/, what: 'a text of 16 to 512 characters' })
+    .optional()
+    .describe(
+      'What callers send as `Authorization: Bearer …`; a secret. Actions always need it, reading only when `host` is not the loopback.',
+    ),
+  rateLimit: wholeNumber({ min: 1, max: 1_000_000 })
+    .default(600)
+    .describe('Requests a minute that one address may make; probes do not count.'),
+  stallMs: duration({ min: SECOND, max: HOUR })
+    .default(MINUTE)
+    .describe('`/readyz` fails when a part that has something to do makes no progress for so long.'),
+});
+
 const log = z.strictObject({
   level: z
     .enum(['debug', 'info', 'warn', 'error'])
@@ -348,6 +371,7 @@ export const configOptions = z.strictObject({
   snapshot: snapshot.prefault({}).describe('Copying what tables hold.'),
   schema: schema.prefault({}).describe('Making the tables of targets (`rowferry schema`).'),
   alerts: alertOptions.prefault({}).describe('Who is told when something goes wrong.'),
+  http: http.prefault({}).describe('Probes, metrics, status and actions over HTTP.'),
   log: log.prefault({}).describe('Log lines.'),
   drainMs: duration({ min: 0, max: HOUR })
     .default(15 * SECOND)
@@ -355,7 +379,7 @@ export const configOptions = z.strictObject({
   runDir: text({ type: 'folder', what: 'a folder' })
     .optional()
     .describe(
-      'Folder for the status file, relative to this file. Default: `rowferry-<name>` in `$XDG_RUNTIME_DIR` or the temporary folder.',
+      'Folder for the status files, relative to this file. Default: `rowferry-<name>` in `$XDG_RUNTIME_DIR` or the temporary folder.',
     ),
 });
 

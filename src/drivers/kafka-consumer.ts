@@ -56,6 +56,7 @@ export class GroupConsumer {
   #session: ConsumerSession | undefined;
   #rejoin: AbortController | undefined;
   #failures = 0;
+  #breaks = 0;
   readonly #instance = randomBytes(6).toString('hex');
   #hasGhosts = false;
 
@@ -78,11 +79,17 @@ export class GroupConsumer {
         const error = kafkaError(thrown, `consuming as group ${this.#options.groupId}`);
         if (error.action !== 'retry' && !(isDoubtful(error) && this.#failures < DOUBTFUL_TRIES)) throw error;
         if (signal.aborted) return;
+        this.#breaks += 1;
         this.#reporter.failed(error);
         await pauseFor(retryDelayMs(this.#failures++), signal);
         await this.#checkTopics(signal);
       }
     }
+  }
+
+  /** Times that a membership broke and was begun again. */
+  get breaks(): number {
+    return this.#breaks;
   }
 
   /** Delivers `topic/partition` from `offset` on; ends a pause. Ignored for partitions that are not assigned. */

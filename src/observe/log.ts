@@ -10,6 +10,12 @@ export interface LogOptions {
   readonly fields: Readonly<Record<string, string>>;
 }
 
+/** A log whose level can be changed while it runs. */
+export interface LevelledLog extends Log {
+  getLevel(): LogOptions['level'];
+  setLevel(level: LogOptions['level']): void;
+}
+
 /** Field names whose values never reach a line, however they got into one. */
 const REDACTED = [
   'password',
@@ -25,7 +31,7 @@ const REDACTED = [
 ];
 
 /** Writes to standard output, line by line and at once: the lines of several threads do not mix, and a crash loses none. */
-export function createLog({ level, format, fields }: LogOptions): Log {
+export function createLog({ level, format, fields }: LogOptions): LevelledLog {
   const pretty = format === 'pretty' || (format === 'auto' && process.stdout.isTTY);
   const stream = pretty
     ? prettyStream({
@@ -36,5 +42,9 @@ export function createLog({ level, format, fields }: LogOptions): Log {
         singleLine: true,
       })
     : pino.destination({ dest: 1, sync: true });
-  return pino({ level, base: fields, redact: { paths: REDACTED, censor: '***' } }, stream);
+  const log = pino({ level, base: fields, redact: { paths: REDACTED, censor: '***' } }, stream);
+  return Object.assign(log, {
+    getLevel: () => log.level as LogOptions['level'],
+    setLevel: (level: LogOptions['level']) => void (log.level = level),
+  });
 }

@@ -1,6 +1,6 @@
 /** The apply role: targets opened, layout agreed, partitions applied. */
 import { Applier } from '../apply/applier.ts';
-import type { PartitionStatus } from '../apply/partition-progress.ts';
+import { ApplyCounters } from '../apply/apply-counters.ts';
 import { ownReader } from '../apply/topic-reader.ts';
 import type { Config } from '../config/config.ts';
 import type { KafkaLink } from '../drivers/kafka-client.ts';
@@ -11,6 +11,7 @@ import { toRowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';
 import { Router } from '../routing/router.ts';
 import { Backoff, sleep } from '../runtime/backoff.ts';
+import { Gate } from '../runtime/gate.ts';
 import { openTarget } from '../targets/open-target.ts';
 import type { Target } from '../targets/target.ts';
 import { debeziumReader, debeziumSourceOf, debeziumTopics } from './debezium-topics.ts';
@@ -18,6 +19,8 @@ import { connectKafka, prepareTopics } from './kafka-parts.ts';
 import { agreeOnLayout } from './layout.ts';
 import { removeDeadMembers } from './member-id.ts';
 import { applyGroup, sourceTopics } from './names.ts';
+import { PauseWatch } from './pauses.ts';
+import type { ApplyRoleStatus } from './role-messages.ts';
 import { sourceTables } from './source-facts.ts';
 import { checkSourceTables, checkTables } from './target-tables.ts';
 
@@ -31,7 +34,11 @@ export class ApplyRole {
   readonly #config: Config;
   readonly #log: Log;
   readonly #seesSources: boolean;
+  readonly #counters = new ApplyCounters();
+  readonly #gate = new Gate();
+  #pauses: PauseWatch | undefined;
   #applier: Applier | undefined;
+  #breaks = 0;
 
   /** `seesSources`: the sources can be asked for their tables, since their captures run here too. */
   constructor(config: Config, log: Log, seesSources: boolean) {
@@ -40,8 +47,20 @@ export class ApplyRole {
     this.#seesSources = seesSources;
   }
 
-  status(): PartitionStatus[] {
-    return this.#applier?.status(Date.now()) ?? [];
+  status(): Omit<ApplyRoleStatus, 'thread'> {
+    const nowMs = Date.now();
+    return {
+      role: 'apply',
+      partitions: this.#applier?.status(nowMs) ?? [],
+      targets: this.#applier?.targetStatus(nowMs) ?? [],
+      counts: this.#counters.current,
+      pause: this.#pauses?.pause ?? null,
+      groupBreaks: this.#breaks + (this.#applier?.breaks ?? 0),
+    };
+  }
+
+  lookForPauses(): void {
+    this.#pauses?.look();
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -58,13 +77,18 @@ export class ApplyRole {
       // What is stored cannot be taken back: only routes that can work get so far.
       await agreeOnLayout(link, config, routes, signal);
       await removeDeadMembers(link, applyGroup(config), this.#log);
+      const pauses = new PauseWatch(link, config, { role: 'apply' }, this.#gate, this.#log);
+      this.#pauses = pauses;
+      await pauses.begin(signal);
       const ended = new AbortController();
-      const watching = this.#watchPeriods(routes, targets, AbortSignal.any([signal, ended.signal]));
+      const until = AbortSignal.any([signal, ended.signal]);
+      const watching = Promise.all([this.#watchPeriods(routes, targets, until), pauses.run(until)]);
+      const applying = this.#applyTopics(link, targets, routes, until);
       try {
-        await this.#applyTopics(link, targets, routes, signal);
+        await Promise.race([applying, watching]);
       } finally {
         ended.abort();
-        await watching;
+        await Promise.allSettled([applying, watching]);
       }
     } finally {
       await Promise.all(targets.map(async (target) => await target.close()));
@@ -157,6 +181,8 @@ export class ApplyRole {
         limits: { rows: batchRows, bytes: batchBytes },
         queueBytes,
         onBadRow: badRows,
+        gate: this.#gate,
+        counters: this.#counters,
         heartbeatMs: Math.max(0, ...config.sources.map(({ heartbeatMs }) => heartbeatMs)),
         log: this.#log,
       },
@@ -174,6 +200,7 @@ export class ApplyRole {
           ...handlers,
         }),
     );
+    this.#breaks += this.#applier?.breaks ?? 0;
     this.#applier = applier;
     await applier.run(signal);
   }

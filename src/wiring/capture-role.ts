@@ -6,7 +6,6 @@ import { MysqlCopySource } from '../capture/copy-source.ts';
 import { HeadroomWatch } from '../capture/headroom-watch.ts';
 import { isMarkTable } from '../capture/mark.ts';
 import { SNAPSHOT_SESSION } from '../capture/snapshot-reader.ts';
-import type { CaptureStatus } from '../capture/capture-progress.ts';
 import { CaptureProgress } from '../capture/capture-progress.ts';
 import { TableFilter } from '../model/table-filter.ts';
 import type { Config, SourceSettings } from '../config/config.ts';
@@ -16,15 +15,19 @@ import { GroupConsumer } from '../drivers/kafka-consumer.ts';
 import { GroupOffsets } from '../drivers/kafka-group-offsets.ts';
 import { MysqlConnection } from '../drivers/mysql.ts';
 import { PartitionProducer } from '../drivers/kafka-producer.ts';
+import type { ErrorCode } from '../errors.ts';
 import { toRowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';
 import { tableName } from '../model/table.ts';
 import { Backoff, sleep } from '../runtime/backoff.ts';
 import { agreeOnKeys } from './agreed-keys.ts';
+import { Gate } from '../runtime/gate.ts';
 import { connectKafka, prepareTopics, senderOf, TopicStore } from './kafka-parts.ts';
 import { Leadership } from './leadership.ts';
 import { removeDeadMembers } from './member-id.ts';
 import { applyGroup, sourceTopics } from './names.ts';
+import { PauseWatch } from './pauses.ts';
+import type { CaptureRoleStatus } from './role-messages.ts';
 import { SourceCare } from './source-care.ts';
 import { binlogKept, passedPreflight, sourceTables } from './source-facts.ts';
 
@@ -37,10 +40,16 @@ export class CaptureRole {
   readonly #config: Config;
   readonly #source: SourceSettings;
   readonly #log: Log;
+  readonly #gate = new Gate();
+  readonly #retries: Partial<Record<ErrorCode, number>> = {};
   #progress: CaptureProgress;
   /** Of the incarnation before, until the next one has claimed. */
   #resume: ResumePoint | undefined;
   #watch: HeadroomWatch | undefined;
+  /** What incarnations that are over have read. */
+  #past = { events: 0, bytes: 0 };
+  #pauses: PauseWatch | undefined;
+  #consumer: GroupConsumer | undefined;
 
   constructor(config: Config, source: SourceSettings, log: Log) {
     this.#config = config;
@@ -49,8 +58,23 @@ export class CaptureRole {
     this.#progress = new CaptureProgress(source.name);
   }
 
-  status(): CaptureStatus {
-    return this.#progress.status(this.#watch?.headroom ?? null);
+  status(): Omit<CaptureRoleStatus, 'thread'> {
+    const capture = this.#progress.status(this.#watch?.headroom ?? null);
+    return {
+      role: 'capture',
+      capture: {
+        ...capture,
+        events: this.#past.events + capture.events,
+        bytes: this.#past.bytes + capture.bytes,
+      },
+      retries: { ...this.#retries },
+      pause: this.#pauses?.pause ?? null,
+      groupBreaks: this.#consumer?.breaks ?? 0,
+    };
+  }
+
+  lookForPauses(): void {
+    this.#pauses?.look();
   }
 
   /** Resolves when the signal aborted; rejects with what an operator must mend. */
@@ -62,17 +86,20 @@ export class CaptureRole {
     if (signal.aborted) return;
     const { checkpoints, captureGroup } = sourceTopics(config, name);
     await removeDeadMembers(link, captureGroup, this.#log);
+    const pauses = new PauseWatch(link, config, { role: 'capture', source: name }, this.#gate, this.#log);
+    this.#pauses = pauses;
+    await pauses.begin(signal);
     const ended = new AbortController();
     const leadership = new Leadership(
       (onAssign) =>
-        new GroupConsumer(link, {
+        (this.#consumer = new GroupConsumer(link, {
           groupId: captureGroup,
           topics: [checkpoints],
           sessionTimeoutMs: config.kafka.sessionTimeoutMs,
           log: this.#log,
           onAssign,
           onRecords: () => undefined,
-        }),
+        })),
     );
     const both = AbortSignal.any([signal, ended.signal]);
     const leading = leadership.run(both);
@@ -83,11 +110,13 @@ export class CaptureRole {
       log: this.#log,
     });
     void this.#watch.run(both);
+    const watching = pauses.run(both);
     try {
-      await Promise.race([this.#terms(leadership, both, link), leading]);
+      await Promise.race([this.#terms(leadership, both, link), leading, watching]);
     } finally {
       ended.abort();
       await leading;
+      await watching;
     }
   }
 
@@ -101,9 +130,16 @@ export class CaptureRole {
       if (!leadership.leads) this.#progress.enter('standby');
       const term = await leadership.term(signal);
       if (term === undefined) return;
+      if (this.#gate.isClosed) {
+        // It keeps leading: no other capture takes over what an operator has paused.
+        this.#progress.enter('paused');
+        await this.#gate.opened(AbortSignal.any([signal, term]));
+        continue;
+      }
+      const { period } = this.#gate;
       const startedMs = Date.now();
       try {
-        const end = await this.#incarnation(link, AbortSignal.any([signal, term]));
+        const end = await this.#incarnation(link, AbortSignal.any([signal, term, period]));
         backoff.reset();
         if (end === 'stopped') continue;
         this.#log.warn({ source: this.#source.name }, 'another claim superseded this capture');
@@ -111,16 +147,17 @@ export class CaptureRole {
         await sleep(1_000, AbortSignal.any([signal, term]));
       } catch (thrown) {
         const error = toRowferryError(thrown, 'capturing').at({ source: this.#source.name });
-        if (signal.aborted || term.aborted) continue;
+        if (signal.aborted || term.aborted || period.aborted) continue;
         if (error.action !== 'retry') {
           this.#progress.failed('stopped', error.describe(), error.code, null);
           throw error;
         }
+        this.#retries[error.code] = (this.#retries[error.code] ?? 0) + 1;
         if (Date.now() - startedMs > 60_000) backoff.reset();
         const waitMs = backoff.nextMs();
         this.#progress.failed('waiting', error.describe(), error.code, Date.now() + waitMs);
         this.#log.warn({ code: error.code, waitMs: Math.round(waitMs) }, `${error.describe()}; trying again`);
-        await sleep(waitMs, AbortSignal.any([signal, term]));
+        await sleep(waitMs, AbortSignal.any([signal, term, period]));
       }
     }
   }
@@ -199,6 +236,8 @@ export class CaptureRole {
       },
     );
     this.#resume = this.#progress.resume ?? this.#resume;
+    const { events, bytes } = this.#progress.status(null);
+    this.#past = { events: this.#past.events + events, bytes: this.#past.bytes + bytes };
     this.#progress = capture.progress;
     try {
       return await capture.run(signal);

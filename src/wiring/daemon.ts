@@ -1,5 +1,5 @@
 /**
- * The daemon: one thread for each source's capture and one for apply, their status gathered into one file.
+ * The daemon: one thread for each source's capture and one for apply, their status gathered into one.
  *
  *     running ──stop signal──> draining ──all threads ended──> ended
  *        └──a role failed──> draining (the others get `drainMs` to finish what they hold) ──> ended with that error
@@ -7,9 +7,12 @@
 import { Worker } from 'node:worker_threads';
 import type { Config } from '../config/config.ts';
 import { RowferryError, toRowferryError } from '../errors.ts';
+import type { LevelledLog } from '../observe/log.ts';
 import type { Log } from '../model/log.ts';
 import { sleep } from '../runtime/backoff.ts';
-import type { RoleMessage, RoleStatus, RoleThreadData, SentError } from './role-thread.ts';
+import type { DaemonStatus } from './daemon-status.ts';
+import { StatusGatherer } from './daemon-status.ts';
+import type { RoleCommand, RoleMessage, RoleStatus, RoleThreadData, SentError } from './role-messages.ts';
 import { StatusFile } from './status-file.ts';
 
 export type Role = 'all' | 'capture' | 'apply';
@@ -19,12 +22,46 @@ export type Role = 'all' | 'capture' | 'apply';
  * daemon small at the same speed. It leaves room for a transaction of very large rows.
  */
 const HEAP = { maxYoungGenerationSizeMb: 24, maxOldGenerationSizeMb: 512 };
+const GATHER_MS = 500;
+
+/** A role as its thread told of it last. */
+export interface RoleView {
+  /** `apply`, or `capture` and the source's name. */
+  readonly name: string;
+  /** Undefined before its first report. */
+  readonly status: RoleStatus | undefined;
+  /** When it reported, milliseconds since 1970; its start before the first report. */
+  readonly reportedMs: number;
+}
+
+/** A running daemon as those see it who show and steer it. */
+export interface RunningDaemon {
+  readonly config: Config;
+  readonly log: LevelledLog;
+  readonly startedMs: number;
+  /** At most half a second old. */
+  readonly status: DaemonStatus;
+  readonly roles: readonly RoleView[];
+  /** Aborts when the daemon begins to stop. */
+  readonly stopping: AbortSignal;
+  command(command: Exclude<RoleCommand, { readonly type: 'stop' }>): void;
+  /** Calls back with each new status and the one before it. */
+  onStatus(listener: (now: DaemonStatus, before: DaemonStatus) => void): void;
+}
+
+/** Something that serves a daemon for as long as it runs. */
+export interface DaemonService {
+  /** `http://host:port`. */
+  readonly address: string;
+  close(): Promise<void>;
+}
 
 /** One role in its thread. */
-class RoleThread {
+class RoleThread implements RoleView {
   readonly name: string;
   readonly #worker: Worker;
-  status: RoleStatus = { capture: null, partitions: [] };
+  status: RoleStatus | undefined;
+  reportedMs = Date.now();
   #failure: RowferryError | undefined;
   readonly ended: Promise<void>;
 
@@ -37,8 +74,10 @@ class RoleThread {
     });
     this.ended = new Promise((resolve, reject) => {
       this.#worker.on('message', (message: RoleMessage) => {
-        if (message.type === 'status') this.status = message.status;
-        else this.#failure = revive(message.error);
+        if (message.type === 'status') {
+          this.status = message.status;
+          this.reportedMs = Date.now();
+        } else this.#failure = revive(message.error);
       });
       this.#worker.on('error', (cause) => {
         this.#failure = new RowferryError(
@@ -58,8 +97,8 @@ class RoleThread {
     });
   }
 
-  stop(): void {
-    this.#worker.postMessage('stop');
+  send(command: RoleCommand): void {
+    this.#worker.postMessage(command);
   }
 
   async terminate(): Promise<void> {
@@ -71,24 +110,106 @@ function revive({ code, message, where, hint }: SentError): RowferryError {
   return new RowferryError(code, message, hint === undefined ? { where } : { where, hint });
 }
 
-/** Runs until the signal aborts or a role fails; then every thread gets `drainMs` to finish what it holds. */
-export async function runDaemon(config: Config, role: Role, log: Log, signal: AbortSignal): Promise<void> {
-  const threads: RoleThread[] = [];
-  const common = { configFile: config.file, seesSources: role === 'all' };
-  if (role !== 'capture') threads.push(new RoleThread('apply', { ...common, source: null }));
-  if (role !== 'apply') {
-    for (const { name } of config.sources)
-      threads.push(new RoleThread(`capture ${name}`, { ...common, source: name }));
+/** The threads of a daemon and what they tell. */
+class Daemon implements RunningDaemon {
+  readonly config: Config;
+  readonly log: LevelledLog;
+  readonly startedMs = Date.now();
+  readonly #stop = new AbortController();
+  readonly #gatherer: StatusGatherer;
+  readonly #listeners: ((now: DaemonStatus, before: DaemonStatus) => void)[] = [];
+  #threads: readonly RoleThread[] = [];
+  #http: string | null = null;
+  #status: DaemonStatus;
+
+  constructor(config: Config, role: Role, log: LevelledLog) {
+    this.config = config;
+    this.log = log;
+    this.#gatherer = new StatusGatherer({ name: config.name, role, startedMs: this.startedMs });
+    this.#status = this.#gatherer.gather([], null, this.startedMs);
   }
+
+  get status(): DaemonStatus {
+    return this.#status;
+  }
+
+  get roles(): readonly RoleView[] {
+    return this.#threads;
+  }
+
+  get stopping(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  serves(address: string): void {
+    this.#http = address;
+  }
+
+  start(role: Role): readonly RoleThread[] {
+    const { config } = this;
+    const common = { configFile: config.file, seesSources: role === 'all' };
+    const threads: RoleThread[] = [];
+    if (role !== 'capture') threads.push(new RoleThread('apply', { ...common, source: null }));
+    if (role !== 'apply') {
+      for (const { name } of config.sources)
+        threads.push(new RoleThread(`capture ${name}`, { ...common, source: name }));
+    }
+    this.#threads = threads;
+    return threads;
+  }
+
+  gather(): DaemonStatus {
+    const before = this.#status;
+    const told = this.#threads.flatMap(({ status }) => (status === undefined ? [] : [status]));
+    this.#status = this.#gatherer.gather(told, this.#http, Date.now());
+    for (const listener of this.#listeners) listener(this.#status, before);
+    return this.#status;
+  }
+
+  command(command: Exclude<RoleCommand, { readonly type: 'stop' }>): void {
+    for (const thread of this.#threads) thread.send(command);
+  }
+
+  onStatus(listener: (now: DaemonStatus, before: DaemonStatus) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  stops(): void {
+    this.#stop.abort();
+  }
+}
+
+/**
+ * Runs until the signal aborts or a role fails; then every thread gets `drainMs` to finish what it holds. `serve` is started
+ * before the roles, so that its errors come before any row, and closed after them.
+ */
+export async function runDaemon(
+  config: Config,
+  role: Role,
+  log: LevelledLog,
+  signal: AbortSignal,
+  serve?: (daemon: RunningDaemon) => Promise<DaemonService>,
+): Promise<void> {
   const statusFile = new StatusFile(config, role);
-  const writing = setInterval(
-    () =>
-      statusFile.write(
-        threads.map(({ status }) => status),
-        log,
-      ),
-    500,
-  );
+  const daemon = new Daemon(config, role, log);
+  const service = await serve?.(daemon);
+  if (service !== undefined) daemon.serves(service.address);
+  try {
+    await runThreads(daemon, role, statusFile, signal);
+  } finally {
+    await service?.close();
+  }
+}
+
+async function runThreads(
+  daemon: Daemon,
+  role: Role,
+  statusFile: StatusFile,
+  signal: AbortSignal,
+): Promise<void> {
+  const { config, log } = daemon;
+  const threads = daemon.start(role);
+  const gathering = setInterval(() => statusFile.write(daemon.gather(), log), GATHER_MS);
   const stopped = new Promise<void>((resolve) => {
     if (signal.aborted) resolve();
     signal.addEventListener('abort', () => resolve(), { once: true });
@@ -104,8 +225,9 @@ export async function runDaemon(config: Config, role: Role, log: Log, signal: Ab
     await Promise.race([stopped, sleep(Math.min(config.drainMs, 3_000), signal)]);
   }
   log.info({}, 'stopping');
+  daemon.stops();
   await endThreads(threads, config.drainMs, log);
-  clearInterval(writing);
+  clearInterval(gathering);
   statusFile.remove();
   if (failure !== undefined) throw failure;
   const outcomes = await Promise.allSettled(threads.map(({ ended }) => ended));
@@ -114,7 +236,7 @@ export async function runDaemon(config: Config, role: Role, log: Log, signal: Ab
 }
 
 async function endThreads(threads: readonly RoleThread[], drainMs: number, log: Log): Promise<void> {
-  for (const thread of threads) thread.stop();
+  for (const thread of threads) thread.send({ type: 'stop' });
   const all = Promise.allSettled(threads.map(({ ended }) => ended));
   const late = new AbortController();
   const inTime = await Promise.race([all.then(() => true), sleep(drainMs, late.signal).then(() => false)]);

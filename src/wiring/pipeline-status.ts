@@ -9,7 +9,8 @@ import { debeziumTopics } from './debezium-topics.ts';
 import { connectKafka, readTopic } from './kafka-parts.ts';
 import { sourceTopics } from './names.ts';
 import { silentLog } from './silent-log.ts';
-import { readStatus } from './status-file.ts';
+import type { DaemonStatus, SourceStatus } from './daemon-status.ts';
+import { readStatuses } from './status-file.ts';
 
 export interface SourceState {
   readonly name: string;
@@ -22,6 +23,8 @@ export interface SourceState {
   readonly error: string | null;
   /** Tables that are copied or were: how many in all, and how many of them are at the targets. */
   readonly copies: { readonly tables: number; readonly done: number; readonly waits: string | null };
+  /** Tables that wait for an operator since a statement (`file:end`). */
+  readonly held: readonly { readonly table: string; readonly statement: string; readonly why: string }[];
 }
 
 export interface PartitionSummary {
@@ -37,24 +40,32 @@ export interface PartitionSummary {
   readonly error: string | null;
 }
 
+export interface DaemonSummary {
+  readonly pid: number;
+  readonly role: string;
+  readonly http: string | null;
+  readonly rowsPerSecond: number;
+  readonly rows: number;
+  readonly lagMs: number | null;
+}
+
 export interface PipelineStatus {
   readonly name: string;
   readonly timeMs: number;
-  readonly daemon: {
-    readonly pid: number;
-    readonly rowsPerSecond: number;
-    readonly rows: number;
-    readonly lagMs: number | null;
-  } | null;
+  /** Those that run on this machine. */
+  readonly daemons: readonly DaemonSummary[];
   readonly sources: readonly SourceState[];
   readonly partitions: readonly PartitionSummary[];
 }
 
-export async function pipelineStatus(config: Config, signal: AbortSignal): Promise<PipelineStatus> {
-  const live = readStatus(config, 'all') ?? readStatus(config, 'apply');
-  const captures = [readStatus(config, 'all'), readStatus(config, 'capture')].flatMap(
-    (status) => status?.captures ?? [],
-  );
+/** `daemons` are those of this machine that run now. */
+export async function pipelineStatus(
+  config: Config,
+  signal: AbortSignal,
+  daemons: readonly DaemonStatus[] = readStatuses(config),
+): Promise<PipelineStatus> {
+  const captures = daemons.flatMap((daemon) => daemon.captures);
+  const live = daemons.flatMap((daemon) => daemon.partitions);
   const link = connectKafka(config, 'cli', silentLog);
   const targets = makeTargets(config, silentLog);
   try {
@@ -66,7 +77,7 @@ export async function pipelineStatus(config: Config, signal: AbortSignal): Promi
     const addPartitions = async (topic: string): Promise<void> => {
       for (const { partition, high } of await topicOffsets(link, topic)) {
         const next = smallest(marks, topic, partition, targets.length);
-        const now = live?.partitions.find((found) => found.topic === topic && found.partition === partition);
+        const now = live.find((found) => found.topic === topic && found.partition === partition);
         partitions.push({
           topic,
           partition,
@@ -83,7 +94,7 @@ export async function pipelineStatus(config: Config, signal: AbortSignal): Promi
     for (const { name } of config.sources) {
       const { changes, checkpoints } = sourceTopics(config, name);
       const state = readCheckpointLog(await readTopic(link, checkpoints, signal));
-      const capture = captures.find(({ source }) => source === name);
+      const capture = activeCapture(captures, name);
       sources.push({
         name,
         isDebezium: false,
@@ -93,6 +104,9 @@ export async function pipelineStatus(config: Config, signal: AbortSignal): Promi
         savedMs: state.savedMs,
         error: capture?.error ?? null,
         copies: copiesOf(capture?.copies ?? state.snapshot.tables, capture?.copyWaits ?? null),
+        held: (capture?.held ?? state.flow.held).map(({ table, statement, why }) => {
+          return { table, statement, why };
+        }),
       });
       await addPartitions(changes);
     }
@@ -108,17 +122,24 @@ export async function pipelineStatus(config: Config, signal: AbortSignal): Promi
         savedMs: null,
         error: null,
         copies: { tables: 0, done: 0, waits: null },
+        held: [],
       });
       for (const { topic } of topics) await addPartitions(topic);
     }
-    const daemon =
-      live === undefined
-        ? null
-        : { pid: live.pid, rowsPerSecond: live.rowsPerSecond, rows: live.rows, lagMs: live.lagMs };
-    return { name: config.name, timeMs: Date.now(), daemon, sources, partitions };
+    return { name: config.name, timeMs: Date.now(), daemons: daemons.map(summaryOf), sources, partitions };
   } finally {
     await Promise.all(targets.map(async (target) => await target.close()));
   }
+}
+
+/** Of several captures of a source the one that is at work. */
+function activeCapture(captures: readonly SourceStatus[], name: string): SourceStatus | undefined {
+  const found = captures.filter(({ source }) => source === name);
+  return found.find(({ state }) => state !== 'standby') ?? found[0];
+}
+
+function summaryOf({ pid, role, http, rowsPerSecond, rows, lagMs }: DaemonStatus): DaemonSummary {
+  return { pid, role, http, rowsPerSecond, rows, lagMs };
 }
 
 /** The smallest `next` of all targets; null while a target has none. */

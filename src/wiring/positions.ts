@@ -113,7 +113,7 @@ export async function withStore<T>(
   });
 }
 
-async function withKafka<T>(
+export async function withKafka<T>(
   config: Config,
   signal: AbortSignal,
   work: (link: KafkaLink) => Promise<T>,

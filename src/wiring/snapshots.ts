@@ -3,17 +3,18 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { AskSnapshot } from '../capture/checkpoint-log.ts';
 import { encodeRecord, recordKey } from '../capture/checkpoint-log.ts';
-import type { ShownCopy } from '../capture/capture-progress.ts';
 import type { SnapshotAction } from '../capture/snapshot-state.ts';
 import type { Config } from '../config/config.ts';
 import { RowferryError } from '../errors.ts';
 import { TableFilter } from '../model/table-filter.ts';
 import { chooseSource, savedPositions, withStore } from './positions.ts';
-import { readStatus } from './status-file.ts';
+import type { CopyStatus, DaemonStatus } from './daemon-status.ts';
+import { withoutKeys } from './daemon-status.ts';
+import { readStatuses } from './status-file.ts';
 
 export interface SourceCopies {
   readonly source: string;
-  readonly tables: readonly ShownCopy[];
+  readonly tables: readonly CopyStatus[];
   /** A capture of this source runs on this machine; without one the tables are as they were last saved. */
   readonly isLive: boolean;
   /** Why the copy waits; null when it does not. */
@@ -27,15 +28,14 @@ export async function snapshotStatus(
   config: Config,
   source: string | undefined,
   signal: AbortSignal,
+  daemons: readonly DaemonStatus[] = readStatuses(config),
 ): Promise<SourceCopies[]> {
-  const live = [readStatus(config, 'all'), readStatus(config, 'capture')].flatMap(
-    (status) => status?.captures ?? [],
-  );
+  const live = daemons.flatMap(({ captures }) => captures);
   return (await savedPositions(config, source, signal)).map(({ source: name, state }) => {
     const capture = live.find((found) => found.source === name && found.state === 'reading');
     return {
       source: name,
-      tables: capture?.copies ?? state.snapshot.tables,
+      tables: capture?.copies ?? state.snapshot.tables.map(withoutKeys),
       isLive: capture !== undefined,
       waits: capture?.copyWaits ?? null,
       rate: capture?.copyRate ?? null,

@@ -1,49 +1,33 @@
-/** The daemon's live status as a file that `rowferry status`, scripts and people read; replaced as a whole twice a second. */
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+/**
+ * The daemon's live status as a file that `rowferry status`, scripts and people read; replaced as a whole twice a second. Each
+ * process has a file of its own, so that any number of them may share one `runDir`.
+ */
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
-import type { PartitionStatus } from '../apply/partition-progress.ts';
-import type { CaptureStatus } from '../capture/capture-progress.ts';
 import type { Config } from '../config/config.ts';
 import type { Log } from '../model/log.ts';
-import type { RoleStatus } from './role-thread.ts';
+import type { DaemonStatus } from './daemon-status.ts';
 
-export interface DaemonStatus {
-  readonly pid: number;
-  readonly role: string;
-  readonly startedMs: number;
-  readonly timeMs: number;
-  /** Row changes applied in a second, over the last few seconds. */
-  readonly rowsPerSecond: number;
-  /** Row changes applied since the daemon started. */
-  readonly rows: number;
-  /** The largest lag of any partition, milliseconds; null while nothing is known. */
-  readonly lagMs: number | null;
-  readonly captures: readonly CaptureStatus[];
-  readonly partitions: readonly PartitionStatus[];
-}
-
-const WINDOW_MS = 5_000;
-
-export function statusPath(config: Config, role: string): string {
-  return join(config.runDir, `${config.name}${role === 'all' ? '' : `.${role}`}.status.json`);
-}
+/** A status that is older was left behind by a process that is gone. */
+const FRESH_MS = 5_000;
+/** Files of other machines that share the folder are removed when they are so old. */
+const FORGOTTEN_MS = 24 * 3_600_000;
 
 export class StatusFile {
   readonly #path: string;
-  readonly #role: string;
-  readonly #startedMs = Date.now();
-  #samples: { readonly timeMs: number; readonly rows: number }[] = [];
   #failed = false;
 
   constructor(config: Config, role: string) {
-    this.#role = role;
-    this.#path = statusPath(config, role);
+    const host = hostname().replaceAll(/[^A-Za-z0-9-]/g, '_');
+    this.#path = join(config.runDir, `${config.name}.${role}.${host}.${process.pid}.status.json`);
     mkdirSync(config.runDir, { recursive: true });
+    for (const { path, status } of statusFiles(config))
+      if (status !== undefined && isOver(status)) forget(path);
   }
 
-  write(roles: readonly RoleStatus[], log: Log): void {
-    const status = this.#gather(roles);
-    const draft = `${this.#path}.${process.pid}`;
+  write(status: DaemonStatus, log: Log): void {
+    const draft = `${this.#path}.draft`;
     try {
       writeFileSync(draft, JSON.stringify(status));
       renameSync(draft, this.#path);
@@ -59,39 +43,67 @@ export class StatusFile {
   remove(): void {
     rmSync(this.#path, { force: true });
   }
-
-  #gather(roles: readonly RoleStatus[]): DaemonStatus {
-    const timeMs = Date.now();
-    const partitions = roles.flatMap((role) => role.partitions);
-    const rows = partitions.reduce((sum, partition) => sum + partition.rows, 0);
-    this.#samples.push({ timeMs, rows });
-    while (this.#samples.length > 2 && timeMs - this.#samples[0]!.timeMs > WINDOW_MS) this.#samples.shift();
-    const [first] = this.#samples;
-    const elapsedMs = timeMs - first!.timeMs;
-    const lags = partitions.map(({ lagMs }) => lagMs);
-    return {
-      pid: process.pid,
-      role: this.#role,
-      startedMs: this.#startedMs,
-      timeMs,
-      rowsPerSecond: elapsedMs > 0 ? Math.max(0, Math.round(((rows - first!.rows) * 1000) / elapsedMs)) : 0,
-      rows,
-      lagMs:
-        lags.length === 0 || lags.includes(null) ? null : Math.max(...lags.filter((lag) => lag !== null)),
-      captures: roles.flatMap(({ capture }) => (capture === null ? [] : [capture])),
-      partitions,
-    };
-  }
 }
 
-/** The status of a daemon that runs on this machine, or undefined when none does. */
-export function readStatus(config: Config, role: string): DaemonStatus | undefined {
-  let text: string;
+/** What the daemons of this pipeline tell whose status files are in `runDir`; those that fell silent are left out. */
+export function readStatuses(config: Config): DaemonStatus[] {
+  return statusFiles(config)
+    .flatMap(({ status }) => (status !== undefined && Date.now() - status.timeMs < FRESH_MS ? [status] : []))
+    .toSorted((a, b) => a.startedMs - b.startedMs);
+}
+
+interface FoundFile {
+  readonly path: string;
+  /** Undefined when it cannot be read: it is another version's, or is being removed. */
+  readonly status: DaemonStatus | undefined;
+}
+
+function statusFiles({ runDir, name }: Config): FoundFile[] {
+  let files: string[];
   try {
-    text = readFileSync(statusPath(config, role), 'utf8');
+    files = readdirSync(runDir);
+  } catch {
+    return [];
+  }
+  return files
+    .filter((file) => file.startsWith(`${name}.`) && file.endsWith('.status.json'))
+    .map((file) => ({ path: join(runDir, file), status: readStatus(join(runDir, file)) }));
+}
+
+function readStatus(path: string): DaemonStatus | undefined {
+  try {
+    if (!isTrusted(path)) return undefined;
+    const status = JSON.parse(readFileSync(path, 'utf8')) as Partial<DaemonStatus>;
+    return status.targets === undefined || status.host === undefined ? undefined : (status as DaemonStatus);
   } catch {
     return undefined;
   }
-  const status = JSON.parse(text) as DaemonStatus;
-  return Date.now() - status.timeMs < 5_000 ? status : undefined;
+}
+
+function forget(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // It is somebody else's, who will see to it; nobody takes it for a running daemon.
+  }
+}
+
+/** In a folder that others may write to, a file of theirs could say anything. The superuser looks at anybody's. */
+function isTrusted(path: string): boolean {
+  const me = process.getuid?.();
+  return me === undefined || me === 0 || statSync(path).uid === me;
+}
+
+function isOver({ host, pid, timeMs }: DaemonStatus): boolean {
+  const ageMs = Date.now() - timeMs;
+  return host === hostname() ? ageMs > FRESH_MS && !isAlive(pid) : ageMs > FORGOTTEN_MS;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }

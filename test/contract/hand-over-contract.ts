@@ -1,4 +1,5 @@
 /** Rows that source tables hand to and fro in one target table: every interleaving ends at the sources’ rows. */
+import { ApplyCounters } from '../../src/apply/apply-counters.ts';
 import { describe, expect, test } from 'vitest';
 import type { TestContext } from 'vitest';
 import { BatchWriter } from '../../src/apply/batch-writer.ts';
@@ -195,8 +196,16 @@ class Partition {
   ): Promise<Partition> {
     for (const target of targets) await target.claim(id, 1);
     const parked = new ParkedKeys();
-    const states = targets.map((target) => ({ target, next: 0 }));
-    const writer = new BatchWriter({ id, owner: 1, states, parked, onBadRow: 'stop', locks });
+    const states = targets.map((target) => ({ target, next: 0, sourceTimeMs: null }));
+    const writer = new BatchWriter({
+      id,
+      owner: 1,
+      states,
+      parked,
+      onBadRow: 'stop',
+      locks,
+      counters: new ApplyCounters(),
+    });
     return new Partition(targets, router.of(source), log, parked, writer);
   }
 

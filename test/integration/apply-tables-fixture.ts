@@ -1,5 +1,7 @@
 /** A topic in memory whose partitions are applied to real targets by real workers. */
 import { onTestFinished } from 'vitest';
+import { ApplyCounters } from '../../src/apply/apply-counters.ts';
+import { Gate } from '../../src/runtime/gate.ts';
 import { PartitionWorker } from '../../src/apply/partition-worker.ts';
 import { TableEvolver } from '../../src/apply/table-evolver.ts';
 import { TableLocks } from '../../src/apply/table-locks.ts';
@@ -109,6 +111,8 @@ export class AppliersProcess {
       onBadRow: 'stop',
       locks: this.#locks,
       evolver: this.#evolver,
+      gate: new Gate(),
+      counters: new ApplyCounters(),
       log: silentLog,
       feed: {
         seek: (offset) => {

@@ -13,6 +13,8 @@ export interface PipelineConfig {
   [section: string]: unknown;
 }
 
+export const API_TOKEN = 'a-token-for-tests-only';
+
 export interface PipelineDatabases {
   readonly sources: readonly (MysqlDatabase & { readonly source: string })[];
   readonly targets: readonly { readonly target: string; readonly url: string }[];
@@ -32,6 +34,7 @@ export async function pipelineConfig(
     targets: Object.fromEntries(targets.map(({ target, url }) => [target, { url }])),
     routes: layouts.flatMap(({ routes }) => routes(sources[0]?.name ?? '')),
     runDir: '${env:ROWFERRY_TEST_RUN_DIR}',
+    http: { port: 0, token: API_TOKEN },
     log: { format: 'json', level: 'debug' },
   };
   for (const source of sources) {

@@ -26,10 +26,10 @@ it('does with ASCII, and with a screen that is too narrow or a chart without row
 });
 
 it('draws with blocks on a terminal in UTF-8 alone', () => {
-  expect(terminalOf({ isTTY: true, columns: 80 }, { LANG: 'de_DE.UTF-8' })).toEqual({
+  expect(terminalOf({ isTTY: true, columns: 80 }, { LANG: 'de_DE.UTF-8' })).toMatchObject({
     columns: 80,
     unicode: true,
   });
   expect(terminalOf({ isTTY: true, columns: 80 }, { LC_ALL: 'C', LANG: 'de_DE.UTF-8' }).unicode).toBe(false);
-  expect(terminalOf({}, { LANG: 'C.utf8' })).toEqual({ columns: 100, unicode: false });
+  expect(terminalOf({}, { LANG: 'C.utf8' })).toMatchObject({ columns: 100, unicode: false });
 });

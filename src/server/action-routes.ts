@@ -1,0 +1,91 @@
+/** What operators can do. Every call needs the token and is recorded. */
+import { z } from 'zod';
+import type { Operator } from '../wiring/operator.ts';
+import type { Route } from './route.ts';
+import { acts } from './route.ts';
+
+const source = z.string().max(64).optional().describe('may be left out when there is one');
+const table = z.string().min(1).max(200);
+const filter = { target: z.string().max(64).optional(), table: table.optional() };
+
+const pauseBody = z.strictObject({
+  role: z.enum(['all', 'apply', 'capture']).default('all'),
+  source: z.string().max(64).optional().describe('one capture only'),
+});
+
+export function actionRoutes(operator: Operator): Route[] {
+  return [
+    acts({
+      url: '/api/pause',
+      summary:
+        'Hold applying, capturing or both, in every process of the pipeline, until somebody resumes; a restart does not end it.',
+      body: pauseBody,
+      handle: async ({ body, who, signal }) => await operator.setPause(body, true, who, signal),
+    }),
+    acts({
+      url: '/api/resume',
+      summary: 'Go on from the place that was held.',
+      body: pauseBody,
+      handle: async ({ body, who, signal }) => await operator.setPause(body, false, who, signal),
+    }),
+    acts({
+      url: '/api/replay',
+      summary: 'Read a source again from an earlier position; targets show the past meanwhile.',
+      body: z.strictObject({
+        source,
+        from: z
+          .string()
+          .min(1)
+          .max(100_000)
+          .describe('`file:offset`, `gtid:SET`, or a time (the last position saved before it)'),
+      }),
+      handle: async ({ body, signal }) => await operator.replay(body.source, body.from, signal),
+    }),
+    acts({
+      url: '/api/parked/retry',
+      summary: 'Try parked rows now.',
+      body: z.strictObject(filter),
+      handle: async ({ body, signal }) => await operator.retryParked(body, signal),
+    }),
+    acts({
+      url: '/api/parked/drop',
+      summary: 'Give parked rows up for good: the targets will lack them.',
+      body: z.strictObject({
+        ...filter,
+        expect: z.int().min(1).describe('how many there are; with another number nothing is dropped'),
+      }),
+      handle: async ({ body: { expect, ...which }, signal }) =>
+        await operator.dropParked(which, expect, signal),
+    }),
+    acts({
+      url: '/api/snapshot',
+      summary: 'Copy a table (again), or pause, resume or cancel copies.',
+      body: z
+        .strictObject({
+          action: z.enum(['add', 'pause', 'resume', 'cancel']),
+          source,
+          table: table.nullable().describe('`schema.table`; null for every table'),
+        })
+        .refine(({ action, table }) => action !== 'add' || table !== null, {
+          message: 'add needs a table',
+        }),
+      handle: async ({ body, signal }) =>
+        await operator.snapshot(body.action, body.source, body.table, signal),
+    }),
+    acts({
+      url: '/api/ddl/ack',
+      summary: 'Let capture pass one statement: its change is made at the targets.',
+      body: z.strictObject({
+        source,
+        at: z.string().min(1).max(300).describe('`file:position` as the error names it'),
+      }),
+      handle: async ({ body, signal }) => await operator.acknowledge(body.source, body.at, signal),
+    }),
+    acts({
+      url: '/api/log-level',
+      summary: 'Change how much this process logs, until it ends.',
+      body: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']) }),
+      handle: async ({ body }) => await Promise.resolve(operator.setLogLevel(body.level)),
+    }),
+  ];
+}

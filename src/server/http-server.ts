@@ -1,0 +1,315 @@
+/**
+ * The daemon over HTTP: probes, metrics, what it does now, and what an operator can do to it (docs/http.md). It listens before
+ * the roles begin and closes after they have ended. Nothing here holds up a row: it reads what threads report anyway.
+ */
+import rateLimit from '@fastify/rate-limit';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import Fastify from 'fastify';
+import { isLoopback } from '../config/loopback.ts';
+import { RowferryError, toRowferryError } from '../errors.ts';
+import { debeziumSourceOf } from '../wiring/debezium-topics.ts';
+import type { DaemonService, RunningDaemon } from '../wiring/daemon.ts';
+import { sourceTopics } from '../wiring/names.ts';
+import { Operator } from '../wiring/operator.ts';
+import { ThreadWatch } from '../wiring/thread-health.ts';
+import type { Access } from './access.ts';
+import { refusal } from './access.ts';
+import { actionRoutes } from './action-routes.ts';
+import type { AlertsPort } from './alerts-port.ts';
+import { NO_ALERTS } from './alerts-port.ts';
+import type { PartChange } from './audit-log.ts';
+import { AuditLog } from './audit-log.ts';
+import { EventHub } from './event-hub.ts';
+import { split } from './metric-table.ts';
+import { MetricsRegistry } from './metrics-registry.ts';
+import type { TextRoute } from './openapi.ts';
+import { openApi } from './openapi.ts';
+import { processFacts } from './process-facts.ts';
+import { readRoutes } from './read-routes.ts';
+import type { Route } from './route.ts';
+import { stateChanges } from './state-changes.ts';
+
+const BODY_BYTES = 128 * 1024;
+const REQUEST_MS = 10_000;
+/** Actions wait for Kafka; what takes longer is told as such. */
+const ANSWER_MS = 25_000;
+
+export class HttpServer implements DaemonService {
+  readonly #daemon: RunningDaemon;
+  readonly #app: FastifyInstance;
+  readonly #audit: AuditLog;
+  readonly #events = new EventHub();
+  readonly #metrics = new MetricsRegistry();
+  readonly #watch = new ThreadWatch();
+  readonly #routes: readonly Route[];
+  readonly #texts: (TextRoute & {
+    readonly handle: (reply: FastifyReply, request: FastifyRequest) => Promise<unknown>;
+  })[];
+  #address = '';
+
+  private constructor(daemon: RunningDaemon, alerts: AlertsPort) {
+    this.#daemon = daemon;
+    this.#audit = new AuditLog(daemon.log);
+    this.#routes = [...readRoutes(daemon, alerts, this.#audit), ...actionRoutes(new Operator(daemon))];
+    this.#texts = [
+      {
+        url: '/metrics',
+        summary: 'Metrics for Prometheus (docs/metrics.md).',
+        access: 'read',
+        contentType: 'text/plain',
+        handle: async (reply) => await reply.type(this.#metrics.contentType).send(await this.#scrape()),
+      },
+      {
+        url: '/api/events',
+        summary: 'Changes of states and actions of operators as server-sent events.',
+        access: 'read',
+        contentType: 'text/event-stream',
+        handle: async (reply, request) => await this.#follow(reply, request),
+      },
+      {
+        url: '/api/openapi.json',
+        summary: 'This description.',
+        access: 'read',
+        contentType: 'application/json',
+        handle: async (reply) => await reply.send(openApi(this.#routes, this.#texts)),
+      },
+    ];
+    this.#app = Fastify({
+      bodyLimit: BODY_BYTES,
+      requestTimeout: REQUEST_MS,
+      connectionTimeout: 60_000,
+      keepAliveTimeout: 15_000,
+      // Whoever is still connected when the daemon has ended is not waited for.
+      forceCloseConnections: true,
+      return503OnClosing: true,
+    });
+    daemon.onStatus((now, before) => {
+      for (const change of stateChanges(before, now)) this.#events.publish('state', change, now.timeMs);
+    });
+  }
+
+  /** Rejects with ROWFERRY_CONFIG_INVALID when it cannot listen where it is told to. A port in use is no reason to stay away. */
+  static async start(daemon: RunningDaemon, alerts: AlertsPort = NO_ALERTS): Promise<HttpServer> {
+    const server = new HttpServer(daemon, alerts);
+    await server.#prepare();
+    await server.#listen();
+    return server;
+  }
+
+  get address(): string {
+    return this.#address;
+  }
+
+  /** For tests that need no port. */
+  get app(): FastifyInstance {
+    return this.#app;
+  }
+
+  async close(): Promise<void> {
+    this.#events.close();
+    this.#watch.stop();
+    await this.#app.close();
+  }
+
+  async #prepare(): Promise<void> {
+    const app = this.#app;
+    const { rateLimit: most } = this.#daemon.config.http;
+    await app.register(rateLimit, { global: true, max: most, timeWindow: 60_000 });
+    app.setErrorHandler(async (error: FastifyError, _, reply) => await sendError(reply, error));
+    app.setNotFoundHandler(
+      { preHandler: app.rateLimit() },
+      async ({ method, url }, reply) =>
+        await reply.code(404).send({
+          code: 'not-found',
+          message: `there is no ${method} ${url.split('?')[0]}`,
+          hint: 'see /api/openapi.json',
+        }),
+    );
+    for (const route of this.#routes) this.#add(route);
+    for (const { url, access, handle } of this.#texts) {
+      app.get(url, this.#guards(access), async (request, reply) => await handle(reply, request));
+    }
+  }
+
+  #add(route: Route): void {
+    const { method, url, access } = route;
+    this.#app.route({
+      method,
+      url,
+      ...this.#guards(access),
+      handler: async (request, reply) => {
+        const { status, body } = await this.#answer(route, request);
+        return await reply.code(status).send(body);
+      },
+    });
+  }
+
+  /** Counted first, so that guessing tokens is slow; then the token, before a body is read. */
+  #guards(access: Access) {
+    return {
+      ...(access === 'open' ? { config: { rateLimit: false as const } } : {}),
+      preParsing: async ({ headers: { authorization, host } }: FastifyRequest, reply: FastifyReply) => {
+        const no = refusal({ access, authorization, host }, this.#daemon.config.http);
+        if (no === undefined) return;
+        const { status, ...body } = no;
+        if (status === 401) reply.header('www-authenticate', 'Bearer realm="rowferry"');
+        await reply.code(status).send(body);
+      },
+    };
+  }
+
+  async #answer(route: Route, request: FastifyRequest): Promise<{ status: number; body: unknown }> {
+    const query = checked(route.query, request.query, 'query');
+    const body = checked(route.body, request.body ?? {}, 'body');
+    const signal = AbortSignal.any([this.#daemon.stopping, AbortSignal.timeout(ANSWER_MS)]);
+    const call = { query, body, who: 'api', signal };
+    if (route.access !== 'act') {
+      const answer = await inTime(route.handle(call), signal);
+      return { status: answer.status, body: route.answer.parse(answer.body) };
+    }
+    const timeMs = Date.now();
+    const entry = {
+      timeMs,
+      action: route.url.slice('/api/'.length),
+      who: 'token',
+      remote: request.ip,
+      request: body as object,
+    };
+    const record = (outcome: string, changes: readonly PartChange[]): void => {
+      const told = { ...entry, changes, outcome, tookMs: Date.now() - timeMs };
+      this.#audit.add(told);
+      this.#events.publish('action', told, timeMs);
+    };
+    try {
+      const answer = await inTime(route.handle({ ...call, who: `api ${request.ip}` }), signal);
+      const told = route.answer.parse(answer.body) as { readonly changes: readonly PartChange[] };
+      record('done', told.changes);
+      return { status: answer.status, body: told };
+    } catch (thrown) {
+      record(thrown instanceof Refused ? thrown.code : toRowferryError(thrown, 'an action').code, []);
+      throw thrown;
+    }
+  }
+
+  async #scrape(): Promise<string> {
+    const { config, status, roles } = this.#daemon;
+    const reported = roles.flatMap(({ name, status: told }) => (told === undefined ? [] : [{ name, told }]));
+    const own = new Map(config.sources.map(({ name }) => [sourceTopics(config, name).changes, name]));
+    const debezium = debeziumSourceOf(config);
+    return await this.#metrics.scrape({
+      status: { ...status, timeMs: Date.now() },
+      ...split(reported.map(({ told }) => told)),
+      threads: [
+        { name: 'main', health: this.#watch.read() },
+        ...reported.map(({ name, told }) => ({ name, health: told.thread })),
+      ],
+      process: await processFacts(config.runDir),
+      limits: {
+        captureQueueBytes: config.capture.queueBytes,
+        applyQueueBytes: config.apply.queueBytes,
+      },
+      sourceOf: (topic) => own.get(topic) ?? debezium(topic)?.name ?? '',
+      nodeVersion: process.version,
+    });
+  }
+
+  async #follow(reply: FastifyReply, { headers }: FastifyRequest): Promise<unknown> {
+    const last = Number(headers['last-event-id']);
+    if (this.#events.follow(reply.raw, Number.isSafeInteger(last) ? last : undefined)) return reply.hijack();
+    return await reply.code(503).send({
+      code: 'too-many-followers',
+      message: 'too many follow the events already',
+      hint: 'end some of them, or read /api/status now and then',
+    });
+  }
+
+  async #listen(): Promise<void> {
+    const { host, port } = this.#daemon.config.http;
+    const { log } = this.#daemon;
+    const bind = host.replaceAll(/^\[|\]$/g, '');
+    try {
+      await this.#app.listen({ host: bind, port });
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'EADDRINUSE') throw cannotListen(host, port, code, error);
+      log.warn({ host, port }, 'the port of http.port is in use; taking a free one');
+      await this.#app.listen({ host: bind, port: 0 });
+    }
+    const [bound] = this.#app.addresses();
+    const shown = bind.includes(':') ? `[${bind}]` : bind;
+    this.#address = `http://${shown}:${typeof bound === 'object' ? bound.port : port}`;
+    log.info({ address: this.#address, open: !isLoopback(host) }, `the API answers at ${this.#address}`);
+  }
+}
+
+function cannotListen(host: string, port: number, code: string | undefined, cause: unknown): RowferryError {
+  return new RowferryError(
+    'ROWFERRY_CONFIG_INVALID',
+    `cannot listen at ${host}:${port} (${code ?? 'unknown'})`,
+    {
+      hint: 'set http.host and http.port to an address of this machine and a port that this user may take, or http.enabled: false',
+      cause,
+    },
+  );
+}
+
+/** An answer that is no fault of rowferry: never a stack. */
+class Refused extends Error {
+  readonly statusCode: number;
+  readonly code: string;
+
+  constructor(statusCode: number, code: string, message: string) {
+    super(message);
+    this.statusCode = statusCode;
+    this.code = code;
+  }
+}
+
+/** What ended with the signal ended because nobody waits longer. */
+async function inTime<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  try {
+    return await work;
+  } catch (thrown) {
+    if (!signal.aborted || thrown instanceof RowferryError) throw thrown;
+    throw new Refused(
+      504,
+      'timed-out',
+      'no answer in time: it may have been done all the same, so look before trying again',
+    );
+  }
+}
+
+function checked(schema: Route['query'], value: unknown, what: string): unknown {
+  if (schema === undefined) return undefined;
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map(({ path, message }) => `${[what, ...path].join('.')}: ${message}`);
+  throw new Refused(400, 'bad-request', problems.join('; '));
+}
+
+async function sendError(reply: FastifyReply, thrown: FastifyError | RowferryError): Promise<unknown> {
+  if (!(thrown instanceof RowferryError)) {
+    const { statusCode: status = 500, message } = thrown;
+    const code =
+      thrown instanceof Refused ? thrown.code : status < 500 ? (CODES[status] ?? 'bad-request') : null;
+    if (code !== null) return await reply.code(status).send({ code, message, hint: null });
+  }
+  const error = toRowferryError(thrown, 'answering a request');
+  return await reply
+    .code(statusOf(error))
+    .send({ code: error.code, message: error.message, hint: error.hint ?? null });
+}
+
+const CODES: Readonly<Record<number, string>> = {
+  400: 'bad-request',
+  413: 'too-large',
+  415: 'wrong-content-type',
+  429: 'too-many-requests',
+};
+
+/** What the caller can mend is a 4xx; what passes by itself a 503. */
+function statusOf(error: RowferryError): number {
+  if (error.code === 'ROWFERRY_CONFIG_INVALID') return 400;
+  if (error.code === 'ROWFERRY_INVARIANT') return 500;
+  return error.action === 'retry' ? 503 : 409;
+}

@@ -1,0 +1,203 @@
+/**
+ * The forms of answers. They are checked before they leave and what they do not name is left out, so that a field which is
+ * added further down reaches nobody unasked; the API's description comes from them.
+ */
+import { z } from 'zod';
+
+const ms = () => z.number().describe('milliseconds since 1970');
+const lag = () => z.number().nullable().describe('milliseconds; null while unknown');
+
+export const errorAnswer = z.object({
+  code: z.string(),
+  message: z.string(),
+  hint: z.string().nullable(),
+});
+
+export const healthAnswer = z.object({
+  ok: z.boolean(),
+  parts: z.array(
+    z.object({ part: z.string(), state: z.string(), ready: z.boolean(), reason: z.string().nullable() }),
+  ),
+});
+
+const pause = z.object({ by: z.string(), timeMs: ms() }).nullable().describe('null while it runs');
+
+const copy = z.object({
+  table: z.string(),
+  id: z.number(),
+  state: z.string(),
+  paused: z.boolean(),
+  rows: z.number(),
+  estimate: z.number(),
+  startedMs: ms().nullable(),
+  finishedMs: ms().nullable(),
+  error: z.string().nullable(),
+});
+
+const rate = z.object({ elapsedMs: z.number(), rows: z.number() }).nullable();
+
+const capture = z.object({
+  source: z.string(),
+  state: z.string(),
+  sinceMs: ms(),
+  pause,
+  position: z.string().nullable(),
+  savedMs: ms().nullable(),
+  readUntilMs: ms().nullable(),
+  events: z.number(),
+  bytes: z.number(),
+  queueBytes: z.number(),
+  error: z.string().nullable(),
+  errorCode: z.string().nullable(),
+  nextTryMs: ms().nullable(),
+  copies: z.array(copy),
+  copyWaits: z.string().nullable(),
+  copyRate: rate,
+  held: z
+    .array(z.object({ table: z.string(), statement: z.string(), why: z.string(), sinceMs: ms() }))
+    .describe('tables that wait for an operator since a statement'),
+  catchesUp: z.boolean().describe('tables that were held catch up; the others wait meanwhile'),
+  binlogHeadroomMs: z.number().nullable().describe('until the source may delete what is needed'),
+  binlogHeadroomBytes: z.number().nullable(),
+  binlogBehindBytes: z.number().nullable(),
+  binlogOlderBytes: z.number().nullable(),
+});
+
+const partition = z.object({
+  topic: z.string(),
+  partition: z.number(),
+  state: z.string(),
+  sinceMs: ms(),
+  progressedMs: ms().nullable(),
+  writing: z.boolean(),
+  owner: z.number().nullable(),
+  next: z.number().nullable(),
+  rows: z.number(),
+  moves: z.number(),
+  batches: z.number(),
+  parked: z.number(),
+  oldestParkedMs: ms().nullable(),
+  queueBytes: z.number(),
+  lagMs: lag(),
+  appliedUntilMs: ms().nullable(),
+  error: z.string().nullable(),
+  errorCode: z.string().nullable(),
+  nextTryMs: ms().nullable(),
+});
+
+const target = z.object({
+  target: z.string(),
+  appliedUntilMs: ms().nullable(),
+  lagMs: lag(),
+  parked: z.object({ conflict: z.number(), data: z.number() }),
+});
+
+export const statusAnswer = z.object({
+  name: z.string(),
+  version: z.string(),
+  pid: z.number(),
+  host: z.string(),
+  role: z.string(),
+  startedMs: ms(),
+  timeMs: ms(),
+  http: z.string().nullable(),
+  rowsPerSecond: z.number(),
+  bytesPerSecond: z.number(),
+  rows: z.number(),
+  lagMs: lag(),
+  pause,
+  captures: z.array(capture),
+  partitions: z.array(partition),
+  targets: z.array(target),
+});
+
+export const lagAnswer = z.object({
+  timeMs: ms(),
+  lagMs: lag(),
+  partitions: z.array(z.object({ topic: z.string(), partition: z.number(), lagMs: lag() })),
+  targets: z.array(z.object({ target: z.string(), lagMs: lag() })),
+});
+
+export const positionsAnswer = z.object({
+  sources: z.array(
+    z.object({
+      source: z.string(),
+      epoch: z.number(),
+      positions: z
+        .array(z.object({ position: z.string(), epoch: z.number(), timeMs: ms() }))
+        .describe('newest last'),
+    }),
+  ),
+});
+
+export const parkedAnswer = z.object({
+  total: z.number(),
+  counts: z.array(
+    z.object({ target: z.string(), table: z.string(), reason: z.string(), rows: z.number(), oldestMs: ms() }),
+  ),
+  entries: z
+    .array(
+      z.object({
+        target: z.string(),
+        table: z.string(),
+        topic: z.string(),
+        partition: z.number(),
+        reason: z.string(),
+        detail: z.string(),
+        attempts: z.number(),
+        parkedAtMs: ms(),
+      }),
+    )
+    .describe('the oldest, without keys'),
+});
+
+export const snapshotAnswer = z.object({
+  sources: z.array(
+    z.object({
+      source: z.string(),
+      isLive: z.boolean(),
+      waits: z.string().nullable(),
+      pending: z.number(),
+      rate,
+      tables: z.array(copy),
+    }),
+  ),
+});
+
+export const alertsAnswer = z.object({
+  alerts: z.array(
+    z.object({
+      rule: z.string(),
+      level: z.string(),
+      labels: z.record(z.string(), z.string()),
+      message: z.string(),
+      value: z.number().nullable(),
+      sinceMs: ms(),
+      firedMs: ms().nullable(),
+    }),
+  ),
+});
+
+const changes = z.array(z.object({ part: z.string(), from: z.string(), to: z.string() }));
+
+export const actionAnswer = z.object({
+  changes,
+  counts: z.record(z.string(), z.number()).optional(),
+});
+
+export const auditAnswer = z.object({
+  entries: z
+    .array(
+      z.object({
+        timeMs: ms(),
+        action: z.string(),
+        who: z.string(),
+        remote: z.string(),
+        request: z.record(z.string(), z.unknown()),
+        changes,
+        outcome: z.string(),
+        tookMs: z.number(),
+      }),
+    )
+    .describe('newest first'),
+});

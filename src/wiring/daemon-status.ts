@@ -1,0 +1,111 @@
+/** What a daemon is doing now, gathered from its roles: what the status file, the API and the metrics tell. */
+import { hostname } from 'node:os';
+import type { PartitionStatus } from '../apply/partition-progress.ts';
+import type { TargetStatus } from '../apply/target-status.ts';
+import type { CaptureStatus, ShownCopy } from '../capture/capture-progress.ts';
+import { RateWindow } from '../observe/progress.ts';
+import { VERSION } from '../version.ts';
+import type { Pause } from './pauses.ts';
+import type { ApplyRoleStatus, CaptureRoleStatus, RoleStatus } from './role-messages.ts';
+
+/** A copy without the keys at which it stands: they are values of rows. */
+export type CopyStatus = Omit<ShownCopy, 'after' | 'upper' | 'keyForm'>;
+
+export interface SourceStatus extends Omit<CaptureStatus, 'copies'> {
+  readonly pause: Pause | null;
+  readonly copies: readonly CopyStatus[];
+}
+
+export interface DaemonStatus {
+  readonly name: string;
+  readonly version: string;
+  readonly pid: number;
+  readonly host: string;
+  readonly role: string;
+  readonly startedMs: number;
+  readonly timeMs: number;
+  /** Where its API answers; null when it has none. */
+  readonly http: string | null;
+  /** Row changes applied in a second, over the last few seconds. */
+  readonly rowsPerSecond: number;
+  /** Bytes of binlog read in a second, over the last few seconds. */
+  readonly bytesPerSecond: number;
+  /** Row changes applied since the daemon started. */
+  readonly rows: number;
+  /** The largest lag of any partition or held table, milliseconds; null while nothing is known. */
+  readonly lagMs: number | null;
+  /** Applying is paused by an operator. */
+  readonly pause: Pause | null;
+  readonly captures: readonly SourceStatus[];
+  readonly partitions: readonly PartitionStatus[];
+  /** Each target as the partitions of this process have it. */
+  readonly targets: readonly TargetStatus[];
+}
+
+const WINDOW_MS = 5_000;
+
+export interface DaemonIdentity {
+  readonly name: string;
+  readonly role: string;
+  readonly startedMs: number;
+}
+
+/** Keeps the windows that rates are told from. */
+export class StatusGatherer {
+  readonly #identity: DaemonIdentity;
+  readonly #rows = new RateWindow(WINDOW_MS);
+  readonly #bytes = new RateWindow(WINDOW_MS);
+
+  constructor(identity: DaemonIdentity) {
+    this.#identity = identity;
+  }
+
+  /** To be called about twice a second. */
+  gather(roles: readonly RoleStatus[], http: string | null, timeMs: number): DaemonStatus {
+    const captures = roles.filter((role): role is CaptureRoleStatus => role.role === 'capture');
+    const appliers = roles.filter((role): role is ApplyRoleStatus => role.role === 'apply');
+    const rows = appliers.reduce((sum, { counts }) => sum + counts.changes, 0);
+    const bytes = captures.reduce((sum, { capture }) => sum + capture.bytes, 0);
+    this.#rows.add(timeMs, rows);
+    this.#bytes.add(timeMs, bytes);
+    const partitions = appliers.flatMap((role) => role.partitions);
+    const lags = partitions.map(({ lagMs }) => lagMs).filter((lag) => lag !== null);
+    // What a held table's rows are behind no marker tells: markers follow the other tables.
+    const held = captures.flatMap(({ capture }) => capture.held.map(({ sinceMs }) => timeMs - sinceMs));
+    return {
+      ...this.#identity,
+      version: VERSION,
+      pid: process.pid,
+      host: hostname(),
+      timeMs,
+      http,
+      rowsPerSecond: perSecond(this.#rows),
+      bytesPerSecond: perSecond(this.#bytes),
+      rows,
+      lagMs: lags.length === 0 || lags.length < partitions.length ? null : Math.max(...lags, ...held),
+      pause: appliers.find(({ pause }) => pause !== null)?.pause ?? null,
+      captures: captures.map(({ capture, pause }) => ({
+        ...capture,
+        pause,
+        copies: capture.copies.map(withoutKeys),
+      })),
+      partitions,
+      targets: appliers.flatMap((role) => role.targets),
+    };
+  }
+}
+
+/** Of a copy what may be shown: not the keys at which it stands. */
+export function withoutKeys({
+  after: _after,
+  upper: _upper,
+  keyForm: _form,
+  ...copy
+}: ShownCopy): CopyStatus {
+  return copy;
+}
+
+function perSecond(window: RateWindow): number {
+  const { elapsedMs, count } = window.stretch;
+  return elapsedMs > 0 ? Math.max(0, Math.round((count * 1000) / elapsedMs)) : 0;
+}

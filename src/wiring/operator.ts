@@ -1,0 +1,138 @@
+/** What an operator can do to a running daemon's pipeline, whoever asks: each answers what it changed. */
+import { formatPosition } from '../model/position.ts';
+import type { SnapshotAction } from '../capture/snapshot-state.ts';
+import { RowferryError } from '../errors.ts';
+import type { LogSettings } from '../config/config.ts';
+import type { RunningDaemon } from './daemon.ts';
+import type { ParkedFilter } from './parked.ts';
+import { withParked } from './parked.ts';
+import type { PauseChange } from './pauses.ts';
+import { pauseParts, setPauses } from './pauses.ts';
+import { acknowledgeStatement, requestReplay, savedPositions } from './positions.ts';
+import { requestSnapshot } from './snapshots.ts';
+
+export interface OperatorResult {
+  readonly changes: readonly { readonly part: string; readonly from: string; readonly to: string }[];
+  readonly counts?: Readonly<Record<string, number>>;
+}
+
+export interface PauseRequest {
+  readonly role: 'all' | 'apply' | 'capture';
+  readonly source?: string | undefined;
+}
+
+/** Undefined fields count as left out. */
+type Filter = { readonly [K in keyof ParkedFilter]: ParkedFilter[K] | undefined };
+
+export class Operator {
+  readonly #daemon: RunningDaemon;
+
+  constructor(daemon: RunningDaemon) {
+    this.#daemon = daemon;
+  }
+
+  /** Durable, for every process of the pipeline; the threads of this one look at once. */
+  async setPause(
+    { role, source }: PauseRequest,
+    paused: boolean,
+    by: string,
+    signal: AbortSignal,
+  ): Promise<OperatorResult> {
+    const { config } = this.#daemon;
+    const changes: PauseChange[] = await setPauses(
+      config,
+      pauseParts(config, role, source),
+      paused,
+      by,
+      signal,
+    );
+    this.#daemon.command({ type: 'look' });
+    return { changes };
+  }
+
+  async replay(source: string | undefined, from: string, signal: AbortSignal): Promise<OperatorResult> {
+    const { config } = this.#daemon;
+    const before = await savedPositions(config, source, signal);
+    const answer = await requestReplay(config, source, from, signal);
+    const saved = before.find((found) => found.source === answer.source)?.state;
+    const was = saved === undefined || saved.position === null ? 'nothing' : formatPosition(saved.position);
+    return {
+      changes: [
+        {
+          part: `capture ${answer.source}`,
+          from: `${was}, epoch ${saved?.epoch ?? 0}`,
+          to: `${formatPosition(answer.position)}, epoch ${answer.epoch}`,
+        },
+      ],
+    };
+  }
+
+  async retryParked(filter: Filter, signal: AbortSignal): Promise<OperatorResult> {
+    const counts = { healed: 0, waits: 0, gone: 0, stale: 0 };
+    await this.#withParked(filter, signal, async (entries) => {
+      for (const { target, entry } of entries) counts[await target.retryParked(entry, null, signal)] += 1;
+    });
+    const all = counts.healed + counts.waits + counts.gone + counts.stale;
+    return {
+      changes: [{ part: 'parked rows', from: String(all), to: String(counts.waits + counts.stale) }],
+      counts,
+    };
+  }
+
+  /** `expect` is how many rows the caller knows of: with another number nothing is dropped. */
+  async dropParked(filter: Filter, expect: number, signal: AbortSignal): Promise<OperatorResult> {
+    let dropped = 0;
+    await this.#withParked(filter, signal, async (entries) => {
+      if (entries.length !== expect) {
+        throw new RowferryError(
+          'ROWFERRY_CONFIG_INVALID',
+          `${entries.length} rows are parked, not ${expect}`,
+          {
+            hint: 'look again at what is parked, then give that number',
+          },
+        );
+      }
+      for (const { target, entry } of entries) if (await target.dropParked(entry)) dropped += 1;
+    });
+    return {
+      changes: [{ part: 'parked rows', from: String(expect), to: String(expect - dropped) }],
+      counts: { dropped },
+    };
+  }
+
+  async snapshot(
+    action: SnapshotAction,
+    source: string | undefined,
+    table: string | null,
+    signal: AbortSignal,
+  ): Promise<OperatorResult> {
+    const name = await requestSnapshot(this.#daemon.config, source, { action, table }, signal);
+    const part = `copy ${name} ${table ?? 'all tables'}`;
+    return { changes: [{ part, from: 'as it was', to: `${action} asked for` }] };
+  }
+
+  async acknowledge(source: string | undefined, at: string, signal: AbortSignal): Promise<OperatorResult> {
+    const name = await acknowledgeStatement(this.#daemon.config, source, at, signal);
+    return { changes: [{ part: `capture ${name}`, from: `stops at ${at}`, to: `passes ${at}` }] };
+  }
+
+  setLogLevel(level: LogSettings['level']): OperatorResult {
+    const { log } = this.#daemon;
+    const from = log.getLevel();
+    log.setLevel(level);
+    this.#daemon.command({ type: 'log-level', level });
+    return { changes: [{ part: 'log', from, to: level }] };
+  }
+
+  async #withParked(
+    { target, table }: Filter,
+    signal: AbortSignal,
+    work: Parameters<typeof withParked>[3],
+  ): Promise<void> {
+    const filter = {
+      ...(target === undefined ? {} : { target }),
+      ...(table === undefined ? {} : { table }),
+    };
+    await withParked(this.#daemon.config, filter, signal, work);
+  }
+}

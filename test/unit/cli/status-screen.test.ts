@@ -1,0 +1,102 @@
+import { describe, expect, it } from 'vitest';
+import type { LiveDaemons } from '../../../src/cli/daemon-api.ts';
+import { plainLine, screenLines } from '../../../src/cli/status-screen.ts';
+import { GOOD, parse } from '../config/config-text.ts';
+import { applyRole, captureRole, NOW, partition, StillDaemon, view } from '../server/daemon-fixture.ts';
+import type { RoleStatus } from '../../../src/wiring/role-messages.ts';
+
+const SIZE = { columns: 80, rows: 40, unicode: false };
+const copy = {
+  table: 'shop.orders',
+  id: 1,
+  state: 'copying' as const,
+  paused: false,
+  keyForm: null,
+  upper: null,
+  after: null,
+  rows: 250_000,
+  estimate: 1_000_000,
+  startedMs: NOW,
+  finishedMs: null,
+  error: null,
+};
+
+function live(roles: readonly RoleStatus[], alerts: LiveDaemons['alerts'] = []): LiveDaemons {
+  const daemon = new StillDaemon(
+    parse(GOOD),
+    roles.map((role) => view(role.role, role)),
+  );
+  return { statuses: [daemon.status], alerts };
+}
+
+const BUSY = live(
+  [
+    captureRole({ copies: [copy], copyRate: { elapsedMs: 600_000, rows: 250_000 } }),
+    applyRole([
+      partition({ lagMs: 1_200, parked: 3, oldestParkedMs: NOW - 240_000 }),
+      partition({
+        partition: 1,
+        state: 'waiting',
+        error: 'ROWFERRY_TARGET_LINK: gone',
+        nextTryMs: NOW + 3_000,
+      }),
+    ]),
+  ],
+  [{ rule: 'lag', level: 'critical', message: 'the lag is high', sinceMs: NOW - 60_000, firedMs: NOW }],
+);
+
+describe('the screen of a pipeline', () => {
+  it('shows what matters at 80 columns', () => {
+    const text = screenLines(BUSY, 'shop', SIZE, NOW).join('\n');
+    expect(text).toContain('lag 1200 ms');
+    expect(text).toMatch(/main +reading +binlog.000001:4 +500 ms +700 B/);
+    expect(text).toContain('PARTITIONS  1 running, 1 waiting');
+    expect(text).toContain('shop.main/1 ROWFERRY_TARGET_LINK: gone (again in 3 s)');
+    expect(text).toMatch(/shop.orders +#####\.{15} +25.0% +250,000 ~30 min/);
+    expect(text).toContain('PARKED  3 rows, the oldest for 4 min');
+    expect(text).toContain('critical  the lag is high (for 1 min)');
+  });
+
+  it('fits any window, and says when something did not', () => {
+    for (const columns of [1, 20, 80, 200]) {
+      for (const rows of [2, 5, 24]) {
+        const lines = screenLines(BUSY, 'shop', { columns, rows, unicode: true }, NOW);
+        expect(lines.length).toBeLessThan(rows);
+        for (const line of lines) expect(line.length).toBeLessThanOrEqual(columns);
+      }
+    }
+    expect(screenLines(BUSY, 'shop', { ...SIZE, rows: 6 }, NOW).at(-1)).toMatch(/^and \d+ more lines$/);
+  });
+
+  it('shows the capture at work of several, and a target as late as the slowest process has it', () => {
+    const [one] = live([captureRole({ state: 'standby', position: null }), applyRole()]).statuses;
+    const two = live([
+      captureRole(),
+      applyRole([partition({ partition: 1 })], {
+        targets: [{ target: 'a', appliedUntilMs: NOW, lagMs: 7_000, parked: { conflict: 1, data: 1 } }],
+      }),
+    ]).statuses;
+    const text = screenLines({ statuses: [one!, ...two], alerts: [] }, 'shop', SIZE, NOW).join('\n');
+    expect(text).not.toContain('standby');
+    expect(text).toMatch(/^a +7000 ms +2$/m);
+  });
+
+  it('says who paused, and that nothing runs', () => {
+    const pause = { by: 'kim@ops', timeMs: NOW - 120_000 };
+    const paused = live([
+      captureRole({ state: 'paused' }, { pause }),
+      applyRole([partition({ state: 'paused' })], { pause }),
+    ]);
+    const text = screenLines(paused, 'shop', SIZE, NOW).join('\n');
+    expect(text.match(/paused by kim@ops for 2 min/g)).toHaveLength(2);
+    expect(screenLines({ statuses: [], alerts: [] }, 'shop', SIZE, NOW).at(-1)).toContain('no daemon');
+  });
+
+  it('is one plain line where nothing is drawn', () => {
+    const line = plainLine(BUSY, NOW);
+    expect(line).toContain('lag 1200 ms');
+    expect(line).toContain('partitions 1 running, 1 waiting');
+    expect(line).not.toContain('\n');
+    expect(line).not.toContain('\u001b');
+  });
+});

@@ -1,0 +1,246 @@
+import { request as httpRequest } from 'node:http';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { HttpServer } from '../../../src/server/http-server.ts';
+import { expectDescribed, type Description } from '../../support/api.ts';
+import { waitUntil } from '../../support/wait-until.ts';
+import { parse, GOOD } from '../config/config-text.ts';
+import { applyRole, captureRole, NOW, partition, StillDaemon, view } from './daemon-fixture.ts';
+
+const TOKEN = 'a-token-for-tests-only';
+
+function daemonWith(http: string): StillDaemon {
+  const config = parse(`${GOOD}http: { port: 0, ${http} }\n`);
+  return new StillDaemon(config, [view('apply', applyRole()), view('capture main', captureRole())]);
+}
+
+async function serve(http = `token: ${TOKEN}`): Promise<{ server: HttpServer; daemon: StillDaemon }> {
+  const daemon = daemonWith(http);
+  const server = await HttpServer.start(daemon);
+  onTestFinished(async () => await server.close());
+  return { server, daemon };
+}
+
+const bearer = { authorization: `Bearer ${TOKEN}`, host: 'localhost' };
+
+describe('access', () => {
+  it('reads are free on the loopback; actions need the token, whatever else a caller sends', async () => {
+    const { server, daemon } = await serve();
+    expect(
+      (await server.app.inject({ url: '/api/status', headers: { host: '127.0.0.1:8374' } })).statusCode,
+    ).toBe(200);
+    const action = { method: 'POST', url: '/api/log-level', payload: { level: 'debug' } } as const;
+    for (const authorization of [undefined, '', 'Bearer', `Bearer ${TOKEN}x`, `Basic ${TOKEN}`, TOKEN]) {
+      const headers = { host: 'localhost', ...(authorization === undefined ? {} : { authorization }) };
+      const answer = await server.app.inject({ ...action, headers });
+      expect(answer.statusCode, authorization).toBe(401);
+      expect(answer.headers['www-authenticate']).toContain('Bearer');
+    }
+    expect(daemon.commands).toEqual([]);
+    expect((await server.app.inject({ ...action, headers: bearer })).statusCode).toBe(200);
+    expect(daemon.commands).toEqual([{ type: 'log-level', level: 'debug' }]);
+  });
+
+  it('a page that leads a browser here under another name reads nothing', async () => {
+    const { server } = await serve();
+    const answer = await server.app.inject({ url: '/api/status', headers: { host: 'evil.example' } });
+    expect(answer).toMatchObject({ statusCode: 403 });
+    expect(answer.json()).toMatchObject({ code: 'wrong-host' });
+  });
+
+  it('without a token in the configuration there are no actions', async () => {
+    const { server } = await serve('rateLimit: 600');
+    const answer = await server.app.inject({
+      method: 'POST',
+      url: '/api/pause',
+      payload: {},
+      headers: { host: 'localhost', authorization: 'Bearer undefined' },
+    });
+    expect(answer.json()).toMatchObject({ code: 'no-token-configured' });
+  });
+
+  it('beyond the loopback reading needs the token too, probes never do', async () => {
+    const { server } = await serve(`host: 0.0.0.0, token: ${TOKEN}`);
+    for (const url of ['/api/status', '/metrics', '/api/events', '/api/openapi.json'])
+      expect((await server.app.inject({ url })).statusCode, url).toBe(401);
+    for (const url of ['/livez', '/readyz'])
+      expect((await server.app.inject({ url })).statusCode, url).not.toBe(401);
+    expect((await server.app.inject({ url: '/metrics', headers: bearer })).statusCode).toBe(200);
+  });
+});
+
+describe('limits', () => {
+  it('an address that asks too often is told so, guesses of tokens count, probes do not', async () => {
+    const { server } = await serve(`token: ${TOKEN}, rateLimit: 3`);
+    const headers = { host: 'localhost' };
+    for (let i = 0; i < 3; i++)
+      expect((await server.app.inject({ method: 'POST', url: '/api/pause', headers })).statusCode).toBe(401);
+    const refused = await server.app.inject({ method: 'POST', url: '/api/pause', headers });
+    expect(refused.statusCode).toBe(429);
+    expect(refused.json()).toMatchObject({ code: 'too-many-requests' });
+    for (let i = 0; i < 5; i++) expect((await server.app.inject({ url: '/livez' })).statusCode).not.toBe(429);
+  });
+
+  it('a body that is too large, is no JSON or says what nobody knows is refused and changes nothing', async () => {
+    const { server, daemon } = await serve();
+    const post = async (payload: string, type = 'application/json') =>
+      await server.app.inject({
+        method: 'POST',
+        url: '/api/log-level',
+        payload,
+        headers: { ...bearer, 'content-type': type },
+      });
+    expect((await post(JSON.stringify({ level: 'x'.repeat(200_000) }))).json()).toMatchObject({
+      code: 'too-large',
+    });
+    expect((await post('{')).statusCode).toBe(400);
+    expect((await post('level=debug', 'application/x-www-form-urlencoded')).statusCode).toBe(415);
+    const unknown = await post(JSON.stringify({ level: 'debug', also: 1 }));
+    expect(unknown.statusCode).toBe(400);
+    expect(unknown.json<{ message: string }>().message).toContain('also');
+    expect(daemon.commands).toEqual([]);
+  });
+});
+
+describe('answers', () => {
+  it('are as the description says, also those that refuse', async () => {
+    const { server } = await serve();
+    const headers = { host: 'localhost' };
+    const description = (await server.app.inject({ url: '/api/openapi.json', headers })).json<Description>();
+    const paths = ['/livez', '/readyz', '/api/status', '/api/lag', '/api/alerts', '/api/audit'];
+    for (const url of paths) {
+      const answer = await server.app.inject({ url, headers });
+      expectDescribed(description, 'GET', url, { status: answer.statusCode, body: answer.json() });
+    }
+    const refused = await server.app.inject({ method: 'POST', url: '/api/pause', headers });
+    expectDescribed(description, 'POST', '/api/pause', { status: 401, body: refused.json() });
+  });
+
+  it('hold nothing of rows: keys at which a copy stands are left out', async () => {
+    const { server, daemon } = await serve();
+    const copy = {
+      table: 'shop.users',
+      id: 1,
+      state: 'copying' as const,
+      paused: false,
+      keyForm: 'varchar',
+      upper: ['zoe@example.org'],
+      after: ['kim@example.org'],
+      rows: 10,
+      estimate: 20,
+      startedMs: NOW,
+      finishedMs: null,
+      error: null,
+    };
+    daemon.become([view('capture main', captureRole({ copies: [copy] }))]);
+    const { body } = await server.app.inject({ url: '/api/status', headers: { host: 'localhost' } });
+    expect(body).toContain('shop.users');
+    expect(body).not.toContain('example.org');
+  });
+
+  it('an unknown place is told as such', async () => {
+    const { server } = await serve();
+    expect((await server.app.inject({ url: '/api/nothing' })).json()).toMatchObject({ code: 'not-found' });
+  });
+});
+
+describe('actions', () => {
+  it('are written down with who, when, from what to what and how it ended', async () => {
+    const { server, daemon } = await serve();
+    const post = { method: 'POST', url: '/api/log-level', headers: bearer } as const;
+    await server.app.inject({ ...post, payload: { level: 'debug' } });
+    const answer = await server.app.inject({ url: '/api/audit', headers: { host: 'localhost' } });
+    const told = {
+      action: 'log-level',
+      who: 'token',
+      remote: '127.0.0.1',
+      request: { level: 'debug' },
+      changes: [{ part: 'log', from: 'info', to: 'debug' }],
+      outcome: 'done',
+    };
+    expect(answer.json()).toMatchObject({ entries: [told] });
+    expect(daemon.written.filter(({ message }) => message === 'operator: log-level')).toMatchObject([
+      { fields: { audit: told } },
+    ]);
+    expect(JSON.stringify(daemon.written)).not.toContain(TOKEN);
+  });
+});
+
+describe('events', () => {
+  it('tell of changes of states as they come, and of those that were missed', async () => {
+    const { server, daemon } = await serve();
+    const stopped = partition({ state: 'stopped', errorCode: 'ROWFERRY_TARGET_DATA' });
+    daemon.become([view('apply', applyRole([stopped]))]);
+    const follower = await follow(server, { 'last-event-id': '0' });
+    await waitUntil(() => follower.text.includes('ROWFERRY_TARGET_DATA'), { what: 'the missed event' });
+    daemon.become([view('apply', applyRole([partition()]))]);
+    await waitUntil(() => follower.text.includes('"to":"running"'), { what: 'the next event' });
+    expect(follower.text).toMatch(/^id: \d+\nevent: state\ndata: \{/m);
+  });
+
+  it('end with the server', async () => {
+    const daemon = daemonWith(`token: ${TOKEN}`);
+    const server = await HttpServer.start(daemon);
+    const follower = await follow(server);
+    await server.close();
+    await waitUntil(() => follower.ended, { what: 'the stream to end' });
+  });
+
+  it('cut off a follower that reads nothing, before it costs memory', async () => {
+    const { server, daemon } = await serve();
+    const follower = await follow(server, {}, false);
+    const error = 'x'.repeat(10_000);
+    let turns = 0;
+    await waitUntil(
+      () => {
+        for (let i = 0; i < 200; i++) {
+          const errorCode = `${error}${turns++}`;
+          daemon.become([view('apply', applyRole([partition({ state: 'stopped', errorCode })]))]);
+        }
+        return follower.ended;
+      },
+      { what: 'the follower to be cut off', intervalMs: 5 },
+    );
+  });
+});
+
+describe('the address', () => {
+  it('is another port when the wanted one is taken, and the log says so', async () => {
+    const { server } = await serve();
+    const port = Number(new URL(server.address).port);
+    const config = parse(`${GOOD}http: { port: ${port} }\n`);
+    const second = new StillDaemon(config, []);
+    const other = await HttpServer.start(second);
+    onTestFinished(async () => await other.close());
+    expect(Number(new URL(other.address).port)).not.toBe(port);
+    expect(second.written.map(({ message }) => message)).toContainEqual(expect.stringContaining('in use'));
+  });
+
+  it('that is not of this machine is refused, with a hint', async () => {
+    await expect(HttpServer.start(daemonWith(`host: 203.0.113.7, token: ${TOKEN}`))).rejects.toMatchObject({
+      code: 'ROWFERRY_CONFIG_INVALID',
+      hint: expect.stringContaining('http.host'),
+    });
+  });
+});
+
+/** A real connection, since a follower that reads nothing is one of sockets. */
+async function follow(
+  server: HttpServer,
+  headers: Record<string, string> = {},
+  reads = true,
+): Promise<{ text: string; ended: boolean }> {
+  const follower = { text: '', ended: false };
+  await new Promise<void>((resolve, reject) => {
+    const request = httpRequest(`${server.address}/api/events`, { headers }, (response) => {
+      response.on('close', () => (follower.ended = true));
+      response.on('error', () => (follower.ended = true));
+      if (reads) response.on('data', (part: Buffer) => (follower.text += part.toString()));
+      else response.socket.on('close', () => (follower.ended = true));
+      resolve();
+    });
+    onTestFinished(() => void request.destroy());
+    request.on('error', reject);
+    request.end();
+  });
+  return follower;
+}
