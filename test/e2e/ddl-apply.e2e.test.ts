@@ -10,9 +10,9 @@ import { testServers } from '../support/servers.ts';
 /** Inserts, changes, moves and deletes rows of `items` until it is stopped. */
 function startWriting(pipeline: Pipeline): { stop: () => Promise<void> } {
   let id = 1_000;
-  let isStopped = false;
+  const ended = new AbortController();
   const running = (async (): Promise<void> => {
-    while (!isStopped) {
+    while (!ended.signal.aborted) {
       id += 10;
       const rows = Array.from({ length: 10 }, (_, i) => `(${id + i}, ${i % 2}, 'code ${id + i}')`);
       await pipeline.write(`INSERT INTO items (id, owner, code) VALUES ${rows.join(', ')}`);
@@ -26,7 +26,7 @@ function startWriting(pipeline: Pipeline): { stop: () => Promise<void> } {
   running.catch(() => undefined);
   return {
     stop: async () => {
-      isStopped = true;
+      ended.abort();
       await running;
     },
   };
