@@ -74,7 +74,7 @@ const SOURCE_POLICY: Readonly<Record<DatabaseFault, ErrorPolicy>> = {
     hint: 'check user, password and TLS of the source, and the grants that the preflight asks for',
   },
   schema: {
-    code: 'ROWFERRY_SOURCE_QUERY',
+    code: 'ROWFERRY_SOURCE_SCHEMA',
     hint: 'a table or column of the source is not as rowferry expected; run rowferry check',
   },
   conflict: {

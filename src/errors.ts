@@ -34,6 +34,8 @@ export const ERROR_CODES = {
   ROWFERRY_SOURCE_ACCESS: 'stop',
   /** The source refused a statement of rowferry for a reason that it does not know. */
   ROWFERRY_SOURCE_QUERY: 'stop',
+  /** A table or column of the source is not as it was described: it has changed meanwhile. */
+  ROWFERRY_SOURCE_SCHEMA: 'stop',
   /** A statement changed or emptied a captured table (DDL, TRUNCATE). */
   ROWFERRY_SOURCE_DDL: 'stop',
   /** The binlog holds something that cannot be ferried exactly (XA, statement DML, incident, unknown or partial event). */

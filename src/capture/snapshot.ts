@@ -69,6 +69,8 @@ export interface CopiedRows {
 const IDLE_MS = 500;
 const GATE_MS = 50;
 const LEAVE_MS = 1_000;
+/** So often a table may turn out to be another than it was described before its copy fails; with backoff about a minute. */
+const MOST_CHANGES = 10;
 /** A capture that is further behind than this has to catch up before more is copied. */
 const LONGEST_LAG_MS = 30_000;
 
@@ -234,7 +236,10 @@ export class Snapshot {
 
   async #copy(copy: TableCopy, signal: AbortSignal): Promise<void> {
     const backoff = new Backoff({ firstMs: 250, maxMs: 15_000 });
+    let changed = 0;
     while (!signal.aborted) {
+      // A statement may hold the table meanwhile; whoever asks for the copy again begins where this one stands.
+      if (this.#now(copy)?.paused !== false) return;
       const ended = new AbortController();
       let source: CopySource | undefined;
       try {
@@ -249,7 +254,9 @@ export class Snapshot {
       } catch (thrown) {
         const error = toRowferryError(thrown, 'copying a table').at({ table: copy.table });
         if (signal.aborted) return;
-        if (error.action !== 'retry') throw error;
+        // A statement changed the table, and the binlog will tell so in a moment: it holds the table, or the copy reads it anew.
+        const isChanged = error.code === 'ROWFERRY_SOURCE_SCHEMA' && ++changed < MOST_CHANGES;
+        if (error.action !== 'retry' && !isChanged) throw error;
         this.#reason = error.describe();
         this.#options.log.warn(
           { table: copy.table, code: error.code },

@@ -249,6 +249,42 @@ describe('Snapshot', () => {
     expect(snapshot.state.tables.map(({ state }) => state)).toEqual(['failed', 'done']);
   });
 
+  it('reads a chunk anew when a statement changed its table between the marks', async () => {
+    const goods = new Goods();
+    goods.rows.set(1, 'of before');
+    const snapshot = start(goods);
+    snapshot.passed(await nextMark(goods));
+    snapshot.changed('shop.goods');
+    const high = await nextMark(goods);
+    goods.rows.set(1, 'of after');
+    expect(snapshot.passed(high)).toBeUndefined();
+    expect((await nextChunk(goods, snapshot))?.rows).toEqual([[1, 'of after']]);
+  });
+
+  it('waits while its table is held, though it met the change before the binlog told of it', async () => {
+    const goods = new Goods();
+    goods.rows.set(1, 'a');
+    goods.failures = [new RowferryError('ROWFERRY_SOURCE_SCHEMA', 'unknown column')];
+    const snapshot = start(goods);
+    snapshot.passed(await nextMark(goods));
+    const from = { server: 's', file: 'binlog.000001', offset: 4 };
+    const why = 'ALTER TABLE drops a column';
+    flow.hold({ table: 'shop.goods', statement: 'binlog.000001:9', gtid: null, why, from, sinceMs: 1 });
+    await waitUntil(() => snapshot.reason === null, { what: 'the copy to rest', intervalMs: 5 });
+    expect(snapshot.state.tables[0]).toMatchObject({ state: 'copying', error: null });
+    expect(goods.marks).toEqual([]);
+  });
+
+  it('reads a table anew that turns out to be another than it was described', async () => {
+    const goods = new Goods();
+    goods.rows.set(1, 'a');
+    goods.failures = [new RowferryError('ROWFERRY_SOURCE_SCHEMA', 'unknown column')];
+    const snapshot = start(goods);
+    snapshot.passed(await nextMark(goods));
+    expect((await nextChunk(goods, snapshot))?.rows).toEqual([[1, 'a']]);
+    expect(snapshot.state.tables[0]?.state).toBe('done');
+  });
+
   it('leaves rows alone that a copy begun anew will bring', async () => {
     const goods = new Goods();
     for (let id = 1; id <= 4; id++) goods.rows.set(id, `name ${id}`);
