@@ -51,9 +51,10 @@ async function wantedPaths(target: Target, { layout }: TableRoute): Promise<stri
  */
 export function rowsOf({ columns, names, isMixed }: TableRoute): readonly RowFilter[] | null | 'unknown' {
   if (columns?.origin !== undefined) return [{ column: columns.origin, equals: originOf(names) }];
+  // By `keys: disjoint` tables may meet whose keys have the same constant, or a prefix that leads another one's.
+  if (isMixed) return 'unknown';
   const filters = [...addedToKey(columns, names), ...prefixes(columns, names)];
-  if (filters.length > 0) return filters;
-  return isMixed ? 'unknown' : null;
+  return filters.length > 0 ? filters : null;
 }
 
 function addedToKey(columns: TableRoute['columns'], names: TableRoute['names']): RowFilter[] {

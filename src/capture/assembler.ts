@@ -292,6 +292,8 @@ export class Assembler {
     for (const { schema, table, effect } of found?.tables ?? []) {
       const fullName = `${schema}.${table}`;
       const former = this.#shapes.get(fullName);
+      // What an operator has dealt with is not asked about again by the rows behind it.
+      if (isAccepted) this.#lastShapes.delete(fullName);
       if (effect.kind !== 'none') this.#shapes.delete(fullName);
       if (!flow.passes(fullName, place)) continue;
       const { verb } = found!;

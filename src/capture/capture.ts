@@ -72,13 +72,13 @@ export class Capture {
 
   /** Resolves with `superseded` when another capture claimed the source, with `stopped` when the signal aborted. */
   async run(signal: AbortSignal): Promise<'superseded' | 'stopped'> {
-    let end = await this.#incarnate(false, signal);
-    while (end === 'released') end = await this.#incarnate(true, signal);
+    let end = await this.#incarnate(new Set(), signal);
+    while (typeof end === 'object') end = await this.#incarnate(end.released, signal);
     return end;
   }
 
-  /** One incarnation; `releases` lets tables go on whose statements are acknowledged. */
-  async #incarnate(releases: boolean, signal: AbortSignal): Promise<IncarnationEnd> {
+  /** One incarnation; tables that wait for the statements in `releases` go on. */
+  async #incarnate(releases: ReadonlySet<string>, signal: AbortSignal): Promise<IncarnationEnd> {
     const { source, pipeline, log, by, start, captures, capturesIn, hasDeclaredKey, partitions } =
       this.#options;
     this.progress.enter('starting');
@@ -151,6 +151,7 @@ export class Capture {
         capturesIn,
         hasDeclaredKey,
         dialect: facts.flavour,
+        tableNames: facts.tableNames,
         accepted,
         flow,
       },

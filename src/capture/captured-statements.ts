@@ -2,6 +2,7 @@
 import type { StatementEvent } from '../drivers/binlog-event.ts';
 import { RowferryError } from '../errors.ts';
 import type { Statement, StatementTable } from './statement.ts';
+import type { TableNames } from './start-position.ts';
 import { classifyStatement } from './statement.ts';
 import type { Dialect } from './column-type.ts';
 import { combined, NOT_UNDERSTOOD, other } from './table-effect.ts';
@@ -13,6 +14,7 @@ export interface CapturedTables {
   readonly capturesIn: (schema: string) => boolean;
   /** Whether the table's key is a declared one, which only a unique index at the source vouches for. */
   readonly hasDeclaredKey?: (schema: string, table: string) => boolean;
+  readonly tableNames: TableNames;
 }
 
 /** A captured table, or all of a schema (`table` is `*`), as rows name it. */
@@ -51,7 +53,7 @@ export function touchedBy(
   if (statement.effect === 'none') return undefined;
   const { verb, wholeSchema, dropsIndex } = statement;
   if (wholeSchema !== null) {
-    const spelled = spellings(wholeSchema).find((spelling) => captured.capturesIn(spelling));
+    const spelled = spellings(wholeSchema, captured).find((spelling) => captured.capturesIn(spelling));
     if (spelled === undefined) return undefined;
     return {
       verb,
@@ -79,16 +81,15 @@ export function touchedBy(
 
 const KEY_AT_RISK = other('may take away the index that its declared key rests on');
 
-function touched(
-  named: StatementTable,
-  { captures, capturesIn }: CapturedTables,
-): StatementTable | undefined {
+function touched(named: StatementTable, captured: CapturedTables): StatementTable | undefined {
   const { schema, table } = named;
-  if (table === '')
-    return schema === '' || spellings(schema).some((spelling) => capturesIn(spelling)) ? named : undefined;
-  // With lower_case_table_names a statement keeps its author's spelling, while the rows come under lower-case names.
-  for (const spelledSchema of spellings(schema)) {
-    for (const spelled of spellings(table))
+  const { captures, capturesIn } = captured;
+  if (table === '') {
+    const isNear = schema === '' || spellings(schema, captured).some((spelling) => capturesIn(spelling));
+    return isNear ? named : undefined;
+  }
+  for (const spelledSchema of spellings(schema, captured)) {
+    for (const spelled of spellings(table, captured))
       if (captures(spelledSchema, spelled)) return { ...named, schema: spelledSchema, table: spelled };
   }
   return undefined;
@@ -119,6 +120,9 @@ function refused({ verb, effect }: Statement, names: readonly string[]): Rowferr
 
 export const MAKE_CHANGE_HINT = 'make the same change at the targets';
 
-function spellings(name: string): readonly string[] {
-  return [...new Set([name, name.toLowerCase()])];
+/** With lower_case_table_names a statement keeps its author's spelling, while the rows come under lower-case names. */
+function spellings(name: string, { tableNames }: CapturedTables): readonly string[] {
+  const lower = name.toLowerCase();
+  if (tableNames === 'exact') return [name];
+  return tableNames === 'lower' ? [lower] : [...new Set([name, lower])];
 }

@@ -29,6 +29,11 @@ export interface Claim {
   readonly kind: 'claim';
   /** Made anew for each claim, so that a copy of it (an append whose answer was lost, sent again) is known as one. */
   readonly id: string;
+  /**
+   * The incarnation that was the newest when it was decided; it counts for nothing where that is not the one before it. Absent in
+   * claims of former versions.
+   */
+  readonly after?: number;
   readonly epoch: number;
   /** Where the claimer starts to read; null only for the very first claim of a source. */
   readonly start: Position | null;
@@ -87,7 +92,7 @@ export interface PendingRequest {
 }
 
 /** What a claimer decides; the rest is added when it is appended. */
-export type ClaimWish = Omit<Claim, 'kind' | 'id'>;
+export type ClaimWish = Omit<Claim, 'kind' | 'id' | 'after'>;
 
 /** What the log says, read from start to end. */
 export interface CheckpointState {
@@ -142,6 +147,9 @@ export function readCheckpointLog(entries: readonly LogEntry[]): CheckpointState
       state = { ...state, end };
     } else if (record.epoch < state.epoch || (record.kind === 'claim' && claims.has(record.id))) {
       // A late copy, or a zombie of an epoch that is over: taking it up would bring that epoch back.
+      state = { ...state, end };
+    } else if (record.kind === 'claim' && (record.after ?? state.incarnation) !== state.incarnation) {
+      // Made from an older reading, it would undo what came in between. Its writer finds out, and decides again.
       state = { ...state, end };
     } else if (record.kind === 'claim') {
       claims.add(record.id);
@@ -242,9 +250,9 @@ export class CheckpointWriter {
   }
 
   /**
-   * Reads the log, appends the claim that `decide` makes of it, and only then lets the claimer publish (C1). A claim that
-   * slipped in between reading and appending (another capture, an operator's replay) would be undone by a claim made from
-   * the older reading, its epoch lost: then everything is read and decided again.
+   * Reads the log, appends the claim that `decide` makes of it, and only then lets the claimer publish (C1). Where another claim
+   * slipped in between reading and appending (another capture, an operator's replay) it counts for nothing, also when its writer
+   * ends here, and everything is read and decided again.
    */
   static async claim(
     store: CheckpointStore,
@@ -258,7 +266,7 @@ export class CheckpointWriter {
     let state = readCheckpointLog(await store.readAll(signal));
     for (;;) {
       const claim = decide(state);
-      const record: Claim = { kind: 'claim', id: randomUUID(), ...claim };
+      const record: Claim = { kind: 'claim', id: randomUUID(), after: state.incarnation, ...claim };
       const offset = await store.append(recordKey(record), encodeRecord(record), signal);
       const writer = (lineage: string | null): CheckpointWriter =>
         new CheckpointWriter(store, record, offset, lineage ?? record.id);
@@ -268,7 +276,6 @@ export class CheckpointWriter {
       if (before.incarnation === state.incarnation)
         return { writer: writer(before.lineage), claim, state: before };
       state = readCheckpointLog(entries);
-      state = { ...state, epoch: Math.max(state.epoch, before.epoch), position: before.position };
     }
   }
 

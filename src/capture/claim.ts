@@ -32,8 +32,8 @@ export async function claimSource(
     readonly hasPublished: boolean;
     /** Tables to copy when the source is taken for the first time. */
     readonly copy: readonly string[];
-    /** Tables whose statements are acknowledged go on. */
-    readonly releases: boolean;
+    /** Tables that wait for these statements go on: those that others may have acknowledged since have rows on their way. */
+    readonly releases: ReadonlySet<string>;
   },
   signal: AbortSignal,
 ): Promise<ClaimedSource> {
@@ -50,7 +50,7 @@ export async function claimSource(
           : { ...claim, snapshot: { requests: 0, tables: copy.map((table) => newCopy(table, 0)) } };
       }
       // What was acknowledged is published from further back: a new epoch, which goes back to the statement.
-      const released = releases ? release(found.flow, found.position, found.accepted) : undefined;
+      const released = release(found.flow, found.position, releases);
       const { position, sameServer } = positionOnServer(source, released?.start ?? found.position, facts);
       const flow = released?.state ?? found.flow;
       // Restarting on the same server goes on under the same names; another server's names are new: a new epoch.

@@ -45,8 +45,8 @@ export interface IncarnationParts {
   readonly applied: () => Promise<readonly number[]>;
 }
 
-/** `released`: tables that waited for an operator go on, by a new incarnation. */
-export type IncarnationEnd = 'superseded' | 'stopped' | 'released';
+/** `released`: tables that waited for these statements go on, by a new incarnation. */
+export type IncarnationEnd = 'superseded' | 'stopped' | { readonly released: ReadonlySet<string> };
 
 export class Incarnation {
   readonly publisher: Publisher<SavePoint>;
@@ -151,7 +151,11 @@ export class Incarnation {
     this.#snapshot.readUntil(end.commitMs);
   }
 
-  async pump(link: BinlogLink, assembler: Assembler, signal: AbortSignal): Promise<IncarnationEnd> {
+  async pump(
+    link: Pick<BinlogLink, 'read' | 'close'> & { readonly stats: Pick<BinlogLink['stats'], 'bytes'> },
+    assembler: Assembler,
+    signal: AbortSignal,
+  ): Promise<IncarnationEnd> {
     const timer = setInterval(() => this.#tick(signal), Math.min(100, this.#options.heartbeatMs));
     try {
       while (!signal.aborted) {
@@ -176,7 +180,8 @@ export class Incarnation {
           throw failure;
         }
         if (this.#superseded) return 'superseded';
-        if (await this.#mayRelease(signal)) return 'released';
+        const released = await this.#released(signal);
+        if (released !== undefined) return { released };
         if (this.#saveFailure !== undefined) throw this.#saveFailure;
         await this.#backpressure(link, signal);
         // A read that finds events waiting resolves without a turn of the event loop: sends and timers need theirs.
@@ -207,12 +212,13 @@ export class Incarnation {
     const end = this.#end;
     this.#end = undefined;
     const { state: snapshot } = this.#snapshot;
-    const moved = end !== undefined || snapshot !== this.#point.snapshot;
+    const { state: flow } = this.#flow;
+    const moved = end !== undefined || snapshot !== this.#point.snapshot || this.#gate.hasHeld;
     if (end !== undefined) {
-      const { state: flow } = this.#flow;
       this.#point = { position: this.#position(end), commitMs: end.commitMs, snapshot, flow };
     } else if (moved) {
-      this.#point = { ...this.#point, snapshot };
+      // A table that is held in the middle of a transaction is held from its beginning on.
+      this.#point = { ...this.#point, snapshot, ...(this.#gate.hasHeld ? { flow } : {}) };
     }
     this.publisher.flush(moved ? this.#point : undefined);
     this.#snapshot.flushed(this.publisher.issued);
@@ -255,7 +261,7 @@ export class Incarnation {
   }
 
   /** A slow Kafka pauses the reading; a pause that the source would not survive ends the session (I-10). */
-  async #backpressure(link: BinlogLink, signal: AbortSignal): Promise<void> {
+  async #backpressure(link: Pick<BinlogLink, 'close'>, signal: AbortSignal): Promise<void> {
     const { queueBytes, source } = this.#options;
     this.publisher.check();
     if (this.publisher.pendingBytes < queueBytes) return;
@@ -327,9 +333,10 @@ export class Incarnation {
    * Held tables go on by a new epoch from the saved point. What an earlier incarnation published without saving it, or a part
    * of a transaction, would be published twice in it, and rows would go back for a moment: so not before all that is passed.
    */
-  async #mayRelease(signal: AbortSignal): Promise<boolean> {
-    if (!this.#isCurrent || this.#isWithin) return false;
-    return (await this.#releases.isReady(signal)) && (await this.#drain(signal));
+  async #released(signal: AbortSignal): Promise<ReadonlySet<string> | undefined> {
+    if (!this.#isCurrent || this.#isWithin) return undefined;
+    const released = await this.#releases.ready(signal);
+    return released !== undefined && (await this.#drain(signal)) ? released : undefined;
   }
 
   /** Lets what was read become durable and saves it, within the signal's bound; true when all of it is saved. */

@@ -104,6 +104,7 @@ const VARIABLES = [
   'server_uuid',
   'innodb_native_foreign_keys',
   'log_bin',
+  'lower_case_table_names',
   'read_only',
 ];
 

@@ -58,11 +58,14 @@ export async function preflightSource(query: SourceQuery, options: PreflightOpti
       gtid,
       purgedGtid,
       oldestFile: logs[0]?.name ?? '',
+      tableNames: TABLE_NAMES[facts.variables.get('lower_case_table_names') ?? ''] ?? 'any',
     },
     tables,
     logs,
   };
 }
+
+const TABLE_NAMES: Readonly<Record<string, SourceFacts['tableNames']>> = { '0': 'exact', '1': 'lower' };
 
 /** What the pipeline wants of the source. */
 export interface Wanted {

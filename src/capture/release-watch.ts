@@ -19,7 +19,8 @@ export class ReleaseWatch {
   readonly #options: ReleaseWatchOptions;
   #accepted: ReadonlySet<string>;
   #askedAtMs = 0;
-  #mustApply: readonly number[] | undefined;
+  /** What was published before the last of these statements was let go. */
+  #awaited: { readonly statements: string; readonly ends: readonly number[] } | undefined;
 
   constructor(options: ReleaseWatchOptions) {
     this.#options = options;
@@ -31,20 +32,24 @@ export class ReleaseWatch {
   }
 
   /**
-   * True when a held table is let go and everything that was published before is at the targets. After a statement that changed
+   * The statements that let go of a held table, when everything that was published before is at the targets; undefined until then.
+   * One that is let go later begins the wait anew: its table flowed in the meantime. After a statement that changed
    * the key, rows of the new key may go to other partitions, and must not overtake those of the old one. Where no applier
    * ever committed an offset, others consume the topic: nobody is waited for.
    */
-  async isReady(signal: AbortSignal): Promise<boolean> {
+  async ready(signal: AbortSignal): Promise<ReadonlySet<string> | undefined> {
     const { flow, published, applied, log } = this.#options;
-    if (!flow.frees(this.#accepted) || Date.now() - this.#askedAtMs < ASK_MS) return false;
+    const freed = flow.freedBy(this.#accepted);
+    if (freed.size === 0 || Date.now() - this.#askedAtMs < ASK_MS) return undefined;
     this.#askedAtMs = Date.now();
-    if (this.#mustApply === undefined) {
-      this.#mustApply = await published(signal);
+    const statements = JSON.stringify([...freed]);
+    if (this.#awaited?.statements !== statements) {
+      this.#awaited = { statements, ends: await published(signal) };
       log.info({}, 'acknowledged: the table goes on once the targets have all that precedes the statement');
     }
     const offsets = await applied();
-    if (!offsets.some((offset) => offset > 0)) return true;
-    return this.#mustApply.every((end, partition) => (offsets[partition] ?? 0) >= end);
+    const { ends } = this.#awaited;
+    const isThere = ends.every((end, partition) => (offsets[partition] ?? 0) >= end);
+    return isThere || !offsets.some((offset) => offset > 0) ? freed : undefined;
   }
 }

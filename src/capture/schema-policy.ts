@@ -1,7 +1,7 @@
 /** What becomes of a statement at a captured table. Pure. */
 import type { AdditiveStep } from '../model/schema-change.ts';
 import type { TableStatement } from './assembler.ts';
-import { isWidening } from './widening.ts';
+import { isWidening, keepsText } from './widening.ts';
 
 /** `apply`: the targets follow; `stop`: the table waits for an operator; `ignore`: the targets are somebody else's matter. */
 export type SchemaAction = 'apply' | 'stop' | 'ignore';
@@ -47,9 +47,14 @@ function added({ verb, former }: TableStatement, steps: readonly AdditiveStep[])
         why: `${verb} changes the type of a column, and no row since the capture began tells what it was`,
       };
     }
-    const column = former.columns.find(({ name }) => name.toLowerCase() === step.column.name.toLowerCase());
+    const index = former.columns.findIndex(
+      ({ name }) => name.toLowerCase() === step.column.name.toLowerCase(),
+    );
+    const column = former.columns[index];
     if (column === undefined || !isWidening(column, step.column, column.room?.charset ?? null))
       return { kind: 'hold', why: `${verb} changes a column to what may not hold all it held` };
+    if (former.key.includes(index) && !keepsText(column, step.column))
+      return { kind: 'hold', why: `${verb} changes how the values of a key are written` };
   }
   return { kind: 'add', steps };
 }

@@ -179,7 +179,9 @@ export class Snapshot {
       return undefined;
     }
     this.#chunks.delete(id);
-    const touched = this.#windows.high(id);
+    const seen = this.#windows.high(id);
+    // A statement that held the table may stand before the low mark: what was read is of the table behind it.
+    const touched = this.#options.flow.holds(tableName(table)) ? 'changed' : seen;
     if (touched === 'lost' || touched === 'overrun' || touched === 'changed') {
       this.#arrivals.dropped(chunk.size);
       chunk.passed(touched);

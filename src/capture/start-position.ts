@@ -17,7 +17,12 @@ export interface SourceFacts {
   readonly purgedGtid: string | null;
   /** The oldest binlog file that is kept. */
   readonly oldestFile: string;
+  /** How the server names tables, which statements may spell otherwise (`lower_case_table_names`). */
+  readonly tableNames: TableNames;
 }
+
+/** `exact`: as they are spelled; `lower`: in lower case, whatever a statement says; `any`: nothing is known. */
+export type TableNames = 'exact' | 'lower' | 'any';
 
 export function firstPosition(source: string, rule: StartFrom, facts: SourceFacts): Position {
   const { server } = facts;

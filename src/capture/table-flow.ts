@@ -72,9 +72,10 @@ export class TableFlow {
     return this.#state.held.some((entry) => covers(entry.table, table));
   }
 
-  /** Whether one of these statements holds a table. */
-  frees(accepted: ReadonlySet<string>): boolean {
-    return this.#state.held.some(({ statement }) => accepted.has(statement));
+  /** Those of these statements that hold a table. */
+  freedBy(accepted: ReadonlySet<string>): ReadonlySet<string> {
+    const statements = this.#state.held.map(({ statement }) => statement);
+    return new Set(statements.filter((statement) => accepted.has(statement)));
   }
 
   hold(table: HeldTable): void {
@@ -117,7 +118,8 @@ export function release(
 
 /** The state for a reader that goes back to `start` by an operator's wish, and publishes everything from there. */
 export function rewind(state: FlowState, start: Position): FlowState {
-  const held = state.held.filter(({ from }) => isEarlier(from, start));
+  // Where nothing tells which comes first (a place of another server) the statement may not come again: the table stays held.
+  const held = state.held.filter(({ from }) => !isAtOrBefore(start, from));
   return { ...state, held, catchUp: null };
 }
 
@@ -126,6 +128,12 @@ export function covers(held: string, table: string): boolean {
   const name = held.toLowerCase();
   const wanted = table.toLowerCase();
   return name === wanted || (name.endsWith('.*') && wanted.startsWith(name.slice(0, -1)));
+}
+
+function isAtOrBefore(start: Position, from: Position): boolean {
+  if (isEarlier(start, from)) return true;
+  const isOnePlace = start.server === from.server && comparePlace(start, from) === 0;
+  return (isOnePlace && start.offset !== 4) || (start.gtid !== undefined && start.gtid === from.gtid);
 }
 
 function earliest(positions: readonly Position[]): Position {

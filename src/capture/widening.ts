@@ -68,6 +68,26 @@ export function isWidening(former: Column, next: ColumnDefinition, tableCharset:
   }
 }
 
+/**
+ * Whether the values of a column that becomes wider keep their text. Partitions and the identity of a row go by the text of its key
+ * (I-2): `1.50` and `1.5000` would be two rows, in two partitions, without an order between them.
+ */
+export function keepsText(former: Column, next: ColumnDefinition): boolean {
+  const [from, to] = [parseSourceType(former.type), parseSourceType(next.type)];
+  switch (from?.base) {
+    case 'decimal':
+      return (from.args[1] ?? 0) === (to?.args[1] ?? 0);
+    case 'bit':
+      return (from.args[0] ?? 1) === (to?.args[0] ?? 1);
+    case 'time':
+    case 'datetime':
+    case 'timestamp':
+      return (from.args[0] ?? 0) === (to?.args[0] ?? 0);
+    default:
+      return true;
+  }
+}
+
 const INTEGER_BITS: Readonly<Record<string, number>> = {
   tinyint: 8,
   smallint: 16,

@@ -1,6 +1,10 @@
 /** Reads what `evolve.ts` compares with, from the target itself. */
 import { quote as mysqlQuote } from '../model/mysql-literals.ts';
-import { quote as postgresQuote } from '../targets/postgres-sql.ts';
+import {
+  name as postgresName,
+  quote as postgresQuote,
+  tablePath as postgresPath,
+} from '../targets/postgres-sql.ts';
 import { actualTables } from './actual.ts';
 import type { CatalogColumn } from './catalog.ts';
 import { findByName } from './catalog.ts';
@@ -103,12 +107,32 @@ async function postgresTables(
       `SELECT c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
        WHERE n.nspname = ${schema === null ? 'current_schema()' : postgresQuote(schema)}`,
     );
+    const collations = await collationsOf(query, path);
     tables.set(path, {
       ...found,
       path,
-      columns: found.columns.map((column) => ({ ...column, catalog: null })),
+      columns: found.columns.map((column) => {
+        const collate = collations.get(column.name);
+        return { ...column, catalog: null, ...(collate === undefined ? {} : { collate }) };
+      }),
       indexNames: new Set(rows.map((row) => (row['name'] ?? '').toLowerCase())),
     });
   }
   return tables;
+}
+
+/** As SQL, by column; those that have their type's own are absent. */
+async function collationsOf(query: CatalogQuery, path: string): Promise<ReadonlyMap<string, string>> {
+  const rows = await query(
+    `SELECT a.attname AS name, n.nspname AS schema, l.collname AS collation
+     FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid JOIN pg_collation l ON l.oid = a.attcollation
+       JOIN pg_namespace n ON n.oid = l.collnamespace
+     WHERE a.attrelid = to_regclass(${postgresQuote(postgresPath(path))}) AND a.attnum > 0 AND a.attcollation <> t.typcollation`,
+  );
+  return new Map(
+    rows.map((row) => [
+      row['name'] ?? '',
+      `${postgresName(row['schema'] ?? '')}.${postgresName(row['collation'] ?? '')}`,
+    ]),
+  );
 }

@@ -69,7 +69,10 @@ function postgresSql(path: string, step: TargetStep): readonly string[] {
       const { column, type, nullable, labels } = step;
       const named = `ALTER COLUMN ${postgresName(column.name)}`;
       const parts = [
-        ...(type === null ? [] : [`${named} TYPE ${type}`]),
+        // TYPE forgets the collation that it does not say.
+        ...(type === null
+          ? []
+          : [`${named} TYPE ${type}${column.collate === undefined ? '' : ` COLLATE ${column.collate}`}`]),
         ...(nullable && !column.nullable ? [`${named} DROP NOT NULL`] : []),
         ...(labels === null ? [] : [`DROP CONSTRAINT ${own(path, `${column.name}_check`)}`]),
         ...labelCheck(path, { name: column.name, type: type ?? column.type, labels }).map(

@@ -9,7 +9,7 @@ import type { ActualColumn, ActualTable } from './actual.ts';
 import type { CatalogColumn } from './catalog.ts';
 import { collationTraits } from './collation.ts';
 import { bareColumn, evolvedColumn } from './evolve-column.ts';
-import type { EvolveRoute } from './evolve-column.ts';
+import type { EvolvedColumn, EvolveRoute } from './evolve-column.ts';
 import { holdsFormer } from './evolve-room.ts';
 import { mapColumn } from './map-columns.ts';
 import type { PlannedColumn, PlannedIndex, PlannedPart, TargetTraits } from './planned.ts';
@@ -29,6 +29,8 @@ export interface EvolveTable extends Pick<ActualTable, 'primaryKey' | 'uniqueKey
 export interface EvolveColumn extends ActualColumn {
   /** MySQL: all that MODIFY has to say again. */
   readonly catalog: CatalogColumn | null;
+  /** PostgreSQL: the collation that TYPE has to say again, as SQL; absent for the type's own. */
+  readonly collate?: string;
 }
 
 export type TargetStep =
@@ -75,7 +77,8 @@ export function planEvolution(
     const answer =
       actual === undefined
         ? missing(step, evolved)
-        : widened(traits.engine, step.column, column, actual, inKey(name));
+        : (lacksDefault(step, evolved, actual) ??
+          widened(traits.engine, step.column, column, actual, inKey(name)));
     if (typeof answer === 'string') problems.push({ column: column.name, what: answer });
     else if (answer !== undefined) planned.push(answer);
   }
@@ -93,11 +96,22 @@ function mappedName(definition: Pick<ColumnDefinition, 'name'>, route: EvolveRou
 /** Only a statement that made the column knows what rows that are there hold. */
 function missing(
   step: AdditiveStep,
-  { planned, lacksDefault }: { readonly planned: PlannedColumn; readonly lacksDefault: string | null },
+  { planned, lacksDefault: lacks }: EvolvedColumn,
 ): TargetStep | string | undefined {
   if (step.kind !== 'add column') return undefined;
-  if (lacksDefault !== null) return `is missing, and ${lacksDefault}`;
+  if (lacks !== null) return `is missing, and ${lacks}`;
   return { kind: 'add column', column: planned };
+}
+
+/** Somebody made the column before: its rows, and those of the old shape that are on their way, get NULL where the source has a value. */
+function lacksDefault(
+  step: AdditiveStep,
+  { planned }: EvolvedColumn,
+  actual: EvolveColumn,
+): string | undefined {
+  if (step.kind !== 'add column' || planned.default === null) return undefined;
+  if (actual.hasDefault || actual.generated) return undefined;
+  return 'is there without the default by which rows that were there got a value at the source: fill them and set it';
 }
 
 function widened(

@@ -137,6 +137,27 @@ describe.each(ENGINES)('%s', (engine) => {
     expect((await database.rows(IDS)).flat()).toEqual(['8']);
   });
 
+  test('a promise that keys stay apart does not say whose rows these are, whatever the key holds besides', async (context) => {
+    const database = await contractDatabase(context, engine);
+    await database.exec('CREATE TABLE item (region varchar(9) NOT NULL, id bigint NOT NULL, name varchar(20), qty int NOT NULL, PRIMARY KEY (region, id))'); // prettier-ignore
+    // Of shop.item_2, which goes by the same route.
+    await database.exec("INSERT INTO item VALUES ('eu', 8, 'other', 1)");
+    const target = await openedTarget(database.url);
+    const topic = new MemoryTopic(1);
+    topic.rows(0, ITEM, [['1', 'old', 1]], { end: 10 });
+    topic.change(EMPTIED, 20);
+    const columns = { add: { region: 'eu' }, key: ['region', 'id'] };
+    const applier = new AppliersProcess(
+      topic,
+      [target],
+      [routeTo('shard-1', { keysAreDisjoint: true, columns })],
+    );
+    const worker = applier.start(0);
+    await waitUntil(() => worker.error() !== undefined || worker.worker.progress.status(worker.worker.id, 0, 1).next === 2, { what: 'the statement to be met' }); // prettier-ignore
+    expect((await database.rows(IDS)).flat()).toContain('8');
+    expect(worker.error()).toMatchObject({ code: 'ROWFERRY_TARGET_SCHEMA', where: { target: 'shard-1' } });
+  });
+
   test("a shard that stays in its source is the source's own, and tables of periods are emptied", async (context) => {
     const database = await contractDatabase(context, engine);
     for (const period of ['2024', '2025', '2031']) await database.exec(CREATE_ITEM.replace('item', `item_${period}`)); // prettier-ignore

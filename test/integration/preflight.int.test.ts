@@ -84,6 +84,7 @@ describe.each([
       gtid: expect.stringMatching(name === 'MySQL' ? /^[0-9a-f-]{36}:\d/ : /^\d+-\d+-\d+$/),
       purgedGtid: '',
       oldestFile: 'binlog.000001',
+      tableNames: 'exact',
     });
     expect(preflight.tables).toMatchObject([
       {

@@ -40,6 +40,7 @@ const make = (
       hasDeclaredKey: (schema, name) => schema === 'shop' && name === 'events',
       accepted: new Set(accepted),
       dialect: 'mysql',
+      tableNames: 'any',
       flow,
     },
     {
@@ -220,6 +221,19 @@ describe('Assembler', () => {
     expect(statements).toMatchObject([
       { table: 'orders', effect: { kind: 'other' }, name: 'binlog.000007:99' },
     ]);
+  });
+
+  it('does not ask again by the rows behind a conversion that an operator has dealt with', () => {
+    assembler = make(['binlog.000007:95']);
+    const withCharset = (charset: string): Table => {
+      const room = { nullable: true, unsigned: false, bytes: 20, charset, labels: null };
+      return { ...table, columns: table.columns.map((column) => ({ ...column, room })) };
+    };
+    const insert = (charset: string, end: number): BinlogEvent =>
+      ({ ...rows('insert', [['1', 1]], end), table: withCharset(charset) }) as BinlogEvent;
+    feed(insert('latin1', 90), statement('ALTER TABLE orders CONVERT TO CHARACTER SET utf8mb4', 95));
+    feed(insert('utf8mb4', 99));
+    expect(statements).toMatchObject([{ name: 'binlog.000007:95', isAccepted: true }]);
   });
 
   it('leaves out the rows and statements of a table that is held, and no others', () => {
@@ -410,6 +424,7 @@ describe('Assembler', () => {
 
         accepted: new Set(),
         dialect: 'mysql',
+        tableNames: 'any',
         flow,
       },
       { change: () => {}, mark: () => {}, statement: () => {}, transactionEnd: () => {} },

@@ -231,6 +231,25 @@ describe('Snapshot', () => {
     expect(snapshot.state.tables[0]).toMatchObject({ state: 'done', rows: 1 });
   });
 
+  it('lets no row of a held table go, though its chunk was begun behind the statement', async () => {
+    const goods = new Goods();
+    goods.rows.set(1, 'a');
+    const snapshot = start(goods);
+    const low = await nextMark(goods);
+    flow.hold({
+      table: 'shop.goods',
+      statement: 'binlog.000001:10',
+      gtid: null,
+      why: 'ALTER TABLE changes the primary key',
+      from: { server: 's', file: 'binlog.000001', offset: 9 },
+      sinceMs: 1,
+    });
+    snapshot.changed('shop.goods');
+    snapshot.passed(low);
+    expect(snapshot.passed(await nextMark(goods))).toBeUndefined();
+    expect(snapshot.state.tables[0]).toMatchObject({ state: 'copying', after: null, rows: 0 });
+  });
+
   it('stops a table that cannot be read and goes on with the next one', async () => {
     const goods = new Goods();
     goods.rows.set(1, 'a');

@@ -10,6 +10,7 @@ const facts = {
   gtid: `${uuid}:1-90`,
   purgedGtid: `${uuid}:1-10`,
   oldestFile: 'binlog.000003',
+  tableNames: 'exact' as const,
 };
 const saved = { server: 's1', file: 'binlog.000008', offset: 500, gtid: `${uuid}:1-80` };
 const lost = expect.objectContaining({ code: 'ROWFERRY_SOURCE_POSITION_LOST' });

@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest';
+import type { CapturedTables } from '../../../src/capture/captured-statements.ts';
+import { touchedBy } from '../../../src/capture/captured-statements.ts';
+import { TableFilter } from '../../../src/model/table-filter.ts';
+
+function named(sql: string, patterns: readonly string[], tableNames: CapturedTables['tableNames']): string[] {
+  const filter = new TableFilter(patterns);
+  const captured: CapturedTables = {
+    captures: (schema, table) => filter.matches(schema, table),
+    capturesIn: (schema) => filter.mayMatchIn(schema),
+    tableNames,
+  };
+  const event = {
+    kind: 'statement',
+    schema: 'Shop',
+    sql,
+    standalone: true,
+    gtid: null,
+    commitTimeMs: 1,
+    end: 9,
+    timeMs: 1,
+  } as const;
+  return (touchedBy(event, captured, 'mysql')?.tables ?? []).map(({ schema, table }) => `${schema}.${table}`);
+}
+
+describe('the table that a statement means', () => {
+  it('has the name of its rows where the server keeps names in lower case: routes find it by that', () => {
+    for (const patterns of [['shop.*'], ['*.*'], ['shop.orders']]) {
+      expect(named('TRUNCATE TABLE Orders', patterns, 'lower')).toEqual(['shop.orders']);
+      expect(named('ALTER TABLE ORDERS ADD x INT', patterns, 'lower')).toEqual(['shop.orders']);
+      expect(named('DROP DATABASE SHOP', patterns, 'lower')).toEqual(['shop.*']);
+    }
+  });
+
+  it('is no other table than the one of that spelling where the server tells two spellings apart', () => {
+    expect(named('TRUNCATE TABLE shop.Orders', ['shop.orders'], 'exact')).toEqual([]);
+    expect(named('TRUNCATE TABLE shop.orders', ['shop.orders'], 'exact')).toEqual(['shop.orders']);
+    expect(named('TRUNCATE TABLE Orders', ['*.*'], 'exact')).toEqual(['Shop.Orders']);
+  });
+
+  it('is taken for a captured one of either spelling where nothing is known', () => {
+    expect(named('TRUNCATE TABLE Orders', ['shop.orders'], 'any')).toEqual(['shop.orders']);
+  });
+});

@@ -1,0 +1,120 @@
+import { describe, expect, it } from 'vitest';
+import type { CheckpointRecord, CheckpointStore, LogEntry } from '../../../src/capture/checkpoint-log.ts';
+import { encodeRecord, readCheckpointLog, recordKey } from '../../../src/capture/checkpoint-log.ts';
+import { claimSource } from '../../../src/capture/claim.ts';
+import type { FlowState } from '../../../src/capture/table-flow.ts';
+import type { Position } from '../../../src/model/position.ts';
+
+const at = (offset: number): Position => ({ server: 's1', file: 'binlog.000001', offset });
+const { signal } = new AbortController();
+const STATEMENT = 'binlog.000001:20';
+const HELD: FlowState = {
+  held: [
+    {
+      table: 'shop.items',
+      statement: STATEMENT,
+      gtid: null,
+      why: 'it drops a column',
+      from: at(10),
+      sinceMs: 0,
+    },
+  ],
+  catchUp: null,
+  passed: [],
+};
+
+class MemoryLog implements CheckpointStore {
+  readonly entries: LogEntry[] = [];
+  beforeAppend: () => void = () => {};
+  readAll = async (): Promise<readonly LogEntry[]> => [...this.entries];
+  append = async (key: string, value: string): Promise<number> => {
+    this.beforeAppend();
+    this.beforeAppend = () => {};
+    return this.entries.push({ offset: this.entries.length, key, value }) - 1;
+  };
+  add(record: CheckpointRecord): void {
+    this.entries.push({ offset: this.entries.length, key: recordKey(record), value: encodeRecord(record) });
+  }
+}
+
+function heldAt100(): MemoryLog {
+  const log = new MemoryLog();
+  log.add({ kind: 'claim', id: 'first', epoch: 1, start: at(4), by: 'a', timeMs: 1 });
+  log.add({
+    kind: 'checkpoint',
+    incarnation: 0,
+    epoch: 1,
+    position: at(100),
+    commitMs: 1,
+    flow: HELD,
+    timeMs: 2,
+  });
+  log.add({ kind: 'accept', statement: STATEMENT, by: 'operator', timeMs: 3 });
+  return log;
+}
+
+async function released(log: MemoryLog) {
+  return await claimSource(
+    log,
+    {
+      source: 'main',
+      start: { kind: 'now' },
+      facts: {
+        flavour: 'mysql',
+        version: '9',
+        server: 's1',
+        current: at(500),
+        gtid: null,
+        purgedGtid: null,
+        oldestFile: 'binlog.000001',
+        tableNames: 'exact',
+      },
+      by: 'b',
+      hasPublished: true,
+      copy: [],
+      releases: new Set([STATEMENT]),
+    },
+    signal,
+  );
+}
+
+describe('a claim that lets a held table go', () => {
+  const CAUGHT_UP = { held: [], catchUp: { until: at(100), behind: { 'shop.items': at(10) } } };
+
+  it('goes back to the statement under a new epoch', async () => {
+    const claimed = await released(heldAt100());
+    expect(claimed).toMatchObject({ epoch: 2, position: at(10), flow: CAUGHT_UP });
+  });
+
+  it('goes back to the statement also when another capture claimed in between: nothing that was left out is lost', async () => {
+    const log = heldAt100();
+    log.beforeAppend = () =>
+      log.add({ kind: 'claim', id: 'other', epoch: 1, start: at(100), flow: HELD, by: 'c', timeMs: 4 });
+    const claimed = await released(log);
+    expect(claimed).toMatchObject({ position: at(10), flow: CAUGHT_UP });
+    expect(claimed.epoch).toBeGreaterThan(1);
+    expect(readCheckpointLog(log.entries)).toMatchObject({ position: at(10), flow: CAUGHT_UP });
+  });
+
+  it('undoes no replay that came in between, though its writer is killed before it decides again', async () => {
+    const log = heldAt100();
+    const flow = { ...HELD, held: [] };
+    log.beforeAppend = () => {
+      log.add({ kind: 'claim', id: 'replay', epoch: 2, start: at(6), flow, by: 'operator', timeMs: 4 });
+      log.readAll = () => Promise.reject(new Error('killed'));
+    };
+    await expect(released(log)).rejects.toThrow('killed');
+    expect(log.entries).toHaveLength(5);
+    expect(readCheckpointLog(log.entries)).toMatchObject({ epoch: 2, incarnation: 3, position: at(6), flow });
+  });
+
+  it('replays every table when an operator went back in between', async () => {
+    const log = heldAt100();
+    const flow = { ...HELD, held: [] };
+    log.beforeAppend = () =>
+      log.add({ kind: 'claim', id: 'replay', epoch: 2, start: at(6), flow, by: 'operator', timeMs: 4 });
+    const claimed = await released(log);
+    expect(claimed).toMatchObject({ position: at(6), flow });
+    expect(claimed.epoch).toBeGreaterThan(1);
+  });
+});

@@ -1,0 +1,168 @@
+import { describe, expect, it } from 'vitest';
+import { Assembler } from '../../../src/capture/assembler.ts';
+import type { CaptureOptions } from '../../../src/capture/capture.ts';
+import { CaptureProgress } from '../../../src/capture/capture-progress.ts';
+import type { LogEntry } from '../../../src/capture/checkpoint-log.ts';
+import { CheckpointWriter, readCheckpointLog } from '../../../src/capture/checkpoint-log.ts';
+import { Incarnation } from '../../../src/capture/incarnation.ts';
+import { Snapshot } from '../../../src/capture/snapshot.ts';
+import { NO_SNAPSHOT } from '../../../src/capture/snapshot-state.ts';
+import { ALL_FLOW, TableFlow } from '../../../src/capture/table-flow.ts';
+import type { BinlogEvent } from '../../../src/drivers/binlog-event.ts';
+import type { Position } from '../../../src/model/position.ts';
+import type { Table } from '../../../src/model/table.ts';
+import { silentLog } from '../../../src/wiring/silent-log.ts';
+import { waitUntil } from '../../support/wait-until.ts';
+
+const START: Position = { server: 's1', file: 'binlog.000001', offset: 4 };
+const table = (name: string): Table => ({
+  schema: 'shop',
+  name,
+  columns: [{ name: 'id', type: 'int' }],
+  key: [0],
+});
+const [orders, items] = [table('orders'), table('items')];
+const insert = (of: Table, end: number): BinlogEvent => ({
+  kind: 'rows',
+  table: of,
+  op: 'insert',
+  rows: [[end]],
+  end,
+  timeMs: 1,
+  bytes: 1,
+});
+const begin = (end: number): BinlogEvent => ({ kind: 'begin', gtid: null, commitTimeMs: 1, end });
+const commit = (end: number): BinlogEvent => ({ kind: 'commit', gtid: null, end, timeMs: 1 });
+
+/** A capture whose binlog ends after these events; resolves with the checkpoint log when the last one is handled. */
+async function captured(events: readonly BinlogEvent[]) {
+  const signal = new AbortController();
+  const entries: LogEntry[] = [];
+  const store = {
+    readAll: async () => [...entries],
+    append: async (key: string, value: string) => entries.push({ offset: entries.length, key, value }) - 1,
+  };
+  const claim = { epoch: 1, start: START, by: 'test', timeMs: 1 };
+  const { writer } = await CheckpointWriter.claim(store, () => claim, signal.signal);
+  const flow = new TableFlow(ALL_FLOW);
+  /** What the log said when each record was sent. */
+  const sent: { readonly held: number }[] = [];
+  const copying = {
+    connect: () => Promise.reject(new Error('nothing is copied')),
+    applied: async () => [0],
+    spare: async () => null,
+  };
+  const settings = { readers: 1, chunkMs: 1, leastRows: 1, mostRows: 1, lagMs: 1 };
+  const names = {
+    pipeline: 'p',
+    source: 'main',
+    captures: () => true,
+    capturesIn: () => true,
+    hasDeclaredKey: () => false,
+  };
+  const options: CaptureOptions = {
+    ...names,
+    partitions: 1,
+    format: 'row',
+    chunkBytes: 1,
+    queueBytes: 1e6,
+    // Saved by nothing but what must be.
+    checkpointMs: 1e9,
+    heartbeatMs: Infinity,
+    start: { kind: 'now' },
+    by: 'test',
+    snapshot: settings,
+    schemaPolicy: { ddl: 'apply', truncate: 'stop' },
+    log: silentLog,
+  };
+  const mine = { pipeline: 'p', source: 'main', lineage: 'l', claim: 'c', incarnation: 0 };
+  const snapshot = new Snapshot(
+    { ...settings, ...names, partitions: 1, writer: mine, flow, log: silentLog },
+    copying,
+    NO_SNAPSHOT,
+  );
+  const incarnation = new Incarnation(options, {
+    sender: {
+      send: async (_partition, records) => {
+        for (const _ of records) sent.push({ held: readCheckpointLog(entries).flow.held.length });
+        return sent.length;
+      },
+    },
+    progress: new CaptureProgress('main'),
+    checkpoints: writer,
+    epoch: 1,
+    position: START,
+    facts: {
+      flavour: 'mysql',
+      version: '9',
+      server: 's1',
+      current: START,
+      gtid: null,
+      purgedGtid: null,
+      oldestFile: START.file,
+      tableNames: 'exact',
+    },
+    snapshot,
+    flow,
+    accepted: new Set(),
+    published: async () => [sent.length],
+    applied: async () => [0],
+  });
+  const assembler = new Assembler(
+    { ...names, partitions: 1, ...START, dialect: 'mariadb', tableNames: 'exact', flow, accepted: new Set() },
+    {
+      change: (partition, change) => incarnation.change(partition, change),
+      mark: () => {},
+      statement: (statement) => incarnation.statement(statement),
+      transactionEnd: (end) => incarnation.transactionEnd(end),
+    },
+  );
+  let reads = 0;
+  const link = {
+    stats: { bytes: 0 },
+    read: async (): Promise<readonly BinlogEvent[]> => {
+      reads += 1;
+      if (reads === 1) return events;
+      await new Promise((resolve) => signal.signal.addEventListener('abort', resolve));
+      return [];
+    },
+    close: async () => {},
+  };
+  const done = incarnation.pump(link, assembler, signal.signal);
+  await waitUntil(() => reads === 2, { what: 'all events to be read', intervalMs: 5 });
+  const state = readCheckpointLog(entries);
+  signal.abort();
+  await done;
+  return { state, sent };
+}
+
+describe('a table that is held', () => {
+  it('is saved as held before anything behind it is published, also in the middle of a transaction', async () => {
+    // MariaDB: CREATE OR REPLACE TABLE … SELECT and its rows are one transaction.
+    const statement: BinlogEvent = {
+      kind: 'statement',
+      schema: 'shop',
+      sql: 'CREATE OR REPLACE TABLE orders (id int)',
+      standalone: false,
+      gtid: null,
+      commitTimeMs: 1,
+      end: 20,
+      timeMs: 1,
+    };
+    const { state, sent } = await captured([
+      begin(10),
+      statement,
+      insert(orders, 30),
+      commit(40),
+      begin(50),
+      insert(items, 60),
+      commit(70),
+    ]);
+    expect(sent).toEqual([{ held: 1 }]);
+    // From the beginning of its transaction on.
+    expect(state.flow.held).toMatchObject([
+      { table: 'shop.orders', statement: 'binlog.000001:20', from: START },
+    ]);
+    expect(state.position).toEqual(START);
+  });
+});
