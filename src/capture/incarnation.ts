@@ -234,14 +234,17 @@ export class Incarnation {
 
   /**
    * All rows before a TRUNCATE have their offsets before it is sent: appliers wait for them in every partition. The place
-   * behind the statement is kept back meanwhile: saved too early it would lose the statement in a crash.
+   * behind the statement is kept back meanwhile: saved too early it would lose the statement in a crash. The place before it
+   * is saved: a capture that another one has superseded learns so here, and empties nothing.
    */
   async #sendTruncates(signal: AbortSignal): Promise<void> {
     const end = this.#end;
     this.#end = undefined;
     this.publisher.flush(undefined);
-    while (!(await this.publisher.waitBelow(1, 60_000, signal))) signal.throwIfAborted();
-    this.#gate.sendTruncates(await this.#published(signal));
+    await this.#drained(signal);
+    await this.#save(this.publisher.durable ?? this.#start, signal);
+    if (this.#saveFailure !== undefined) throw this.#saveFailure;
+    if (!this.#superseded) this.#gate.sendTruncates(await this.#published(signal));
     this.#end = end;
   }
 
@@ -253,11 +256,16 @@ export class Incarnation {
    */
   async #saveHeld(signal: AbortSignal): Promise<void> {
     this.#flush();
+    await this.#drained(signal);
+    this.#gate.heldIsSaved();
+  }
+
+  /** Waits until all that was flushed is saved, or somebody else has claimed the source. */
+  async #drained(signal: AbortSignal): Promise<void> {
     while (!(await this.#drain(signal)) && !this.#superseded) {
       signal.throwIfAborted();
       if (this.#saveFailure !== undefined) throw this.#saveFailure;
     }
-    this.#gate.heldIsSaved();
   }
 
   /** A slow Kafka pauses the reading; a pause that the source would not survive ends the session (I-10). */
@@ -346,7 +354,7 @@ export class Incarnation {
     const durable = this.publisher.durable;
     if (durable !== undefined && durable !== this.#saved && !this.#superseded)
       await this.#save(durable, signal);
-    return isDurable && this.#saved === durable;
+    return isDurable && (durable === undefined || this.#saved === durable);
   }
 }
 
