@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- --distribution`: the spread of 100 million ids over 64 databases with 64 tables (SHR-5), counted by the
+ * `npm run bench -- --distribution`: the spread of 100 million ids over 64 databases with 64 tables, counted by the
  * forecast of the product. Ids 0 to 99,999,999 are 24,414 whole rounds of all 4,096 cells and 256 ids more, so 256 cells must
  * hold 24,415 rows and 3,840 cells 24,414: anything else is a wrong rule, and the run fails.
  */

@@ -4,7 +4,7 @@
  * Every join of the group, also one that changes nothing for this member, ends all workers and starts those of the new
  * assignment: somebody else may have owned a partition in between, and a fresh claim (A2) settles it.
  *
- * A worker that stops with an error leaves the others running (APP-8). It is tried again after a while, from its watermark:
+ * A worker that stops with an error leaves the others running. It is tried again after a while, from its watermark:
  * whoever mends the cause (a missing column, a full disk) need not tell rowferry.
  */
 import type { ErrorCode, RowferryError } from '../errors.ts';

@@ -15,7 +15,7 @@ import { claimSource } from './claim.ts';
 import type { IncarnationEnd } from './incarnation.ts';
 import { Incarnation } from './incarnation.ts';
 import type { RecordSender } from './publisher.ts';
-import type { SnapshotPorts, SnapshotSettings } from './snapshot.ts';
+import type { CopyPace, SnapshotPorts } from './snapshot.ts';
 import type { SchemaPolicy } from './schema-policy.ts';
 import { Snapshot } from './snapshot.ts';
 import type { SourceFacts } from './start-position.ts';
@@ -38,7 +38,7 @@ export interface CaptureOptions {
   /** Whether any table of the schema could be captured. */
   readonly capturesIn: (schema: string) => boolean;
   readonly by: string;
-  readonly snapshot: SnapshotSettings;
+  readonly snapshot: CopyPace;
   readonly schemaPolicy: SchemaPolicy;
   readonly log: Log;
 }
@@ -98,14 +98,11 @@ export class Capture {
     );
     const { writer, epoch, position, accepted } = claimed;
     this.progress.claimed(position);
-    log.info(
-      { source, epoch, incarnation: writer.incarnation },
-      `capture reads from ${formatPosition(position)}`,
-    );
+    log.info({ epoch, incarnation: writer.incarnation }, `capture reads from ${formatPosition(position)}`);
     const flow = new TableFlow(claimed.flow);
     for (const held of flow.state.held) {
       const error = heldError(source, held);
-      log.warn({ source, table: held.table, code: error.code }, error.describe());
+      log.warn({ table: held.table, code: error.code }, error.describe());
     }
     const link = this.#ports.link(position, facts);
     const snapshot = new Snapshot(

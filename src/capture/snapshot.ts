@@ -27,7 +27,8 @@ import { SnapshotWindows } from './snapshot-windows.ts';
 import type { Chunk, CopyHost, CopySource } from './table-copier.ts';
 import { sameKey, TableCopier } from './table-copier.ts';
 
-export interface SnapshotSettings {
+/** How fast and in what pieces a table is copied; when it rests (hours, load of the source) the wiring decides. */
+export interface CopyPace {
   /** Chunks that are read at the same time. */
   readonly readers: number;
   /** A chunk should take so long to read, milliseconds. */
@@ -38,7 +39,7 @@ export interface SnapshotSettings {
   readonly lagMs: number;
 }
 
-export interface SnapshotOptions extends SnapshotSettings {
+export interface SnapshotOptions extends CopyPace {
   readonly source: string;
   readonly partitions: number;
   /** Who writes this copy's marks. */

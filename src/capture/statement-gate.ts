@@ -33,7 +33,7 @@ export class StatementGate {
   handle(statement: TableStatement, from: Position): void {
     const { source, policy, flow, broadcast, changed, log } = this.#options;
     const { schema, table, verb, name } = statement;
-    const where = { source, table: `${schema}.${table}`, position: name };
+    const where = { table: `${schema}.${table}`, position: name };
     const decision = decide(statement, policy);
     switch (decision.kind) {
       case 'pass':

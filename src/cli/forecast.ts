@@ -1,4 +1,4 @@
-/** `rowferry forecast`: how real keys would spread over a layout, with an exit code for pipelines (SHR-13). */
+/** `rowferry forecast`: how real keys would spread over a layout, with an exit code for pipelines. */
 import { Command, InvalidArgumentError } from 'commander';
 import { loadConfig } from '../config/load.ts';
 import { Forecast } from '../routing/forecast.ts';

@@ -1,4 +1,4 @@
-/** `rowferry plan`: which rows a change of sharding moves, from where to where, before anything is started (RSH-4). */
+/** `rowferry plan`: which rows a change of sharding moves, from where to where, before anything is started. */
 import { Command } from 'commander';
 import { loadConfig } from '../config/load.ts';
 import { RowferryError } from '../errors.ts';

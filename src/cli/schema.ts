@@ -91,7 +91,7 @@ export function schemaCommand({ output, env, signal }: CliContext): Command {
       );
     });
 
-  verb('diff', 'compare the targets with the sources by way of the routes; exit code 1 when anything differs')
+  verb('diff', 'compare the targets with the sources by way of the routes; exit code 4 when anything differs')
     .addOption(typeOption())
     .option('--json', 'one JSON object a difference for programs')
     .action(async (options: SchemaCliOptions) => {

@@ -1,12 +1,15 @@
 /** `rowferry snapshot add|status|pause|resume|cancel`: copying what tables hold while the pipeline runs. */
 import { Command } from 'commander';
 import { loadConfig } from '../config/load.ts';
-import { progressOf, showDuration } from '../observe/progress.ts';
+import { showDuration } from '../observe/progress.ts';
 import { sleep } from '../runtime/backoff.ts';
 import type { SourceCopies } from '../wiring/snapshots.ts';
 import { configOption } from './config-option.ts';
 import type { CliContext, Terminal } from './context.ts';
+import { copyBar, copyProgress } from './copy-progress.ts';
 import { textTable } from './text-table.ts';
+
+type Copy = SourceCopies['tables'][number];
 
 interface SnapshotOptions {
   readonly config: string;
@@ -88,36 +91,22 @@ export function snapshotLines(copies: SourceCopies, terminal: Terminal): string[
   if (waits !== null) lines.push(`  waits: ${waits}`);
   if (tables.length === 0) return [...lines, '  nothing is copied or was'];
   const rows = tables.map((copy) => {
-    const { done, percent, left } = progressCells(copy, rate);
+    const { percent, remainingMs } = copyProgress(copy, rate);
     const state = copy.paused ? `${copy.state}, paused` : copy.state;
-    return [copy.table, state, bar(percent, terminal), `${percent.toFixed(2)}%`, done, left];
+    const bar = copyBar(percent, terminal);
+    return [copy.table, state, bar, `${percent.toFixed(2)}%`, rowsText(copy), leftText(copy, remainingMs)];
   });
   lines.push(...textTable(['table', 'state', '', 'percent', 'rows', 'left'], rows, terminal));
   for (const { table, error } of tables) if (error !== null) lines.push(`  ${table}: ${error}`);
   return lines;
 }
 
-function progressCells(
-  { state, rows, estimate }: SourceCopies['tables'][number],
-  rate: SourceCopies['rate'],
-): { readonly done: string; readonly percent: number; readonly left: string } {
-  if (state === 'done' || state === 'arriving')
-    return { done: rows.toLocaleString('en-US'), percent: 100, left: '' };
-  const total = Math.max(estimate, rows + 1);
-  const { percent, remainingMs } = progressOf({
-    done: rows,
-    total,
-    elapsedMs: rate?.elapsedMs ?? 0,
-    doneMeanwhile: rate?.rows ?? 0,
-  });
-  const left =
-    state !== 'copying' ? '' : remainingMs === null ? 'unknown' : `about ${showDuration(remainingMs)}`;
-  return { done: `${rows.toLocaleString('en-US')} / ~${estimate.toLocaleString('en-US')}`, percent, left };
+function rowsText({ state, rows, estimate }: Copy): string {
+  const read = rows.toLocaleString('en-US');
+  return state === 'done' || state === 'arriving' ? read : `${read} / ~${estimate.toLocaleString('en-US')}`;
 }
 
-const BAR_WIDTH = 20;
-
-function bar(percent: number, { unicode }: Terminal): string {
-  const full = Math.floor((percent / 100) * BAR_WIDTH);
-  return (unicode ? '█' : '#').repeat(full) + (unicode ? '░' : '.').repeat(BAR_WIDTH - full);
+function leftText({ state }: Copy, remainingMs: number | null): string {
+  if (state !== 'copying') return '';
+  return remainingMs === null ? 'unknown' : `about ${showDuration(remainingMs)}`;
 }

@@ -1,6 +1,7 @@
 /** The screen of `rowferry status --watch`: everything that matters of a pipeline at a glance. Pure. */
-import { progressOf, showDuration } from '../observe/progress.ts';
+import { showDuration } from '../observe/progress.ts';
 import type { DaemonStatus } from '../wiring/daemon-status.ts';
+import { copyBar, copyProgress } from './copy-progress.ts';
 import type { AlertLine, LiveDaemons } from './daemon-api.ts';
 
 export interface ScreenSize {
@@ -31,7 +32,7 @@ export function screenLines(live: LiveDaemons, name: string, size: ScreenSize, n
   const captures = activeCaptures(statuses);
   const partitions = statuses.flatMap((status) => status.partitions);
   const lines = [
-    headLine(name, statuses, partitions, nowMs),
+    headLine(name, statuses, nowMs),
     rule(size),
     ...captureLines(captures, nowMs),
     ...partitionLines(statuses, partitions, nowMs),
@@ -51,26 +52,22 @@ export function plainLine({ statuses, alerts }: LiveDaemons, nowMs: number): str
   const captures = activeCaptures(statuses).map(({ source, state }) => `${source} ${state}`);
   const parts = [
     new Date(nowMs).toISOString(),
-    `lag ${showLag(worstLag(partitions))}`,
+    `lag ${showLag(worstLag(statuses, nowMs))}`,
     `${count(total(statuses, ({ rowsPerSecond }) => rowsPerSecond))} rows/s`,
     captures.length === 0 ? 'no capture' : `captures ${captures.join(', ')}`,
     `partitions ${stateCounts(partitions)}`,
     `${count(total(partitions, ({ parked }) => parked))} parked`,
+    `${count(total(activeCaptures(statuses), ({ held }) => held.length))} held`,
     `${alerts.filter(({ firedMs }) => firedMs !== null).length} alerts`,
   ];
   return statuses.length === 0 ? `${parts[0]}  no daemon runs on this machine` : parts.join('  ');
 }
 
-function headLine(
-  name: string,
-  statuses: readonly DaemonStatus[],
-  partitions: readonly Partition[],
-  nowMs: number,
-): string {
+function headLine(name: string, statuses: readonly DaemonStatus[], nowMs: number): string {
   const parts = [
     `rowferry ${name}`,
     statuses.length === 1 ? `pid ${statuses[0]?.pid}` : `${statuses.length} daemons`,
-    `lag ${showLag(worstLag(partitions))}`,
+    `lag ${showLag(worstLag(statuses, nowMs))}`,
     `${count(total(statuses, ({ rowsPerSecond }) => rowsPerSecond))} rows/s`,
     `${bytes(total(statuses, ({ bytesPerSecond }) => bytesPerSecond))}/s`,
     new Date(nowMs).toTimeString().slice(0, 8),
@@ -152,19 +149,18 @@ function copyLines(captures: readonly Capture[], size: ScreenSize): string[] {
   ];
 }
 
-function copyLine(copy: Copy, rate: Capture['copyRate'], { unicode }: ScreenSize): string {
-  const { table, state, paused, rows, estimate } = copy;
-  const { percent, remainingMs } = progressOf({
-    done: state === 'arriving' ? 1 : rows,
-    total: state === 'arriving' ? 1 : Math.max(estimate, rows + 1),
-    elapsedMs: rate?.elapsedMs ?? 0,
-    doneMeanwhile: rate?.rows ?? 0,
-  });
-  const full = Math.floor(percent / 5);
-  const bar = (unicode ? '█' : '#').repeat(full) + (unicode ? '░' : '.').repeat(20 - full);
+function copyLine(copy: Copy, rate: Capture['copyRate'], size: ScreenSize): string {
+  const { table, state, paused, rows } = copy;
+  const { percent, remainingMs } = copyProgress(copy, rate);
   const left = state === 'copying' && remainingMs !== null ? `~${showDuration(remainingMs)}` : '';
   const told = paused ? 'paused' : state === 'copying' ? left : state;
-  return columns([table, 26], [bar, 20], [`${percent.toFixed(1)}%`, -6], [count(rows), -11], [told, 13]);
+  return columns(
+    [table, 26],
+    [copyBar(percent, size), 20],
+    [`${percent.toFixed(1)}%`, -6],
+    [count(rows), -11],
+    [told, 13],
+  );
 }
 
 function parkedLine(partitions: readonly Partition[], nowMs: number): string[] {
@@ -179,7 +175,7 @@ function heldLines(captures: readonly Capture[], nowMs: number): string[] {
   if (held.length === 0) return [];
   return [
     '',
-    `HELD  ${held.length} ${held.length === 1 ? 'table waits' : 'tables wait'} for an operator`,
+    `HELD  ${held.length} ${held.length === 1 ? 'table waits' : 'tables wait'}: make the change at the targets, then`,
     ...held
       .slice(0, MOST_TROUBLES)
       .flatMap(({ of, table, why, statement, sinceMs }) => [
@@ -231,9 +227,14 @@ function stateCounts(partitions: readonly Partition[]): string {
   return counts.size === 0 ? 'none' : [...counts].map(([state, number]) => `${number} ${state}`).join(', ');
 }
 
-function worstLag(partitions: readonly Partition[]): number | null {
+/** Of partitions and of held tables: these are behind though markers pass them by. */
+function worstLag(statuses: readonly DaemonStatus[], nowMs: number): number | null {
+  const partitions = statuses.flatMap((status) => status.partitions);
   const lags = partitions.map(({ lagMs }) => lagMs).filter((lag) => lag !== null);
-  return lags.length === 0 || lags.length < partitions.length ? null : Math.max(...lags);
+  const held = activeCaptures(statuses).flatMap((capture) =>
+    capture.held.map(({ sinceMs }) => nowMs - sinceMs),
+  );
+  return lags.length === 0 || lags.length < partitions.length ? null : Math.max(...lags, ...held);
 }
 
 function showLag(ms: number | null): string {

@@ -72,6 +72,8 @@ async function watchStatus(
   }
 }
 
+const WAY_ON = 'make the same change at the targets, then:';
+
 /** The screen of `rowferry status`. Pure. */
 export function statusLines(status: PipelineStatus): string[] {
   const lines = [`pipeline ${status.name}`];
@@ -96,7 +98,7 @@ export function statusLines(status: PipelineStatus): string[] {
     }
     for (const { table, why, statement } of source.held) {
       lines.push(`          ${table} waits: ${why}`);
-      lines.push(`            then: rowferry ddl ack --source ${source.name} --at ${statement}`);
+      lines.push(`            ${WAY_ON} rowferry ddl ack --source ${source.name} --at ${statement}`);
     }
   }
   lines.push(

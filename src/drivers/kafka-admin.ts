@@ -308,8 +308,3 @@ export async function evictDeadMembers(
     client.abandon();
   }
 }
-
-/** Removes a group that has no members. */
-export async function deleteGroup(link: KafkaLink, groupId: string): Promise<void> {
-  await withAdmin(link, `deleting group ${groupId}`, (admin) => admin.deleteGroups([groupId]));
-}

@@ -1,4 +1,4 @@
-/** Progress and time left (PRG-1, PRG-2). Pure. */
+/** Progress and time left. Pure. */
 
 export interface Progress {
   /** 0 to 100. */

@@ -1,13 +1,13 @@
 /**
- * Business numbers: order numbers of 32 digits whose last four are the slots of the key that the order belongs to (SHR-16,
- * IDG-7), so that a row is found by its number without the key.
+ * Business numbers: order numbers of 32 digits whose last four are the slots of the key that the order belongs to,
+ * so that a row is found by its number without the key.
  *
  *     23111422132000000010100660511540
  *     time, to ms    seq type machine│└ table slot    40 = 1000 mod 64
  *                                    └─ database slot 15 = floor(1000 / 64) mod 64
  *
  * With 16 databases and 16 tables slot 15 is in database 12 and slot 40 in table 40. The number stores slots (0 to 63) and
- * not the suffixes of today, so it stays right when tables are added (SHR-17): table slot 07 is in table 04 of 16 tables and
+ * not the suffixes of today, so it stays right when tables are added: table slot 07 is in table 04 of 16 tables and
  * in table 06 of 32.
  */
 import { RowferryError } from '../errors.ts';
@@ -15,11 +15,11 @@ import type { Layout, Place } from './layout.ts';
 import type { RuleSpec, SlotHalf } from './rule.ts';
 
 const DIGITS = 32;
-/** Slots that two digits of a number count: those of SHR-4. */
+/** Slots that two digits of a number count: those of two levels of `segments`. */
 const SLOTS = 64;
 const NUMBER = /^\d{32}$/;
 
-/** The slots of SHR-4: `database` is `floor(key / 64) mod 64`, `table` is `key mod 64`. */
+/** The two independent slots of a key: `database` is `floor(key / 64) mod 64`, `table` is `key mod 64`. */
 export interface NumberSlots {
   readonly database: number;
   readonly table: number;
@@ -46,7 +46,7 @@ export function slotsOfNumber(number: string): NumberSlots {
 /**
  * The physical table of the row that a number belongs to: `1540` is in database 12, table 40 of 16 databases and 16 tables.
  *
- * A number tells the slots of SHR-4 and nothing else. Throws ROWFERRY_ROUTE_KEY for a layout that decides by something else,
+ * A number tells these two slots and nothing else. Throws ROWFERRY_ROUTE_KEY for a layout that decides by something else,
  * rather than to name a table where the row is not.
  */
 export function locateNumber(layout: Layout, number: string): Place {

@@ -1,4 +1,4 @@
-/** How long a sharded layout lasts (SHR-14). Pure. */
+/** How long a sharded layout lasts. Pure. */
 import { RowferryError } from '../errors.ts';
 
 export interface CapacityInput {

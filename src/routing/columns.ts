@@ -1,6 +1,6 @@
 /**
- * Column mapping: which columns of a source row a target table gets, under which names, and what is done to their values
- * (VSP-1…3). Pure. Everything behind it, parked rows and errors included, only ever sees the mapped row, so that what is
+ * Column mapping: which columns of a source row a target table gets, under which names, and what is done to their values.
+ * Pure. Everything behind it, parked rows and errors included, only ever sees the mapped row, so that what is
  * dropped, masked or hashed stays on this side.
  */
 import { createHmac } from 'node:crypto';
@@ -286,6 +286,9 @@ function doesNotFit(table: Table, problems: readonly string[]): RowferryError {
   return new RowferryError(
     'ROWFERRY_ROUTE_COLUMNS',
     `the columns of the route do not fit ${name}: ${problems.join('; ')}`,
-    { where: { table: name }, hint: 'correct "columns" of the route' },
+    {
+      where: { table: name },
+      hint: 'correct "columns" of the route, under another pipeline "name" where its rows have flowed',
+    },
   );
 }

@@ -1,4 +1,4 @@
-/** SHR-5: two levels that depend on a key in the same way leave most cells empty for ever. Found before the first row. */
+/** Two levels that depend on a key in the same way leave most cells empty for ever. Found before the first row. */
 import { RowferryError } from '../errors.ts';
 import type { ShardRule } from './rule.ts';
 

@@ -1,5 +1,5 @@
 /**
- * SHR-8: one shard a year, quarter or month of a time column. Keys are wire texts: DATE and DATETIME as stored, TIMESTAMP in
+ * One shard a year, quarter or month of a time column. Keys are wire texts: DATE and DATETIME as stored, TIMESTAMP in
  * UTC. Months are counted on one line, so that an index is a difference: no clock, no zone, no calendar library.
  */
 import { RowferryError } from '../errors.ts';

@@ -1,4 +1,4 @@
-/** SHR-10: the sharding rule that is an expression over columns; the language is described in `expression.ts`. */
+/** The sharding rule that is an expression over columns; the language is described in `expression.ts`. */
 import { compileExpression } from './expression.ts';
 import { refusedKey, routeKeyError } from './route-key.ts';
 import type { RuleSpec, ShardRule } from './rule.ts';

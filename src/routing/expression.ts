@@ -1,5 +1,5 @@
 /**
- * The expression language of the `expression` rule (SHR-10): a sharding rule without code, for example `user_id / 64 % 4`,
+ * The expression language of the `expression` rule: a sharding rule without code, for example `user_id / 64 % 4`,
  * `int(substr(phone, -1, 1))` or `(year(created) - 2024) * 4 + user_id % 4`.
  *
  * | write                              | means                                                                            |

@@ -1,4 +1,4 @@
-/** How real keys would spread over a layout, before it goes live (SHR-13). Pure: keys come in, counts go out. */
+/** How real keys would spread over a layout, before it goes live. Pure: keys come in, counts go out. */
 import type { Layout, Place } from './layout.ts';
 import { RefusedKeys } from './refused-keys.ts';
 import type { RefusedKind } from './refused-keys.ts';

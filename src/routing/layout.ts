@@ -85,7 +85,7 @@ export class Layout {
     return this.locate(name === undefined ? {} : { [name]: key });
   }
 
-  /** The physical table that holds a pair of slots (SHR-16). Throws ROWFERRY_ROUTE_KEY for rules without slots. */
+  /** The physical table that holds a pair of slots. Throws ROWFERRY_ROUTE_KEY for rules without slots. */
   locateSlots(slots: { readonly database: number; readonly table: number }): Place {
     const target = slotIndex(this.shards, slots.database);
     const table = slotIndex(this.tables, slots.table);

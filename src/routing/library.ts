@@ -1,6 +1,6 @@
 /**
  * `rowferry/routing`: the routing library as applications import it. It decides by the very code by which the daemon writes
- * rows, so that the two can never disagree (SHR-19), and it is pure: no file, no network, no clock.
+ * rows, so that the two can never disagree, and it is pure: no file, no network, no clock.
  *
  * Everything that is exported here is interface: it changes its meaning with a new major version only. Whatever is wrong with
  * a rule or a key is thrown as a `RowferryError` whose `code` is ROWFERRY_CONFIG_INVALID or ROWFERRY_ROUTE_KEY.

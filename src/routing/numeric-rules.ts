@@ -1,5 +1,5 @@
 /**
- * The rules of integer keys (SHR-1 to SHR-6, RSH-5). All are exact beyond 2^53 and Euclidean: a negative key has an index like
+ * The rules of integer keys. All are exact beyond 2^53 and Euclidean: a negative key has an index like
  * any other, and the high slot of -1 is the last one.
  */
 import type { IntegerKey } from './integer-key.ts';
@@ -13,7 +13,7 @@ type Spec<A extends RuleSpec['algorithm']> = Extract<RuleSpec, { readonly algori
 
 const DEFAULT_SLOTS = 64;
 
-/** SHR-1: `key mod count`. */
+/** `key mod count`. */
 export function moduloRule(spec: Spec<'modulo'>): ShardRule {
   const { count } = spec;
   checkWhole(spec.algorithm, 'count', count, 1, MOST_SHARDS);
@@ -28,7 +28,7 @@ export function moduloRule(spec: Spec<'modulo'>): ShardRule {
   };
 }
 
-/** SHR-2 to SHR-4: shard `i` holds the slots from `i * slots / count` on and is called by the first of them. */
+/** Shard `i` holds the slots from `i * slots / count` on and is called by the first of them. */
 export function segmentsRule(spec: Spec<'segments'>): ShardRule {
   const { algorithm, count, slots = DEFAULT_SLOTS, half = 'low' } = spec;
   checkWhole(algorithm, 'slots', slots, 1, MOST_SHARDS);
@@ -51,7 +51,7 @@ export function segmentsRule(spec: Spec<'segments'>): ShardRule {
   });
 }
 
-/** SHR-6: segments by another name, over `max` slots that need not be a power of two. */
+/** Segments by another name, over `max` slots that need not be a power of two. */
 export function virtualNodesRule(spec: Spec<'virtual-nodes'>): ShardRule {
   const run = runLength(spec.max, spec.current);
   return slotRule(spec, spec.max, 'low', {
@@ -61,13 +61,7 @@ export function virtualNodesRule(spec: Spec<'virtual-nodes'>): ShardRule {
   });
 }
 
-/** The table of SHR-6: for each of `max` slots the name of its shard. (16, 4) -> 0,0,0,0,4,4,4,4,8,8,8,8,12,12,12,12. */
-export function virtualNodeBuckets(max: number, current: number): readonly number[] {
-  const run = runLength(max, current);
-  return Array.from({ length: max }, (_, slot) => slot - (slot % run));
-}
-
-/** RSH-5: every slot has the owner that the map says. */
+/** Every slot has the owner that the map says. */
 export function slotMapRule(spec: Spec<'slot-map'>): ShardRule {
   const { algorithm, map, slots = DEFAULT_SLOTS, half = 'low' } = spec;
   const names = Object.keys(map);
@@ -81,7 +75,7 @@ export function slotMapRule(spec: Spec<'slot-map'>): ShardRule {
   });
 }
 
-/** SHR-4: one of the two independent slot numbers of a key. */
+/** One of the two independent slot numbers of a key. */
 export function slotOf(key: IntegerKey, slots: number, half: SlotHalf): number {
   return euclideanModulo(half === 'low' ? key : floorDivide(key, slots), slots);
 }

@@ -1,5 +1,5 @@
 /**
- * What a change of layout moves (RSH-1 to RSH-5): which share of the rows, from which physical table to which. Exact: either
+ * What a change of layout moves: which share of the rows, from which physical table to which. Exact: either
  * over one common period of the rules, which tells the share of evenly spread keys as a fraction, or over real keys.
  */
 import { RowferryError } from '../errors.ts';

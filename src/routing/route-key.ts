@@ -1,4 +1,4 @@
-/** SHR-15: the error of a key that a rule cannot take. It names the key's kind and never its value. */
+/** The error of a key that a rule cannot take. It names the key's kind and never its value. */
 import { RowferryError } from '../errors.ts';
 import type { RouteKey } from './rule.ts';
 

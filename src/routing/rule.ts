@@ -11,7 +11,7 @@ import type { WireValue } from '../model/table.ts';
 export type RouteKey = WireValue | bigint | Uint8Array;
 
 /**
- * Which of two independent slot numbers of a key is meant (SHR-4), for `slots` slots: `low` is `key mod slots`, `high` is
+ * Which of two independent slot numbers of a key is meant, for `slots` slots: `low` is `key mod slots`, `high` is
  * `floor(key / slots) mod slots`.
  */
 export type SlotHalf = 'low' | 'high';
@@ -20,9 +20,9 @@ export type Period = 'year' | 'quarter' | 'month';
 
 /** A rule in words, as plain data: the form of the configuration file, of `--rule` and of applications. */
 export type RuleSpec =
-  /** SHR-1: `key mod count`. */
+  /** `key mod count`. */
   | { readonly algorithm: 'modulo'; readonly by: string; readonly count: number }
-  /** SHR-2…4: runs of `slots / count` fixed slots; a shard is named by the first slot of its run. */
+  /** Runs of `slots / count` fixed slots; a shard is named by the first slot of its run. */
   | {
       readonly algorithm: 'segments';
       readonly by: string;
@@ -32,14 +32,14 @@ export type RuleSpec =
       /** Default `low`. */
       readonly half?: SlotHalf;
     }
-  /** SHR-6: a table of `max` virtual nodes, of which `current` are in use. */
+  /** A table of `max` virtual nodes, of which `current` are in use. */
   | {
       readonly algorithm: 'virtual-nodes';
       readonly by: string;
       readonly max: number;
       readonly current: number;
     }
-  /** RSH-5: each slot has an owner: shard name -> slots as `0-15, 40`. The order of the names is the order of the shards (names of digits only come first). */
+  /** Each slot has an owner: shard name -> slots as `0-15, 40`. The order of the names is the order of the shards (names of digits only come first). */
   | {
       readonly algorithm: 'slot-map';
       readonly by: string;
@@ -47,7 +47,7 @@ export type RuleSpec =
       readonly slots?: number;
       readonly half?: SlotHalf;
     }
-  /** SHR-8: one shard a period. `since` is the first one, `2024`, `2024-01` or `2024q1`; open-ended without `count`. */
+  /** One shard a period. `since` is the first one, `2024`, `2024-01` or `2024q1`; open-ended without `count`. */
   | {
       readonly algorithm: 'date';
       readonly by: string;
@@ -55,7 +55,7 @@ export type RuleSpec =
       readonly since: string;
       readonly count?: number;
     }
-  /** SHR-9: `length` digits of the value's text from position `at` (0 is the first, -1 the last character). */
+  /** `length` digits of the value's text from position `at` (0 is the first, -1 the last character). */
   | { readonly algorithm: 'substring'; readonly by: string; readonly at: number; readonly length: number }
   /** xxHash64 of the UTF-8 of the key's text (of bytes their base64) with `seed` (default 0), modulo `count`. */
   | { readonly algorithm: 'hash'; readonly by: string; readonly count: number; readonly seed?: number }
@@ -67,7 +67,7 @@ export type RuleSpec =
       readonly points?: number;
       readonly seed?: number;
     }
-  /** SHR-10: an integer expression over columns, whose value is the shard's index. */
+  /** An integer expression over columns, whose value is the shard's index. */
   | { readonly algorithm: 'expression'; readonly expression: string; readonly count: number }
   /** A function of the user's; it must be pure and answer an integer of 0 to count-1. */
   | {

@@ -1,4 +1,4 @@
-/** The rules of keys of any text: digits at a place (SHR-9), a hash, and a consistent-hash ring. */
+/** The rules of keys of any text: digits at a place, a hash, and a consistent-hash ring. */
 import { integerKey } from './integer-key.ts';
 import { routeKeyError } from './route-key.ts';
 import type { RouteKey, RuleSpec, ShardRule } from './rule.ts';
@@ -15,7 +15,7 @@ const LONGEST_TEXT = 65_535;
 const DROPPED_BITS = 11n;
 const CODE_OF_0 = 48;
 
-/** SHR-9: the number that `length` digits make, from position `at` on. */
+/** The number that `length` digits make, from position `at` on. */
 export function substringRule(spec: Spec<'substring'>): ShardRule {
   const { algorithm, at, length } = spec;
   checkWhole(algorithm, 'length', length, 1, 4);

@@ -142,7 +142,7 @@ export class CaptureRole {
         const end = await this.#incarnation(link, AbortSignal.any([signal, term, period]));
         backoff.reset();
         if (end === 'stopped') continue;
-        this.#log.warn({ source: this.#source.name }, 'another claim superseded this capture');
+        this.#log.warn({}, 'another claim superseded this capture');
         // A zombie learns within this time from the group that it leads no more; a replay's claim is taken up after it.
         await sleep(1_000, AbortSignal.any([signal, term]));
       } catch (thrown) {

@@ -112,7 +112,7 @@ export class Operator {
   }
 
   async acknowledge(source: string | undefined, at: string, signal: AbortSignal): Promise<OperatorResult> {
-    const name = await acknowledgeStatement(this.#daemon.config, source, at, signal);
+    const { source: name } = await acknowledgeStatement(this.#daemon.config, source, at, signal);
     return { changes: [{ part: `capture ${name}`, from: `stops at ${at}`, to: `passes ${at}` }] };
   }
 

@@ -95,6 +95,8 @@ export async function pipelineStatus(
       const { changes, checkpoints } = sourceTopics(config, name);
       const state = readCheckpointLog(await readTopic(link, checkpoints, signal));
       const capture = activeCapture(captures, name);
+      // One that stands by or begins has read nothing of this yet: what is saved tells.
+      const known = capture?.state === 'standby' || capture?.state === 'starting' ? undefined : capture;
       sources.push({
         name,
         isDebezium: false,
@@ -103,8 +105,8 @@ export async function pipelineStatus(
         position: state.position === null ? null : formatPosition(state.position),
         savedMs: state.savedMs,
         error: capture?.error ?? null,
-        copies: copiesOf(capture?.copies ?? state.snapshot.tables, capture?.copyWaits ?? null),
-        held: (capture?.held ?? state.flow.held).map(({ table, statement, why }) => {
+        copies: copiesOf(known?.copies ?? state.snapshot.tables, known?.copyWaits ?? null),
+        held: (known?.held ?? state.flow.held).map(({ table, statement, why }) => {
           return { table, statement, why };
         }),
       });

@@ -99,4 +99,19 @@ describe('the screen of a pipeline', () => {
     expect(line).not.toContain('\n');
     expect(line).not.toContain('\u001b');
   });
+
+  it('tells of a held table and the way on, and counts its wait as lag', () => {
+    const held = {
+      table: 'shop.orders',
+      statement: 'binlog.000007:777',
+      why: 'ALTER TABLE drops a column',
+      sinceMs: NOW - 120_000,
+    };
+    const waits = live([captureRole({ held: [held] }), applyRole([partition({ lagMs: 0 })])]);
+    const text = screenLines(waits, 'shop', SIZE, NOW).join('\n');
+    expect(text).toContain('lag 2 min');
+    expect(text).toContain('HELD  1 table waits: make the change at the targets, then');
+    expect(text).toContain('rowferry ddl ack --source main --at binlog.000007:777');
+    expect(plainLine(waits, NOW)).toMatch(/lag 2 min .* 1 held /);
+  });
 });

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createRule } from '../../../src/routing/create-rule.ts';
-import { virtualNodeBuckets } from '../../../src/routing/numeric-rules.ts';
 import type { RouteKey, RuleSpec, ShardRule } from '../../../src/routing/rule.ts';
 
 const by = 'user_id';
@@ -156,21 +155,26 @@ describe('segments', () => {
 });
 
 describe('virtual-nodes', () => {
-  it('SHR-6: (16,4) and (16,8)', () => {
-    expect(virtualNodeBuckets(16, 4)).toEqual([0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12]);
-    expect(virtualNodeBuckets(16, 8)).toEqual([0, 0, 2, 2, 4, 4, 6, 6, 8, 8, 10, 10, 12, 12, 14, 14]);
+  const bucketsOf = (current: number): (string | number)[] => {
+    const rule = createRule({ algorithm: 'virtual-nodes', by, max: 16, current });
+    return Array.from({ length: 16 }, (_, key) => labelOf(rule, key));
+  };
+
+  it('names each of 16 slots by the first one of its run', () => {
+    expect(bucketsOf(4)).toEqual([0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12]);
+    expect(bucketsOf(8)).toEqual([0, 0, 2, 2, 4, 4, 6, 6, 8, 8, 10, 10, 12, 12, 14, 14]);
   });
 
-  it('looks keys up in that table and names its shards in order', () => {
+  it('goes round after the last slot and names its shards in order', () => {
     const rule = createRule({ algorithm: 'virtual-nodes', by, max: 16, current: 4 });
     expect(Array.from({ length: rule.count! }, (_, index) => rule.label(index))).toEqual([0, 4, 8, 12]);
-    const buckets = virtualNodeBuckets(16, 4);
+    const buckets = bucketsOf(4);
     for (let key = 0; key < 48; key++) expect(labelOf(rule, key)).toBe(buckets[key % 16]);
     expect(labelOf(rule, '18446744073709551615')).toBe(12);
   });
 
   it('RSH-3: (16,4) to (16,8) moves slots 2,3,6,7,10,11,14,15', () => {
-    const [before, after] = [virtualNodeBuckets(16, 4), virtualNodeBuckets(16, 8)];
+    const [before, after] = [bucketsOf(4), bucketsOf(8)];
     const moved = before.flatMap((name, slot) => (after[slot] === name ? [] : [[slot, name, after[slot]]]));
     expect(moved.map(([slot]) => slot)).toEqual([2, 3, 6, 7, 10, 11, 14, 15]);
     expect(moved.map(([, from, to]) => [from, to])).toEqual(
