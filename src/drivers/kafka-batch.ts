@@ -31,6 +31,12 @@ const HEADER_OVERHEAD_BYTES = 10;
  */
 export const MAX_BATCH_RECORDS = 1_000;
 
+/**
+ * Bytes of one request. kafkajs (2.2.4) copies it through a buffer for each layer of the protocol, each rounded up to a power of
+ * two: for a moment a request takes many times its size.
+ */
+export const MAX_REQUEST_BYTES = 1024 * 1024;
+
 export function encodeRecord(partition: number, record: OutgoingRecord): EncodedRecord {
   const { key = null, value, headers, timestampMs } = record;
   return {

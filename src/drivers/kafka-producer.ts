@@ -21,7 +21,7 @@
 import type kafkajs from 'kafkajs';
 import { RowferryError } from '../errors.ts';
 import { DOUBTFUL_TRIES, findGoneTopic, topicGone, topicPartitions } from './kafka-admin.ts';
-import type { OutgoingRecord } from './kafka-batch.ts';
+import { MAX_REQUEST_BYTES, type OutgoingRecord } from './kafka-batch.ts';
 import {
   LinkReporter,
   retryDelayMs,
@@ -163,7 +163,7 @@ export class PartitionProducer {
     if (loner !== undefined) return [occupy(loner.take(Infinity))];
     const start = ready.length === 0 ? 0 : this.#turn++ % ready.length;
     const batches: LaneBatch[] = [];
-    let room = this.#options.maxRequestBytes ?? 8 * 1024 * 1024;
+    let room = this.#options.maxRequestBytes ?? MAX_REQUEST_BYTES;
     for (const lane of [...ready.slice(start), ...ready.slice(0, start)]) {
       if (room <= 0 && batches.length > 0) break;
       const batch = occupy(lane.take(room));

@@ -82,6 +82,8 @@ export class MysqlConnection implements PooledConnection {
       multipleStatements: options.scripts === true,
       // No stack trace kept for each statement: it costs more than the statement's text.
       trace: false,
+      // Statements come with their values in them: mysql2 would look through each of them for placeholders.
+      queryFormat: (sql) => sql,
       typeCast: (field) => field.string('utf8'),
       connectAttributes: { program_name: 'rowferry' },
     });
