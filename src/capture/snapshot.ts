@@ -207,12 +207,13 @@ export class Snapshot {
   async run(sent: SentRecords, signal: AbortSignal): Promise<void> {
     const arriving = this.#arrivals.watch(sent, () => this.#ports.applied(), signal);
     while (!signal.aborted) {
-      const copy = this.#state.tables.find(
-        ({ table, state, paused }) =>
-          !paused && (state === 'waiting' || state === 'copying') && !this.#options.flow.holds(table),
+      const open = this.#state.tables.filter(
+        ({ state, paused }) => !paused && (state === 'waiting' || state === 'copying'),
       );
+      const copy = open.find(({ table }) => !this.#options.flow.holds(table));
       if (copy === undefined) {
-        this.#reason = null;
+        const [held] = open;
+        this.#reason = held === undefined ? null : `${held.table} waits for an operator since a statement`;
         await sleep(IDLE_MS, signal);
         continue;
       }
