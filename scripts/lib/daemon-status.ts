@@ -31,6 +31,14 @@ export interface PartitionView {
   readonly errorCode: string | null;
 }
 
+/** A part that waits for a server. */
+export interface OutageView {
+  readonly part: string;
+  readonly phase: 'trying' | 'paused';
+  readonly tries: number;
+  readonly errorCode: string;
+}
+
 export interface DaemonView {
   readonly pid: number;
   /** Where its API answers. */
@@ -41,6 +49,7 @@ export interface DaemonView {
   readonly lagMs: number | null;
   readonly captures: readonly CaptureView[];
   readonly partitions: readonly PartitionView[];
+  readonly outages: readonly OutageView[];
 }
 
 /** The status that process `pid` wrote; undefined while it has not. */

@@ -14,6 +14,7 @@ import type { Log } from '../model/log.ts';
 import type { SourceRouter } from '../routing/router.ts';
 import { Backoff, sleep } from '../runtime/backoff.ts';
 import type { Gate } from '../runtime/gate.ts';
+import type { Outages } from '../runtime/outages.ts';
 import type { Target } from '../targets/target.ts';
 import type { ApplyCounters } from './apply-counters.ts';
 import type { BatchLimits } from './batch.ts';
@@ -40,6 +41,7 @@ export interface ApplierOptions {
   readonly gate: Gate;
   /** Outlives this applier. */
   readonly counters: ApplyCounters;
+  readonly outages: Outages;
   readonly log: Log;
 }
 
@@ -146,29 +148,42 @@ export class Applier {
   async #keepRunning(slot: Slot, queueBytes: number, signal: AbortSignal): Promise<void> {
     const { id } = slot;
     const backoff = new Backoff(STOPPED_RETRY);
+    const { outages, counters, log } = this.#options;
+    const outage = outages.of(nameOf(id), { fields: { ...id } });
     let told: string | undefined;
-    for (;;) {
-      try {
-        const end = await slot.worker.run(signal);
-        if (end === 'lost' && !signal.aborted) this.#consumer.rejoin();
-        return;
-      } catch (thrown) {
-        const error = toRowferryError(thrown, 'applying a partition');
-        if (FINAL.has(error.code)) {
-          this.#fail(error);
+    try {
+      for (;;) {
+        try {
+          const end = await slot.worker.run(signal, () => outage.over());
+          if (end === 'lost' && !signal.aborted) this.#consumer.rejoin();
           return;
+        } catch (thrown) {
+          const error = toRowferryError(thrown, 'applying a partition');
+          if (FINAL.has(error.code)) {
+            this.#fail(error);
+            return;
+          }
+          this.#consumer.pause(id.topic, id.partition);
+          counters.retried(error.code);
+          let waitMs: number;
+          if (error.action === 'retry') {
+            waitMs = outage.failed(error);
+            slot.worker.progress.waiting(error, Date.now() + waitMs);
+          } else {
+            outage.close();
+            waitMs = backoff.nextMs();
+            slot.worker.progress.stopped(error, Date.now() + waitMs);
+            const text = error.describe();
+            if (text !== told) log.error({ ...id, code: error.code }, `partition stopped: ${text}`);
+            told = text;
+          }
+          await sleep(waitMs, signal);
+          if (signal.aborted) return;
+          slot.worker = this.#newWorker(id, queueBytes);
         }
-        this.#consumer.pause(id.topic, id.partition);
-        const waitMs = backoff.nextMs();
-        this.#options.counters.retried(error.code);
-        slot.worker.progress.stopped(error, Date.now() + waitMs);
-        const text = error.describe();
-        if (text !== told) this.#options.log.error({ ...id, code: error.code }, `partition stopped: ${text}`);
-        told = text;
-        await sleep(waitMs, signal);
-        if (signal.aborted) return;
-        slot.worker = this.#newWorker(id, queueBytes);
       }
+    } finally {
+      outage.close();
     }
   }
 
@@ -178,7 +193,7 @@ export class Applier {
   }
 
   #newWorker(id: AssignedPartition, queueBytes: number): PartitionWorker {
-    const { targets, routerOf, readerOf, limits, onBadRow, gate, counters, log } = this.#options;
+    const { targets, routerOf, readerOf, limits, onBadRow, gate, counters, outages, log } = this.#options;
     const { topic, partition } = id;
     const consumer = this.#consumer;
     return new PartitionWorker({
@@ -193,6 +208,7 @@ export class Applier {
       evolver: this.#evolver,
       gate,
       counters,
+      outages,
       log,
       feed: {
         seek: (offset) => consumer.seek(topic, partition, offset),

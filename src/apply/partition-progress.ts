@@ -102,14 +102,11 @@ export class PartitionProgress {
     if (batch.marker !== undefined) this.#horizonMs = batch.marker.horizonMs;
   }
 
-  /** Answers true when this is news: the state or the error's code changed. */
-  waiting(error: RowferryError, nextTryMs: number): boolean {
+  waiting(error: RowferryError, nextTryMs: number): void {
     this.#waitsFor = null;
-    const news = this.#state !== 'waiting' || this.#error?.code !== error.code;
     this.#enter('waiting');
     this.#error = error;
     this.#nextTryMs = nextTryMs;
-    return news;
   }
 
   /** It waits for others, which have errors of their own when they do not come. Answers true when this is news. */

@@ -14,9 +14,9 @@
 import { RowferryError, toRowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';
 import type { SourceRouter } from '../routing/router.ts';
-import { Backoff } from '../runtime/backoff.ts';
 import type { Gate } from '../runtime/gate.ts';
 import { killPoint } from '../runtime/kill-points.ts';
+import type { Outages } from '../runtime/outages.ts';
 import type { ParkedEntry, PartitionId, Target, Watermark } from '../targets/target.ts';
 import type { RawRecord } from '../wire/raw-record.ts';
 import type { ApplyCounters } from './apply-counters.ts';
@@ -63,6 +63,7 @@ export interface PartitionWorkerOptions {
   /** Closed while an operator has paused applying. */
   readonly gate: Gate;
   readonly counters: ApplyCounters;
+  readonly outages: Outages;
   readonly log: Log;
 }
 
@@ -95,11 +96,14 @@ export class PartitionWorker {
     if (this.#queue.isFull) this.#options.feed.pause();
   }
 
-  /** Resolves with `lost` when another owner was met, with `stopped` when the signal aborted; rejects with what stopped it. */
-  async run(signal: AbortSignal): Promise<'lost' | 'stopped'> {
+  /**
+   * Resolves with `lost` when another owner was met, with `stopped` when the signal aborted; rejects with what stopped it.
+   * `onClaimed`: it is taken at every target.
+   */
+  async run(signal: AbortSignal, onClaimed: () => void = () => {}): Promise<'lost' | 'stopped'> {
     const forget = this.#options.gate.onClose(() => this.#queue.wake());
     try {
-      return await this.#run(signal);
+      return await this.#run(signal, onClaimed);
     } catch (error) {
       if (signal.aborted) return 'stopped';
       const { topic, partition } = this.id;
@@ -109,7 +113,7 @@ export class PartitionWorker {
     }
   }
 
-  async #run(signal: AbortSignal): Promise<'lost' | 'stopped'> {
+  async #run(signal: AbortSignal, onClaimed: () => void): Promise<'lost' | 'stopped'> {
     const { id, feed, router, reader, limits, onBadRow, locks, gate, counters, log } = this.#options;
     const claimed = await this.#claim(signal);
     if (claimed === 'lost') return 'lost';
@@ -129,6 +133,7 @@ export class PartitionWorker {
     const writer = new BatchWriter({ id, owner, states, parked, onBadRow, locks, counters });
     const retry = new ParkedRetry({ owner, parked, targets: this.#options.targets, locks, gate, log });
     this.progress.claimed(owner, start, { states, parked });
+    onClaimed();
     this.#listening = true;
     feed.seek(start);
     while (!signal.aborted) {
@@ -190,29 +195,25 @@ export class PartitionWorker {
 
   /** Repeats what failed for a reason that goes away by itself, until it works or the signal aborts. */
   async #persist<T>(work: () => Promise<T>, batch: Batch, signal: AbortSignal): Promise<T> {
-    const backoff = new Backoff({ firstMs: 100, maxMs: 10_000 });
-    for (;;) {
+    const { outages, counters } = this.#options;
+    const { topic, partition } = this.id;
+    const write = async (): Promise<T> => {
       await this.#hold(signal);
       signal.throwIfAborted();
       this.progress.writing(batch);
       try {
         return await work();
       } catch (thrown) {
-        const error = toRowferryError(thrown, 'writing a batch');
-        signal.throwIfAborted();
-        if (error.action !== 'retry') throw error.at({ offset: String(batch.start) });
-        const waitMs = backoff.nextMs();
-        this.#options.counters.retried(error.code);
-        if (this.progress.waiting(error, Date.now() + waitMs)) {
-          this.#options.log.warn(
-            { ...this.id, code: error.code, offset: batch.start },
-            `${error.describe()}; trying again`,
-          );
-        }
-        await backoff.wait(signal);
-        signal.throwIfAborted();
+        throw toRowferryError(thrown, 'writing a batch').at({ offset: String(batch.start) });
       }
-    }
+    };
+    return await outages.retrying(`${topic}/${partition}`, write, signal, {
+      fields: { topic, partition, offset: batch.start },
+      onWait: (error, nextTryMs) => {
+        counters.retried(error.code);
+        this.progress.waiting(error, nextTryMs);
+      },
+    });
   }
 
   /** Waits while an operator has paused applying. */

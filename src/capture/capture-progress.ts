@@ -3,6 +3,7 @@ import type { Position } from '../model/position.ts';
 import { formatPosition } from '../model/position.ts';
 import { RateWindow } from '../observe/progress.ts';
 import type { BinlogHeadroom, ResumePoint } from './binlog-headroom.ts';
+import type { CopyThrottleStatus } from './snapshot.ts';
 import type { SnapshotState, TableCopy } from './snapshot-state.ts';
 import type { HeldTable, TableFlow } from './table-flow.ts';
 
@@ -32,8 +33,10 @@ export interface CaptureStatus {
   readonly catchesUp: boolean;
   /** Tables that are copied or were; the state that is queued, which may be ahead of what is saved. */
   readonly copies: readonly ShownCopy[];
-  /** Why the copy waits; null while it goes on or when there is none. */
+  /** Why the copy waits or is slowed; null while it goes on at full speed or when there is none. */
   readonly copyWaits: string | null;
+  /** How much of its full speed the copy may have and what holds it back; null when there is nothing to copy. */
+  readonly copyThrottle: CopyThrottleStatus | null;
   /** How long the source will keep the binlog of the saved position, milliseconds; null when not known, or for ever. */
   readonly binlogHeadroomMs: number | null;
   /** How much it may write until then, where size alone decides. */
@@ -52,6 +55,7 @@ export type ShownCopy = Omit<TableCopy, 'state'> & { readonly state: TableCopy['
 interface CopyView {
   readonly state: SnapshotState;
   readonly reason: string | null;
+  readonly throttle: CopyThrottleStatus | null;
   readonly copiedRows: number;
   readonly arriving: ReadonlySet<string>;
 }
@@ -154,6 +158,7 @@ export class CaptureProgress {
       catchesUp: (this.#flow?.state.catchUp ?? null) !== null,
       copies: this.#shownCopies(),
       copyWaits: this.#copies?.reason ?? null,
+      copyThrottle: this.#copies?.throttle ?? null,
       binlogHeadroomMs: headroom?.headroomMs ?? null,
       binlogHeadroomBytes: headroom?.headroomBytes ?? null,
       binlogBehindBytes: headroom?.behindBytes ?? null,

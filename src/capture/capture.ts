@@ -15,10 +15,11 @@ import { claimSource } from './claim.ts';
 import type { IncarnationEnd } from './incarnation.ts';
 import { Incarnation } from './incarnation.ts';
 import type { RecordSender } from './publisher.ts';
-import type { CopyPace, SnapshotPorts } from './snapshot.ts';
+import type { SnapshotPorts, SnapshotSettings } from './snapshot.ts';
 import type { SchemaPolicy } from './schema-policy.ts';
 import { Snapshot } from './snapshot.ts';
 import type { SourceFacts } from './start-position.ts';
+import type { Outages } from '../runtime/outages.ts';
 import { heldError } from './statement-gate.ts';
 import { TableFlow } from './table-flow.ts';
 
@@ -38,8 +39,11 @@ export interface CaptureOptions {
   /** Whether any table of the schema could be captured. */
   readonly capturesIn: (schema: string) => boolean;
   readonly by: string;
-  readonly snapshot: CopyPace;
+  readonly snapshot: SnapshotSettings;
   readonly schemaPolicy: SchemaPolicy;
+  readonly outages: Outages;
+  /** The link is open: rows come. */
+  readonly onReading: () => void;
   readonly log: Log;
 }
 
@@ -119,6 +123,8 @@ export class Capture {
         },
         captures,
         flow,
+        queueBytes: this.#options.queueBytes,
+        outages: this.#options.outages,
         log,
       },
       this.#ports.copying,
@@ -166,6 +172,7 @@ export class Capture {
     signal.addEventListener('abort', onAbort);
     try {
       this.progress.enter('reading');
+      this.#options.onReading();
       this.progress.copies(snapshot);
       this.progress.flows(flow);
       copying = snapshot.run(incarnation.publisher, AbortSignal.any([signal, ended.signal]));

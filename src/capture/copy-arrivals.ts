@@ -8,6 +8,8 @@ import { CopyWindow } from './copy-window.ts';
 
 /** What the publisher tells of its records. */
 export interface SentRecords {
+  /** Bytes that wait for Kafka. */
+  readonly pendingBytes: number;
   /** Every record up to this number is acknowledged. */
   readonly acknowledged: number;
   /** Offset after the last acknowledged record of each partition. */

@@ -13,6 +13,8 @@ export interface CopyWindowOptions {
 
 const SHRINK = 0.7;
 const GROW = 1.1;
+/** Between this part of the time and all of it the window stays as it is. */
+const CALM = 0.8;
 
 export class CopyWindow {
   readonly #options: CopyWindowOptions;
@@ -55,7 +57,7 @@ export class CopyWindow {
     const wasFull = this.#underway >= this.#allowed / 2;
     this.#underway = Math.max(0, this.#underway - rows);
     if (elapsedMs > lagMs) this.#allowed = Math.max(leastRows, this.#allowed * SHRINK);
-    else if (wasFull) this.#allowed = Math.min(mostRows, this.#allowed * GROW);
+    else if (wasFull && elapsedMs <= lagMs * CALM) this.#allowed = Math.min(mostRows, this.#allowed * GROW);
   }
 }
 

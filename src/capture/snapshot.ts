@@ -13,9 +13,14 @@ import type { Log } from '../model/log.ts';
 import { exactRowKey } from '../model/row-key.ts';
 import type { Row, Table } from '../model/table.ts';
 import { tableName } from '../model/table.ts';
-import { Backoff, sleep } from '../runtime/backoff.ts';
+import { sleep } from '../runtime/backoff.ts';
+import type { Outages } from '../runtime/outages.ts';
+import type { ThrottleCause, ThrottleSignal } from '../runtime/throttle.ts';
+import { THROTTLE_CAUSES } from '../runtime/throttle.ts';
 import type { PendingRequest } from './checkpoint-log.ts';
 import { CopyArrivals } from './copy-arrivals.ts';
+import type { CopyPace } from './copy-throttle.ts';
+import { CopyThrottle } from './copy-throttle.ts';
 import type { SentRecords } from './copy-arrivals.ts';
 import type { Mark, MarkWriter } from './mark.ts';
 import { whoseMark } from './mark.ts';
@@ -27,10 +32,8 @@ import { SnapshotWindows } from './snapshot-windows.ts';
 import type { Chunk, CopyHost, CopySource } from './table-copier.ts';
 import { sameKey, TableCopier } from './table-copier.ts';
 
-/** How fast and in what pieces a table is copied; when it rests (hours, load of the source) the wiring decides. */
-export interface CopyPace {
-  /** Chunks that are read at the same time. */
-  readonly readers: number;
+/** In what pieces a table is copied, and how fast; when it rests (hours) the wiring decides. */
+export interface SnapshotSettings extends CopyPace {
   /** A chunk should take so long to read, milliseconds. */
   readonly chunkMs: number;
   readonly leastRows: number;
@@ -39,7 +42,7 @@ export interface CopyPace {
   readonly lagMs: number;
 }
 
-export interface SnapshotOptions extends CopyPace {
+export interface SnapshotOptions extends SnapshotSettings {
   readonly source: string;
   readonly partitions: number;
   /** Who writes this copy's marks. */
@@ -47,6 +50,9 @@ export interface SnapshotOptions extends CopyPace {
   readonly captures: (schema: string, table: string) => boolean;
   /** A table whose changes are left out cannot be copied. */
   readonly flow: TableFlow;
+  /** Bytes that may wait for Kafka. */
+  readonly queueBytes: number;
+  readonly outages: Outages;
   readonly log: Log;
 }
 
@@ -54,8 +60,22 @@ export interface SnapshotPorts {
   connect(signal: AbortSignal): Promise<CopySource>;
   /** Offsets up to which the appliers have applied, by partition. */
   applied(): Promise<readonly number[]>;
-  /** Why the source should be spared now, or null. */
-  spare(): Promise<string | null>;
+  /** Whom the copy should spare: the source, its replicas, this process. */
+  signals(): Promise<readonly ThrottleSignal[]>;
+  /** Why nothing may be copied now, whatever anybody can bear; null when it may. */
+  closed(): string | null;
+}
+
+/** Why a copy goes slower, or not at all: nothing is wrong with the targets, they only have to catch up. */
+export type CopyCause = ThrottleCause | (typeof HOLDS)[number];
+const HOLDS = ['hours', 'targets', 'outage', 'statement'] as const;
+export const COPY_CAUSES: readonly CopyCause[] = [...THROTTLE_CAUSES, ...HOLDS];
+
+/** Plain data, also for another thread. */
+export interface CopyThrottleStatus {
+  /** Part of the full speed that is allowed, above 0 and at most 1. */
+  readonly share: number;
+  readonly causes: readonly CopyCause[];
 }
 
 /** Rows of a chunk that the binlog's high mark lets go. */
@@ -72,8 +92,14 @@ const GATE_MS = 50;
 const LEAVE_MS = 1_000;
 /** So often a table may turn out to be another than it was described before its copy fails; with backoff about a minute. */
 const MOST_CHANGES = 10;
-/** A capture that is further behind than this has to catch up before more is copied. */
+/** A copy that is begun again and breaks sooner has not got over its outage. */
+const STEADY_MS = 10_000;
+/** A capture that is further behind than this meets its marks late. */
 const LONGEST_LAG_MS = 30_000;
+/** The copy is slowed when the capture is so far behind, and recovers when it is less. */
+const LAG = { slowAbove: 10_000, calmAt: 3_000 };
+/** Likewise by what waits for Kafka, as a part of the bytes that may. */
+const QUEUE = { slowAbove: 0.9, calmAt: 0.6 };
 
 export class Snapshot {
   readonly #options: SnapshotOptions;
@@ -81,10 +107,13 @@ export class Snapshot {
   readonly #windows = new SnapshotWindows();
   readonly #chunks = new Map<number, Chunk>();
   readonly #arrivals: CopyArrivals;
+  readonly #throttle: CopyThrottle;
   readonly #host: CopyHost;
   #state: SnapshotState;
   #chunkCount = 0;
-  #reason: string | null = null;
+  #sent: SentRecords | undefined;
+  /** Why nothing is read at all. */
+  #held: { readonly cause: CopyCause; readonly what: string } | null = null;
   #copiedRows = 0;
   #horizonMs: number | null = null;
   #metStranger = false;
@@ -95,18 +124,24 @@ export class Snapshot {
     this.#state = state;
     this.#arrivals = new CopyArrivals(options);
     const arrivals = this.#arrivals;
+    const throttle = new CopyThrottle(options, async () => await this.#signals(), options.log);
+    this.#throttle = throttle;
     this.#host = {
       now: (copy) => this.#now(copy),
       change: (copy, change) => this.#change(copy, change),
       nextChunk: () => ++this.#chunkCount,
-      isBehind: () => this.#behind() !== null,
+      isBehind: () => this.#lagMs > LONGEST_LAG_MS,
       begin: (id, chunk) => {
         arrivals.begun(chunk.size);
         this.#chunks.set(id, chunk);
       },
       gate: async (isWanted, signal) => await this.#gate(isWanted, signal),
+      rest: async (chunk, isWanted, signal) => await throttle.rest(chunk, isWanted, signal),
+      get readers() {
+        return throttle.readers;
+      },
       get largestChunk() {
-        return arrivals.largestChunk;
+        return Math.min(arrivals.largestChunk, throttle.mostRows);
       },
     };
   }
@@ -116,9 +151,16 @@ export class Snapshot {
     return this.#state;
   }
 
-  /** Why nothing is read at the moment; null while it is. */
+  /** Why nothing is read at the moment, or less than could be; null while the copy goes at full speed, or there is none. */
   get reason(): string | null {
-    return this.#reason;
+    return this.#hasWork ? (this.#held?.what ?? this.#throttle.reason) : null;
+  }
+
+  /** What holds the copy back, and the share of its speed that is left while something is to be copied. */
+  get throttle(): CopyThrottleStatus | null {
+    if (!this.#hasWork) return null;
+    const causes = [this.#held?.cause ?? null, this.#throttle.cause].filter((cause) => cause !== null);
+    return { share: this.#throttle.share, causes };
   }
 
   /** Tables whose copied rows are not all at the targets. */
@@ -205,7 +247,9 @@ export class Snapshot {
 
   /** Copies what there is to copy until the signal aborts. What goes wrong with a table stops that table only. */
   async run(sent: SentRecords, signal: AbortSignal): Promise<void> {
+    this.#sent = sent;
     const arriving = this.#arrivals.watch(sent, () => this.#ports.applied(), signal);
+    const looking = this.#throttle.watch(() => this.#hasWork, signal);
     while (!signal.aborted) {
       const open = this.#state.tables.filter(
         ({ state, paused }) => !paused && (state === 'waiting' || state === 'copying'),
@@ -213,7 +257,10 @@ export class Snapshot {
       const copy = open.find(({ table }) => !this.#options.flow.holds(table));
       if (copy === undefined) {
         const [held] = open;
-        this.#reason = held === undefined ? null : `${held.table} waits for an operator since a statement`;
+        this.#held =
+          held === undefined
+            ? null
+            : { cause: 'statement', what: `${held.table} waits for an operator since a statement` };
         await sleep(IDLE_MS, signal);
         continue;
       }
@@ -225,7 +272,10 @@ export class Snapshot {
       }
     }
     // Asking Kafka may take its time; nobody waits for the answer any more.
-    await Promise.race([arriving, new Promise((resolve) => setTimeout(resolve, LEAVE_MS).unref())]);
+    await Promise.race([
+      Promise.all([arriving, looking]),
+      new Promise((resolve) => setTimeout(resolve, LEAVE_MS).unref()),
+    ]);
   }
 
   /** Without its changes a copy would be outdated at once. */
@@ -239,8 +289,10 @@ export class Snapshot {
   }
 
   async #copy(copy: TableCopy, signal: AbortSignal): Promise<void> {
-    const backoff = new Backoff({ firstMs: 250, maxMs: 15_000 });
     let changed = 0;
+    const { outages, source: name } = this.#options;
+    const part = `copy ${name} ${copy.table}`;
+    const outage = outages.of(part, { atOnce: true, steadyMs: STEADY_MS, fields: { table: copy.table } });
     while (!signal.aborted) {
       // A statement may hold the table meanwhile; whoever asks for the copy again begins where this one stands.
       if (this.#now(copy)?.paused !== false) return;
@@ -252,6 +304,7 @@ export class Snapshot {
         // A server that fell silent must not hold up whoever comes after this capture.
         signal.addEventListener('abort', () => opened.destroy(), { once: true, signal: ended.signal });
         await source.prepare();
+        outage.over();
         const copier = new TableCopier({ copy, source, host: this.#host, options: this.#options });
         await copier.run(AbortSignal.any([signal, ended.signal]));
         return;
@@ -261,12 +314,8 @@ export class Snapshot {
         // A statement changed the table, and the binlog will tell so in a moment: it holds the table, or the copy reads it anew.
         const isChanged = error.code === 'ROWFERRY_SOURCE_SCHEMA' && ++changed < MOST_CHANGES;
         if (error.action !== 'retry' && !isChanged) throw error;
-        this.#reason = error.describe();
-        this.#options.log.warn(
-          { table: copy.table, code: error.code },
-          `${error.describe()}; the copy is tried again`,
-        );
-        await backoff.wait(signal);
+        this.#held = { cause: 'outage', what: error.describe() };
+        await sleep(outage.failed(error), signal);
       } finally {
         ended.abort();
         for (const [id, chunk] of this.#chunks) {
@@ -274,6 +323,7 @@ export class Snapshot {
           this.#arrivals.dropped(chunk.size);
         }
         this.#chunks.clear();
+        if (signal.aborted) outage.close();
         await source?.close();
       }
     }
@@ -283,17 +333,37 @@ export class Snapshot {
   async #gate(isWanted: () => boolean, signal: AbortSignal): Promise<void> {
     for (;;) {
       if (!isWanted()) return;
-      this.#reason = this.#behind() ?? this.#arrivals.reason ?? (await this.#ports.spare());
-      if (this.#reason === null) return;
+      const closed = this.#ports.closed();
+      const full = this.#arrivals.reason;
+      if (closed !== null) this.#held = { cause: 'hours', what: closed };
+      else if (full !== null) this.#held = { cause: 'targets', what: full };
+      else this.#held = null;
+      if (this.#held === null && this.#throttle.hasLooked) return;
       await sleep(GATE_MS, signal);
     }
   }
 
-  /** A capture that is behind meets its marks late: the rows of many chunks would wait for it. */
-  #behind(): string | null {
-    if (this.#horizonMs === null) return null;
-    const lagMs = Date.now() - this.#horizonMs;
-    return lagMs > LONGEST_LAG_MS ? `capture is ${Math.round(lagMs / 1000)} s behind the source` : null;
+  /** There is something to copy that nobody has paused. */
+  get #hasWork(): boolean {
+    return this.#state.tables.some(
+      ({ state, paused }) => !paused && (state === 'waiting' || state === 'copying'),
+    );
+  }
+
+  get #lagMs(): number {
+    return this.#horizonMs === null ? 0 : Date.now() - this.#horizonMs;
+  }
+
+  async #signals(): Promise<ThrottleSignal[]> {
+    const lagMs = this.#lagMs;
+    const fill = (this.#sent?.pendingBytes ?? 0) / this.#options.queueBytes;
+    const lag = `capture is ${Math.round(lagMs / 1000)} s behind the source`;
+    const queue = `Kafka has yet to take ${Math.round(fill * 100)} % of what capture may hold`;
+    return [
+      { cause: 'capture-lag', value: lagMs, ...LAG, what: lag },
+      { cause: 'capture-queue', value: fill, ...QUEUE, what: queue },
+      ...(await this.#ports.signals()),
+    ];
   }
 
   #finish(chunk: Chunk, id: number, rows: number): void {

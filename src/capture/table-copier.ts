@@ -66,6 +66,14 @@ export interface CopyHost {
   begin(id: number, chunk: Chunk): void;
   /** Waits while nothing should be read. */
   gate(isWanted: () => boolean, signal: AbortSignal): Promise<void>;
+  /** The pause of a reader after a chunk. */
+  rest(
+    chunk: { readonly rows: number; readonly readMs: number },
+    isWanted: () => boolean,
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** Readers that may be at work now. */
+  readonly readers: number;
   /** Rows of the largest chunk that may be begun now. */
   readonly largestChunk: number;
 }
@@ -104,12 +112,14 @@ export class TableCopier {
     let failure: RowferryError | undefined;
     let { after } = begun;
     let rows = options.leastRows;
+    /** Every chunk is on its way: nobody needs to be spared for those that follow. */
+    let isPlanned = false;
     const isWanted = (): boolean => {
       return host.now(copy)?.paused === false && failure === undefined && !signal.aborted;
     };
     while (after === null || !sameKey(after, upper)) {
       await host.gate(isWanted, signal);
-      while (idle.length === 0) await Promise.race(running);
+      while (running.size >= Math.min(options.readers, host.readers)) await Promise.race(running);
       if (!isWanted()) break;
       const size = Math.min(rows, host.largestChunk);
       const to = await source.boundary(table, after, upper, size);
@@ -121,6 +131,8 @@ export class TableCopier {
         try {
           const elapsedMs = await this.#readChunk(job, signal);
           rows = nextChunkRows({ rows: size, elapsedMs }, this.#limits);
+          const goesOn = (): boolean => isWanted() && !isPlanned;
+          await host.rest({ rows: size, readMs: elapsedMs }, goesOn, signal);
         } catch (error) {
           failure ??= toRowferryError(error, 'reading a chunk');
         }
@@ -130,6 +142,7 @@ export class TableCopier {
       running.add(done);
       after = to;
     }
+    isPlanned = true;
     await Promise.all(running);
     if (failure !== undefined) throw failure;
   }

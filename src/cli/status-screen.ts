@@ -36,6 +36,7 @@ export function screenLines(live: LiveDaemons, name: string, size: ScreenSize, n
     rule(size),
     ...captureLines(captures, nowMs),
     ...partitionLines(statuses, partitions, nowMs),
+    ...outageLines(statuses, nowMs),
     ...targetLines(targetsOf(statuses)),
     ...copyLines(captures, size),
     ...parkedLine(partitions, nowMs),
@@ -133,6 +134,22 @@ function targetLines(targets: readonly Target[]): string[] {
       .slice(0, MOST_TARGETS)
       .map(({ target, lagMs, parked }) => columns([target, 30], [showLag(lagMs), -10], [count(parked), -10])),
     ...more(targets.length - MOST_TARGETS, 'targets, none of them slower'),
+  ];
+}
+
+function outageLines(statuses: readonly DaemonStatus[], nowMs: number): string[] {
+  const outages = statuses.flatMap((status) => status.outages);
+  if (outages.length === 0) return [];
+  return [
+    '',
+    `OUTAGES  ${outages.length} ${outages.length === 1 ? 'part waits' : 'parts wait'} for a server; they resume by themselves`,
+    ...outages
+      .slice(0, MOST_TROUBLES)
+      .map(
+        ({ part, phase, tries, sinceMs, nextTryMs, errorCode }) =>
+          `  ${part}  ${phase} for ${since(sinceMs, nowMs)}, ${tries} tries failed: ${errorCode}${nextTry(nextTryMs, nowMs)}`,
+      ),
+    ...more(outages.length - MOST_TROUBLES, 'parts'),
   ];
 }
 

@@ -79,12 +79,15 @@ export function statusLines(status: PipelineStatus): string[] {
   const lines = [`pipeline ${status.name}`];
   const { daemons } = status;
   if (daemons.length === 0) lines.push('daemon    none runs on this machine; what follows is what is saved');
-  for (const { pid, role, rowsPerSecond, lagMs, http } of daemons) {
+  for (const { pid, role, rowsPerSecond, lagMs, http, outages } of daemons) {
     const lag = lagMs === null ? 'unknown' : `${lagMs} ms`;
     const part = role === 'all' ? '' : ` (${role})`;
     lines.push(
       `daemon    pid ${pid}${part}, ${rowsPerSecond} rows/s, lag ${lag}${http === null ? '' : `, ${http}`}`,
     );
+    for (const { part, phase, tries, errorCode } of outages) {
+      lines.push(`          ${part} is ${phase}: ${tries} tries to reach its server failed (${errorCode})`);
+    }
   }
   for (const source of status.sources) {
     const state = source.state === null ? '' : `  ${source.state}`;

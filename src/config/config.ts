@@ -130,12 +130,20 @@ export interface SnapshotSettings {
   readonly leastRows: number;
   readonly mostRows: number;
   readonly lagMs: number;
+  /** Percent of the full speed that are left of a copy that is slowed most. */
+  readonly leastPercent: number;
+  readonly rowsPerSecond: number | null;
   readonly threadsRunning: number | null;
   readonly replicaLagMs: number;
   /** Minutes since midnight; the end may lie before the start. */
   readonly hours: { readonly from: number; readonly to: number } | null;
   /** `schema.table` -> SQL condition. */
   readonly where: Readonly<Record<string, string>>;
+}
+
+export interface RetrySettings {
+  /** Longest wait between probes of a server that stays away. */
+  readonly maxMs: number;
 }
 
 /** How `rowferry schema` makes the targets' tables. */
@@ -230,6 +238,7 @@ export interface Config {
   readonly apply: ApplySettings;
   readonly capture: CaptureSettings;
   readonly snapshot: SnapshotSettings;
+  readonly retry: RetrySettings;
   readonly schema: SchemaSettings;
   readonly alerts: AlertSettings;
   readonly http: HttpSettings;

@@ -73,7 +73,7 @@ function resolveConfig(
   yaml: LocatedYaml,
   env: Surroundings['env'],
 ): Config {
-  const { name, kafka, apply, capture, http, log, drainMs } = options;
+  const { name, kafka, apply, capture, retry, http, log, drainMs } = options;
   return {
     name,
     kafka: {
@@ -95,6 +95,7 @@ function resolveConfig(
     apply,
     capture,
     snapshot: snapshotSettings(options.snapshot),
+    retry,
     schema: schemaSettings(options.schema, yaml),
     alerts: {
       ...options.alerts,
@@ -133,11 +134,17 @@ function targetSettings(name: string, target: TargetOptions): TargetSettings {
   return { name, ...rest, url: { ...url, tls: tlsSettings(tls) } };
 }
 
-function snapshotSettings({ threadsRunning, hours, ...rest }: ConfigOptions['snapshot']): SnapshotSettings {
+function snapshotSettings({
+  threadsRunning,
+  rowsPerSecond,
+  hours,
+  ...rest
+}: ConfigOptions['snapshot']): SnapshotSettings {
   const [from, to] = (hours ?? '').split('-').map(minutesOf);
   return {
     ...rest,
     threadsRunning: threadsRunning ?? null,
+    rowsPerSecond: rowsPerSecond ?? null,
     hours: from === undefined || to === undefined ? null : { from, to },
   };
 }

@@ -3,6 +3,7 @@
  * (`option-table.ts`) and the JSON Schema (`json-schema.ts`) all come from here.
  */
 import { z } from 'zod';
+import { snapshotOptions as snapshot } from './snapshot-options.ts';
 import { parseTablePattern } from '../model/table-filter.ts';
 import { alertOptions } from './alert-options.ts';
 import { parseDatabaseUrl } from './database-url.ts';
@@ -259,41 +260,12 @@ const capture = z.strictObject({
     .describe('How often the resume point is saved.'),
 });
 
-const snapshot = z.strictObject({
-  readers: wholeNumber({ min: 1, max: 32 })
-    .default(4)
-    .describe('Chunks of a table that are read at the same time.'),
-  chunkMs: duration({ min: 50, max: MINUTE })
-    .default(500)
-    .describe('How long reading a chunk should take; its size follows.'),
-  leastRows: wholeNumber({ min: 100, max: 1_000_000 }).default(1000).describe('Rows of the smallest chunk …'),
-  mostRows: wholeNumber({ min: 100, max: 1_000_000 }).default(50_000).describe('… and of the largest.'),
-  lagMs: duration({ min: 50, max: HOUR })
-    .default(SECOND)
+const retry = z.strictObject({
+  maxMs: duration({ min: 4 * SECOND, max: HOUR })
+    .default(30 * SECOND)
     .describe(
-      'Copied rows should be at the targets after so long: live changes wait behind them. Smaller is gentler.',
+      'Longest wait between probes of a server that stays away: after three tries (1, 2 and 4 s) the part pauses, probes, and resumes by itself.',
     ),
-  threadsRunning: wholeNumber({ min: 1, max: 100_000 })
-    .optional()
-    .describe('Waits while more threads than this run at the source (`Threads_running`).'),
-  replicaLagMs: duration({ min: SECOND, max: HOUR })
-    .default(5 * SECOND)
-    .describe('Waits while one of the source’s `replicas` is further behind than this.'),
-  hours: text({
-    type: '`HH:MM-HH:MM`',
-    pattern: /^(?:[01]\d|2[0-3]):[0-5]\d-(?:[01]\d|2[0-3]):[0-5]\d$/,
-    what: 'hours such as 22:00-05:30',
-  })
-    .optional()
-    .describe('Copies only at these hours, by the clock of the machine.'),
-  where: z
-    .record(
-      z.string().min(3),
-      text({ type: 'SQL condition', what: 'a condition such as created_at >= 20240101' }).describe(
-        'Table `schema.table`: only rows that this SQL condition holds for are copied; changes of others still come.',
-      ),
-    )
-    .default({}),
 });
 
 const schema = z.strictObject({
@@ -369,6 +341,7 @@ export const configOptions = z.strictObject({
   apply: apply.prefault({}).describe('Writing to targets.'),
   capture: capture.prefault({}).describe('Reading sources.'),
   snapshot: snapshot.prefault({}).describe('Copying what tables hold.'),
+  retry: retry.prefault({}).describe('Getting back to servers that went away.'),
   schema: schema.prefault({}).describe('Making the tables of targets (`rowferry schema`).'),
   alerts: alertOptions.prefault({}).describe('Who is told when something goes wrong.'),
   http: http.prefault({}).describe('Probes, metrics, status and actions over HTTP.'),

@@ -48,6 +48,7 @@ export function printConfig(config: Config): string {
     apply: config.apply,
     capture: config.capture,
     snapshot: snapshotTree(config.snapshot),
+    retry: config.retry,
     schema: schemaTree(config.schema),
     alerts: alertTree(config.alerts),
     log: config.log,
@@ -66,10 +67,11 @@ function tlsTree(tls: TlsSettings | null): TlsSettings | false {
   return tls ?? false;
 }
 
-function snapshotTree({ threadsRunning, hours, ...rest }: SnapshotSettings): object {
+function snapshotTree({ threadsRunning, rowsPerSecond, hours, ...rest }: SnapshotSettings): object {
   return {
     ...rest,
     threadsRunning: threadsRunning ?? undefined,
+    rowsPerSecond: rowsPerSecond ?? undefined,
     hours: hours === null ? undefined : `${timeOf(hours.from)}-${timeOf(hours.to)}`,
   };
 }

@@ -61,6 +61,16 @@ async function withAdmin<T>(
   }
 }
 
+/** Resolves when Kafka answers; one try. */
+export async function reachKafka(link: KafkaLink): Promise<void> {
+  await withAdmin(link, 'reaching Kafka', (admin) => admin.describeCluster());
+}
+
+/** Whether trying again may help; `tries` have failed before. */
+export function mayPass(error: RowferryError, tries: number): boolean {
+  return error.action === 'retry' || (isDoubtful(error) && tries < DOUBTFUL_TRIES);
+}
+
 /**
  * Resolves when Kafka answers, trying until the signal aborts; `onWaiting` is told of every failed try. Rejects at once with
  * ROWFERRY_KAFKA_REFUSED when waiting cannot help.
@@ -86,7 +96,7 @@ async function retrying<T>(
       return await withAdmin(link, doing, work);
     } catch (thrown) {
       const error = kafkaError(thrown, doing);
-      if (error.action !== 'retry' && !(isDoubtful(error) && tries < DOUBTFUL_TRIES)) throw error;
+      if (!mayPass(error, tries)) throw error;
       onWaiting(error);
       await pauseFor(retryDelayMs(tries), signal);
     }

@@ -1,4 +1,5 @@
 /** Every metric: name, meaning, labels and where its numbers come from. The registry and docs/metrics.md follow this table. */
+import { COPY_CAUSES } from '../capture/snapshot.ts';
 import type { HistogramCounts } from '../observe/histogram.ts';
 import type { DaemonStatus } from '../wiring/daemon-status.ts';
 import type { ApplyRoleStatus, CaptureRoleStatus, RoleStatus } from '../wiring/role-messages.ts';
@@ -173,6 +174,19 @@ export const METRICS: readonly MetricSpec[] = [
       return [...codes].map(([code, count]) => one(count, { code }));
     },
   ),
+  gauge(
+    'rowferry_reconnect_failures',
+    'Tries in a row that failed, for each part that waits for a server; absent once it works.',
+    ['part'],
+    ({ status }) => status.outages.map(({ part, tries }) => one(tries, { part })),
+  ),
+  gauge(
+    'rowferry_outage_seconds',
+    'How long a part has waited for a server. `phase`: `trying`, and `paused` once three tries have failed; it probes and resumes by itself.',
+    ['part', 'phase'],
+    (input) =>
+      input.status.outages.map(({ part, phase, sinceMs }) => one(age(sinceMs, input) ?? 0, { part, phase })),
+  ),
   counter('rowferry_events_read_total', 'Binlog events read.', ['source'], (input) =>
     perCapture(input, ({ events }) => events),
   ),
@@ -213,6 +227,23 @@ export const METRICS: readonly MetricSpec[] = [
           copies.map((copy) => one(copiedPart(copy), { source, table: copy.table })),
         )
         .slice(0, MOST_COPIES),
+  ),
+  gauge(
+    'rowferry_throttle',
+    `1 for what slows or holds the copy of a source now, else 0: ${COPY_CAUSES.join(', ')}.`,
+    ['source', 'cause'],
+    ({ status }) =>
+      status.captures.flatMap(({ source, copyThrottle }) =>
+        COPY_CAUSES.map((cause) =>
+          one(copyThrottle?.causes.includes(cause) === true ? 1 : 0, { source, cause }),
+        ),
+      ),
+  ),
+  gauge(
+    'rowferry_copy_speed_ratio',
+    'Part of its full speed that the copy of a source may have; absent when there is nothing to copy.',
+    ['source'],
+    (input) => perCapture(input, ({ copyThrottle }) => copyThrottle?.share ?? null),
   ),
   gauge('rowferry_tables_held', 'Tables that wait for an operator.', ['source'], (input) =>
     perCapture(input, ({ held }) => held.length),

@@ -5,7 +5,7 @@
  * operator paused is ready too: it does what it was told, and its lag tells the rest.
  */
 import type { PartitionStatus } from '../apply/partition-progress.ts';
-import type { ApplyRoleStatus, CaptureRoleStatus } from '../wiring/role-messages.ts';
+import type { ApplyRoleStatus, CaptureRoleStatus, RoleStatus } from '../wiring/role-messages.ts';
 import type { RoleView } from '../wiring/daemon.ts';
 
 export interface PartHealth {
@@ -37,9 +37,11 @@ export function readiness(roles: readonly RoleView[], bounds: HealthBounds, nowM
     if (status === undefined) return [part(name, 'starting', 'has not begun yet')];
     const silentMs = nowMs - reportedMs;
     if (silentMs > bounds.stallMs) return [part(name, 'silent', `has told nothing for ${seconds(silentMs)}`)];
-    return status.role === 'capture'
-      ? [captureHealth(name, status, bounds, nowMs)]
-      : applyHealth(name, status, bounds, nowMs);
+    const own =
+      status.role === 'capture'
+        ? [captureHealth(name, status, bounds, nowMs)]
+        : applyHealth(name, status, bounds, nowMs);
+    return withOutages(own, status, bounds, nowMs);
   });
   return { ok: parts.every(({ ready }) => ready), parts };
 }
@@ -56,6 +58,24 @@ export function liveness(roles: readonly RoleView[], nowMs: number): Health {
     );
   });
   return { ok: parts.every(({ ready }) => ready), parts };
+}
+
+/** A part that is tried again is in another state every now and then: what it waits for tells how long it has been away. */
+function withOutages(
+  parts: readonly PartHealth[],
+  { outages }: RoleStatus,
+  { stallMs }: HealthBounds,
+  nowMs: number,
+): PartHealth[] {
+  // A copy that waits holds nothing else up.
+  const long = outages.filter(({ part, sinceMs }) => !part.startsWith('copy ') && nowMs - sinceMs > stallMs);
+  const away = long.map((outage) =>
+    part(outage.part, 'waiting', `waits for ${seconds(nowMs - outage.sinceMs)} (${outage.errorCode})`),
+  );
+  const told = new Set(parts.filter(({ ready }) => !ready).map((own) => own.part));
+  const news = away.filter((outage) => !told.has(outage.part));
+  const replaced = new Set(news.map((outage) => outage.part));
+  return [...parts.filter((own) => !replaced.has(own.part)), ...news];
 }
 
 function captureHealth(

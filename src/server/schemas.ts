@@ -52,6 +52,10 @@ const capture = z.object({
   nextTryMs: ms().nullable(),
   copies: z.array(copy),
   copyWaits: z.string().nullable(),
+  copyThrottle: z
+    .object({ share: z.number(), causes: z.array(z.string()) })
+    .nullable()
+    .describe('part of its full speed that the copy may have, and what holds it back'),
   copyRate: rate,
   held: z
     .array(z.object({ table: z.string(), statement: z.string(), why: z.string(), sinceMs: ms() }))
@@ -85,6 +89,18 @@ const partition = z.object({
   nextTryMs: ms().nullable(),
 });
 
+const outage = z.object({
+  part: z.string(),
+  phase: z
+    .string()
+    .describe('`trying`: the first three tries; `paused`: they failed, it probes and resumes by itself'),
+  tries: z.number(),
+  sinceMs: ms(),
+  nextTryMs: ms(),
+  error: z.string(),
+  errorCode: z.string(),
+});
+
 const target = z.object({
   target: z.string(),
   appliedUntilMs: ms().nullable(),
@@ -109,6 +125,7 @@ export const statusAnswer = z.object({
   captures: z.array(capture),
   partitions: z.array(partition),
   targets: z.array(target),
+  outages: z.array(outage).describe('parts that wait for a server'),
 });
 
 export const lagAnswer = z.object({

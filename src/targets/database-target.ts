@@ -31,6 +31,7 @@ export interface DatabaseTargetOptions {
   /** For changes of tables: a statement may take as long as it takes. */
   readonly patientPool: ConnectionPool<Session>;
   readonly retryBudgetMs: number;
+  readonly reconnectBudgetMs: number;
   readonly log: Log;
 }
 
@@ -47,14 +48,14 @@ export class DatabaseTarget implements Target {
   readonly #changes: Transactions;
   readonly #closing = new AbortController();
 
-  constructor({ name, engine, pool, patientPool, retryBudgetMs, log }: DatabaseTargetOptions) {
+  constructor({ name, engine, pool, patientPool, log, ...budgets }: DatabaseTargetOptions) {
     this.name = name;
     this.kind = engine.kind;
     this.#engine = engine;
     this.#pool = pool;
     this.#patientPool = patientPool;
-    this.#transactions = new Transactions({ target: name, pool, log, retryBudgetMs });
-    this.#changes = new Transactions({ target: name, pool: patientPool, log, retryBudgetMs });
+    this.#transactions = new Transactions({ target: name, pool, log, ...budgets });
+    this.#changes = new Transactions({ target: name, pool: patientPool, log, ...budgets });
   }
 
   async open(signal: AbortSignal): Promise<void> {

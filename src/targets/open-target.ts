@@ -17,11 +17,14 @@ export interface OpenTargetOptions {
   readonly log: Log;
   /** How long a transaction is tried again inside before its error is given to the caller. */
   readonly retryBudgetMs?: number;
+  /** Likewise while the server cannot be reached. */
+  readonly reconnectBudgetMs?: number;
   readonly connectTimeoutMs?: number;
   readonly queryTimeoutMs?: number;
 }
 
 const RETRY_BUDGET_MS = 30_000;
+const RECONNECT_BUDGET_MS = 1_000;
 /** A table of many rows is rebuilt for hours; a dead link is found by keep-alive. */
 const CHANGE_TIMEOUT_MS = 24 * 60 * 60_000;
 
@@ -34,7 +37,10 @@ export function openTarget(options: OpenTargetOptions): Target {
     ...(options.connectTimeoutMs === undefined ? {} : { connectTimeoutMs: options.connectTimeoutMs }),
     ...(options.queryTimeoutMs === undefined ? {} : { queryTimeoutMs: options.queryTimeoutMs }),
   };
-  const retryBudgetMs = options.retryBudgetMs ?? RETRY_BUDGET_MS;
+  const budgets = {
+    retryBudgetMs: options.retryBudgetMs ?? RETRY_BUDGET_MS,
+    reconnectBudgetMs: options.reconnectBudgetMs ?? RECONNECT_BUDGET_MS,
+  };
   const patient = { ...link, queryTimeoutMs: CHANGE_TIMEOUT_MS };
   return url.engine === 'mysql'
     ? new DatabaseTarget({
@@ -42,7 +48,7 @@ export function openTarget(options: OpenTargetOptions): Target {
         engine: mysqlEngine,
         pool: openMysqlSessions(link, pipeline, connections),
         patientPool: openMysqlSessions(patient, pipeline, 1, PATIENT_MYSQL),
-        retryBudgetMs,
+        ...budgets,
         log,
       })
     : new DatabaseTarget({
@@ -50,7 +56,7 @@ export function openTarget(options: OpenTargetOptions): Target {
         engine: postgresEngine,
         pool: openPostgresSessions(link, pipeline, { zeroDates }, connections),
         patientPool: openPostgresSessions(patient, pipeline, { zeroDates }, 1, PATIENT_POSTGRES),
-        retryBudgetMs,
+        ...budgets,
         log,
       });
 }

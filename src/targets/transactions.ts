@@ -13,6 +13,11 @@ export interface TransactionsOptions {
   readonly log: Log;
   /** How long a transaction is tried again before its error is given to the caller. */
   readonly retryBudgetMs: number;
+  /**
+   * Likewise while the server cannot be reached: longer is the caller's business, who shows that it waits. If a COMMIT without
+   * an answer happened all the same, whoever writes the batch again meets its watermark, and claims the partition anew.
+   */
+  readonly reconnectBudgetMs: number;
 }
 
 export interface Attempt {
@@ -30,6 +35,13 @@ export interface Work<T> {
   readonly settle?: (attempt: Attempt) => Promise<T | undefined>;
 }
 
+interface Failed {
+  readonly error: RowferryError;
+  readonly isUnanswered: boolean;
+  /** There was no session, or it is of no use any more. */
+  readonly isAway: boolean;
+}
+
 const FIRST_WAIT_MS = 10;
 const LONGEST_WAIT_MS = 2_000;
 /** Deadlocks and the like are everyday life up to here. */
@@ -37,6 +49,8 @@ const QUIET_ATTEMPTS = 4;
 
 export class Transactions {
   readonly #options: TransactionsOptions;
+  /** No session could be had the last time: the next failure is told at once. */
+  #isAway = false;
 
   constructor(options: TransactionsOptions) {
     this.#options = options;
@@ -44,18 +58,26 @@ export class Transactions {
 
   /** Resolves with the outcome or rejects with the last error; never leaves it open whether the work happened. */
   async run<T>(work: Work<T>, signal: AbortSignal): Promise<T> {
-    const { retryBudgetMs } = this.#options;
+    const { retryBudgetMs, reconnectBudgetMs } = this.#options;
     const unanswered = new Set<string>();
     let firstFailureAt: number | undefined;
     let failure: RowferryError | undefined;
     for (let attempt = 1; ; attempt++) {
       const tried = await this.#try(work, unanswered, failure);
-      if ('value' in tried) return tried.value;
+      if ('value' in tried) {
+        this.#isAway = false;
+        return tried.value;
+      }
       failure = tried.error;
       // An unanswered COMMIT has to be settled whatever the error was.
       const isFinal = failure.action !== 'retry' && !tried.isUnanswered;
       firstFailureAt ??= Date.now();
-      if (isFinal || signal.aborted || Date.now() - firstFailureAt > retryBudgetMs) throw failure;
+      const reconnectMs = this.#isAway ? 0 : Math.min(reconnectBudgetMs, retryBudgetMs);
+      const budgetMs = tried.isAway ? reconnectMs : retryBudgetMs;
+      if (isFinal || signal.aborted || Date.now() - firstFailureAt >= budgetMs) {
+        this.#isAway = tried.isAway;
+        throw failure;
+      }
       await this.#pause(attempt, failure, signal);
       if (signal.aborted) throw failure;
     }
@@ -65,7 +87,7 @@ export class Transactions {
     work: Work<T>,
     unanswered: Set<string>,
     earlier: RowferryError | undefined,
-  ): Promise<{ readonly value: T } | { readonly error: RowferryError; readonly isUnanswered: boolean }> {
+  ): Promise<{ readonly value: T } | Failed> {
     const writeId = randomUUID();
     let session: Session | undefined;
     try {
@@ -76,7 +98,7 @@ export class Transactions {
         if (settled !== undefined) return { value: settled };
         // It did not happen, and what its COMMIT failed of will not go away by itself.
         if (earlier !== undefined && earlier.action !== 'retry')
-          return { error: earlier, isUnanswered: false };
+          return { error: earlier, isUnanswered: false, isAway: false };
       }
       return { value: await work.run(attempt) };
     } catch (thrown) {
@@ -86,7 +108,7 @@ export class Transactions {
       const isUnanswered = session?.isCommitPending === true;
       if (isUnanswered) unanswered.add(writeId);
       if (session !== undefined) await this.#clear(session, error);
-      return { error, isUnanswered };
+      return { error, isUnanswered, isAway: session?.isUsable !== true };
     } finally {
       if (session !== undefined) this.#options.pool.release(session);
     }
@@ -111,8 +133,8 @@ export class Transactions {
     const longest = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** attempt);
     const waitMs = Math.round(longest / 2 + Math.random() * (longest / 2));
     const fields = { target, attempt, waitMs, error: error.describe() };
-    if (attempt < QUIET_ATTEMPTS) log.debug(fields, 'a transaction is tried again');
-    else log.warn(fields, 'a transaction is tried again');
+    if (attempt === QUIET_ATTEMPTS) log.warn(fields, 'a transaction is tried again and again');
+    else log.debug(fields, 'a transaction is tried again');
     await delay(waitMs, undefined, { signal }).catch(() => undefined);
   }
 }

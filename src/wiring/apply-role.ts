@@ -10,8 +10,9 @@ import { loadRoutes } from '../config/routes.ts';
 import { toRowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';
 import { Router } from '../routing/router.ts';
-import { Backoff, sleep } from '../runtime/backoff.ts';
+import { sleep } from '../runtime/backoff.ts';
 import { Gate } from '../runtime/gate.ts';
+import { Outages } from '../runtime/outages.ts';
 import { openTarget } from '../targets/open-target.ts';
 import type { Target } from '../targets/target.ts';
 import { debeziumReader, debeziumSourceOf, debeziumTopics } from './debezium-topics.ts';
@@ -36,6 +37,7 @@ export class ApplyRole {
   readonly #seesSources: boolean;
   readonly #counters = new ApplyCounters();
   readonly #gate = new Gate();
+  readonly #outages: Outages;
   #pauses: PauseWatch | undefined;
   #applier: Applier | undefined;
   #breaks = 0;
@@ -45,6 +47,7 @@ export class ApplyRole {
     this.#config = config;
     this.#log = log;
     this.#seesSources = seesSources;
+    this.#outages = new Outages({ maxMs: config.retry.maxMs, log });
   }
 
   status(): Omit<ApplyRoleStatus, 'thread'> {
@@ -56,6 +59,7 @@ export class ApplyRole {
       counts: this.#counters.current,
       pause: this.#pauses?.pause ?? null,
       groupBreaks: this.#breaks + (this.#applier?.breaks ?? 0),
+      outages: this.#outages.current,
     };
   }
 
@@ -69,7 +73,7 @@ export class ApplyRole {
     const routes = await loadRoutes(config);
     const targets = makeTargets(config, this.#log);
     try {
-      await prepareTopics(link, config, signal, this.#log);
+      await prepareTopics(link, config, this.#outages, signal);
       await Promise.all(targets.map(async (target) => await this.#open(target, signal)));
       if (signal.aborted) return;
       await checkTables(routes, targets, 'present');
@@ -79,7 +83,7 @@ export class ApplyRole {
       await removeDeadMembers(link, applyGroup(config), this.#log);
       const pauses = new PauseWatch(link, config, { role: 'apply' }, this.#gate, this.#log);
       this.#pauses = pauses;
-      await pauses.begin(signal);
+      await pauses.begin(this.#outages, signal);
       const ended = new AbortController();
       const until = AbortSignal.any([signal, ended.signal]);
       const watching = Promise.all([this.#watchPeriods(routes, targets, until), pauses.run(until)]);
@@ -127,18 +131,13 @@ export class ApplyRole {
 
   /** The topics of Debezium now; trouble that passes is waited out. */
   async #debeziumTopics(link: KafkaLink, known: readonly string[], signal: AbortSignal): Promise<string[]> {
-    const backoff = new Backoff({ firstMs: 250, maxMs: 15_000 });
-    for (;;) {
-      try {
-        return (await debeziumTopics(link, this.#config, known)).map(({ topic }) => topic);
-      } catch (thrown) {
-        const error = toRowferryError(thrown, 'looking for topics of Debezium');
-        if (signal.aborted) return [];
-        if (error.action !== 'retry') throw error;
-        this.#log.warn({ code: error.code }, `${error.describe()}; trying again`);
-        await backoff.wait(signal);
-        if (signal.aborted) return [];
-      }
+    try {
+      const look = async () => await debeziumTopics(link, this.#config, known);
+      const found = await this.#outages.retrying('topics of Debezium', look, signal, { atOnce: true });
+      return found.map(({ topic }) => topic);
+    } catch (error) {
+      if (signal.aborted) return [];
+      throw error;
     }
   }
 
@@ -183,6 +182,7 @@ export class ApplyRole {
         onBadRow: badRows,
         gate: this.#gate,
         counters: this.#counters,
+        outages: this.#outages,
         heartbeatMs: Math.max(0, ...config.sources.map(({ heartbeatMs }) => heartbeatMs)),
         log: this.#log,
       },
@@ -241,20 +241,14 @@ export class ApplyRole {
 
   /** A target that cannot be reached at start is waited for, like one that goes away later. */
   async #open(target: Target, signal: AbortSignal): Promise<void> {
-    const backoff = new Backoff({ firstMs: 250, maxMs: 15_000 });
-    for (;;) {
+    const open = async (): Promise<void> => {
       try {
         await target.open(signal);
-        return;
       } catch (thrown) {
-        const error = toRowferryError(thrown, 'opening a target').at({ target: target.name });
-        if (signal.aborted) return;
-        if (error.action !== 'retry') throw error;
-        this.#log.warn({ target: target.name, code: error.code }, `${error.describe()}; waiting for it`);
-        await backoff.wait(signal);
-        if (signal.aborted) return;
+        throw toRowferryError(thrown, 'opening a target').at({ target: target.name });
       }
-    }
+    };
+    await this.#outages.retrying(`target ${target.name}`, open, signal, { fields: { target: target.name } });
   }
 }
 

@@ -19,11 +19,14 @@ import type { ErrorCode } from '../errors.ts';
 import { toRowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';
 import { tableName } from '../model/table.ts';
-import { Backoff, sleep } from '../runtime/backoff.ts';
+import { sleep } from '../runtime/backoff.ts';
 import { agreeOnKeys } from './agreed-keys.ts';
 import { Gate } from '../runtime/gate.ts';
+import type { Outage } from '../runtime/outages.ts';
+import { Outages } from '../runtime/outages.ts';
 import { connectKafka, prepareTopics, senderOf, TopicStore } from './kafka-parts.ts';
 import { Leadership } from './leadership.ts';
+import { LoopDelay } from './loop-delay.ts';
 import { removeDeadMembers } from './member-id.ts';
 import { applyGroup, sourceTopics } from './names.ts';
 import { PauseWatch } from './pauses.ts';
@@ -35,12 +38,15 @@ import { binlogKept, passedPreflight, sourceTables } from './source-facts.ts';
 const STOP_MS = 5_000;
 /** A chunk or the search for its end that takes so long is given up and tried again. */
 const LONGEST_READ_MS = 10 * 60_000;
+/** A link that breaks sooner after it was made has not got over its outage. */
+const STEADY_MS = 10_000;
 
 export class CaptureRole {
   readonly #config: Config;
   readonly #source: SourceSettings;
   readonly #log: Log;
   readonly #gate = new Gate();
+  readonly #outages: Outages;
   readonly #retries: Partial<Record<ErrorCode, number>> = {};
   #progress: CaptureProgress;
   /** Of the incarnation before, until the next one has claimed. */
@@ -55,6 +61,7 @@ export class CaptureRole {
     this.#config = config;
     this.#source = source;
     this.#log = log;
+    this.#outages = new Outages({ maxMs: config.retry.maxMs, log });
     this.#progress = new CaptureProgress(source.name);
   }
 
@@ -68,6 +75,7 @@ export class CaptureRole {
         bytes: this.#past.bytes + capture.bytes,
       },
       retries: { ...this.#retries },
+      outages: this.#outages.current,
       pause: this.#pauses?.pause ?? null,
       groupBreaks: this.#consumer?.breaks ?? 0,
     };
@@ -82,13 +90,13 @@ export class CaptureRole {
     const config = this.#config;
     const { name } = this.#source;
     const link = connectKafka(config, `capture-${name}`, this.#log);
-    await prepareTopics(link, config, signal, this.#log);
+    await prepareTopics(link, config, this.#outages, signal);
     if (signal.aborted) return;
     const { checkpoints, captureGroup } = sourceTopics(config, name);
     await removeDeadMembers(link, captureGroup, this.#log);
     const pauses = new PauseWatch(link, config, { role: 'capture', source: name }, this.#gate, this.#log);
     this.#pauses = pauses;
-    await pauses.begin(signal);
+    await pauses.begin(this.#outages, signal);
     const ended = new AbortController();
     const leadership = new Leadership(
       (onAssign) =>
@@ -125,22 +133,24 @@ export class CaptureRole {
     signal: AbortSignal,
     link: ReturnType<typeof connectKafka>,
   ): Promise<void> {
-    const backoff = new Backoff({ firstMs: 250, maxMs: 15_000 });
+    const outage = this.#outages.of(`capture ${this.#source.name}`, { atOnce: true, steadyMs: STEADY_MS });
     while (!signal.aborted) {
-      if (!leadership.leads) this.#progress.enter('standby');
+      if (!leadership.leads) {
+        this.#progress.enter('standby');
+        outage.close();
+      }
       const term = await leadership.term(signal);
       if (term === undefined) return;
       if (this.#gate.isClosed) {
         // It keeps leading: no other capture takes over what an operator has paused.
         this.#progress.enter('paused');
+        outage.close();
         await this.#gate.opened(AbortSignal.any([signal, term]));
         continue;
       }
       const { period } = this.#gate;
-      const startedMs = Date.now();
       try {
-        const end = await this.#incarnation(link, AbortSignal.any([signal, term, period]));
-        backoff.reset();
+        const end = await this.#incarnation(link, outage, AbortSignal.any([signal, term, period]));
         if (end === 'stopped') continue;
         this.#log.warn({}, 'another claim superseded this capture');
         // A zombie learns within this time from the group that it leads no more; a replay's claim is taken up after it.
@@ -153,10 +163,8 @@ export class CaptureRole {
           throw error;
         }
         this.#retries[error.code] = (this.#retries[error.code] ?? 0) + 1;
-        if (Date.now() - startedMs > 60_000) backoff.reset();
-        const waitMs = backoff.nextMs();
+        const waitMs = outage.failed(error);
         this.#progress.failed('waiting', error.describe(), error.code, Date.now() + waitMs);
-        this.#log.warn({ code: error.code, waitMs: Math.round(waitMs) }, `${error.describe()}; trying again`);
         await sleep(waitMs, AbortSignal.any([signal, term, period]));
       }
     }
@@ -164,6 +172,7 @@ export class CaptureRole {
 
   async #incarnation(
     link: ReturnType<typeof connectKafka>,
+    outage: Outage,
     signal: AbortSignal,
   ): Promise<'superseded' | 'stopped'> {
     const { name, url, serverId, tables, keys, startFrom, heartbeatMs, ddl, truncate } = this.#source;
@@ -181,7 +190,8 @@ export class CaptureRole {
     const filter = new TableFilter(tables);
     const captures = (schema: string, table: string): boolean => filter.matches(schema, table);
     const offsets = new GroupOffsets(link, applyGroup(this.#config), topics.changes);
-    const spare = new SourceCare(this.#source, this.#config.snapshot);
+    const care = new SourceCare(this.#source, this.#config.snapshot);
+    const loop = new LoopDelay();
     const capture = new Capture(
       {
         pipeline: this.#config.name,
@@ -198,6 +208,8 @@ export class CaptureRole {
         capturesIn: (schema) => filter.mayMatchIn(schema),
         by: `${process.pid}@${hostname()}`,
         snapshot: this.#config.snapshot,
+        outages: this.#outages,
+        onReading: () => outage.over(),
         schemaPolicy: { ddl, truncate },
         log: this.#log,
       },
@@ -231,7 +243,8 @@ export class CaptureRole {
         copying: {
           connect: async (signal) => await this.#copySource(signal),
           applied: async () => await offsets.read(),
-          spare: async () => await spare.reason(),
+          signals: async () => [loop.signal(), ...(await care.signals())],
+          closed: () => care.closed(),
         },
       },
     );
@@ -245,7 +258,8 @@ export class CaptureRole {
       signal.removeEventListener('abort', giveUp);
       await producer.close();
       await offsets.close();
-      spare.close();
+      care.close();
+      loop.stop();
     }
   }
 

@@ -4,6 +4,7 @@ import type { PartitionStatus } from '../apply/partition-progress.ts';
 import type { TargetStatus } from '../apply/target-status.ts';
 import type { CaptureStatus, ShownCopy } from '../capture/capture-progress.ts';
 import { RateWindow } from '../observe/progress.ts';
+import type { OutageStatus } from '../runtime/outages.ts';
 import { VERSION } from '../version.ts';
 import type { Pause } from './pauses.ts';
 import type { ApplyRoleStatus, CaptureRoleStatus, RoleStatus } from './role-messages.ts';
@@ -40,6 +41,8 @@ export interface DaemonStatus {
   readonly partitions: readonly PartitionStatus[];
   /** Each target as the partitions of this process have it. */
   readonly targets: readonly TargetStatus[];
+  /** Parts that wait for a server, and how their tries go. */
+  readonly outages: readonly OutageStatus[];
 }
 
 const WINDOW_MS = 5_000;
@@ -91,6 +94,7 @@ export class StatusGatherer {
       })),
       partitions,
       targets: appliers.flatMap((role) => role.targets),
+      outages: roles.flatMap((role) => role.outages),
     };
   }
 }

@@ -2,12 +2,13 @@
 import type { CheckpointStore, LogEntry } from '../capture/checkpoint-log.ts';
 import type { RecordSender } from '../capture/publisher.ts';
 import type { Config, KafkaSettings } from '../config/config.ts';
-import { ensureTopic, topicGone, topicPartitions, waitForKafka } from '../drivers/kafka-admin.ts';
+import { ensureTopic, mayPass, reachKafka, topicGone, topicPartitions } from '../drivers/kafka-admin.ts';
 import { KafkaLink } from '../drivers/kafka-client.ts';
 import { readLog } from '../drivers/kafka-log.ts';
 import type { PartitionProducer } from '../drivers/kafka-producer.ts';
 import { RowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';
+import type { Outages } from '../runtime/outages.ts';
 import { memberId } from './member-id.ts';
 import { changeTopicConfig, compactedTopicConfig, layoutTopic, sourceTopics } from './names.ts';
 
@@ -26,12 +27,10 @@ export function connectKafka(config: Config, role: string, log: Log): KafkaLink 
 export async function prepareTopics(
   link: KafkaLink,
   config: Config,
+  outages: Outages,
   signal: AbortSignal,
-  log: Log,
 ): Promise<void> {
-  await waitForKafka(link, signal, (error) => {
-    log.warn({ code: error.code }, `Kafka is not there yet: ${error.describe()}; waiting for it`);
-  });
+  await outages.retrying('kafka', () => reachKafka(link), signal, { passes: mayPass });
   const { kafka } = config;
   const { partitions, replicationFactor } = kafka;
   for (const { name } of config.sources) {

@@ -11,8 +11,9 @@ import { LogEnd } from '../drivers/kafka-log-end.ts';
 import { PartitionProducer } from '../drivers/kafka-producer.ts';
 import { toRowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';
-import { Backoff, sleep } from '../runtime/backoff.ts';
+import { sleep } from '../runtime/backoff.ts';
 import type { Gate } from '../runtime/gate.ts';
+import type { Outages } from '../runtime/outages.ts';
 import { readTopic, TopicStore } from './kafka-parts.ts';
 import { layoutTopic } from './names.ts';
 import { chooseSource, withKafka } from './positions.ts';
@@ -134,9 +135,13 @@ export class PauseWatch {
   }
 
   /** Knows what stands now; tries until it does, since a part that is paused must not even begin. */
-  async begin(signal: AbortSignal): Promise<void> {
-    const backoff = new Backoff({ firstMs: 250, maxMs: 5_000 });
-    while (!signal.aborted && !(await this.#read(signal))) await backoff.wait(signal);
+  async begin(outages: Outages, signal: AbortSignal): Promise<void> {
+    try {
+      await outages.retrying('kafka', () => this.#read(signal), signal, { atOnce: true });
+    } catch (error) {
+      await this.#end.close();
+      throw error;
+    }
   }
 
   /** Follows the records until the signal aborts. While Kafka is away what was known last stands. */
@@ -145,27 +150,28 @@ export class PauseWatch {
       while (!signal.aborted) {
         this.#hurry = new AbortController();
         await sleep(LOOK_MS, AbortSignal.any([signal, this.#hurry.signal]));
-        if (!signal.aborted) await this.#read(signal);
+        if (!signal.aborted) await this.#look(signal);
       }
     } finally {
       await this.#end.close();
     }
   }
 
-  /** True when it is known what stands. */
-  async #read(signal: AbortSignal): Promise<boolean> {
+  async #read(signal: AbortSignal): Promise<void> {
+    const end = await this.#end.read();
+    if (end === this.#seen) return;
+    const entries = await readTopic(this.#link, this.#topic, signal);
+    this.#follow(pauseOf(entries, this.#part));
+    this.#seen = end;
+  }
+
+  async #look(signal: AbortSignal): Promise<void> {
     try {
-      const end = await this.#end.read();
-      if (end === this.#seen) return true;
-      const entries = await readTopic(this.#link, this.#topic, signal);
-      this.#follow(pauseOf(entries, this.#part));
-      this.#seen = end;
-      return true;
+      await this.#read(signal);
     } catch (thrown) {
       const error = toRowferryError(thrown, 'looking for pauses');
       if (error.action !== 'retry' && !signal.aborted) throw error;
       this.#log.debug({ code: error.code }, `${error.describe()}; pauses are looked for again`);
-      return false;
     }
   }
 

@@ -47,6 +47,8 @@ export interface DaemonSummary {
   readonly rowsPerSecond: number;
   readonly rows: number;
   readonly lagMs: number | null;
+  /** Parts that wait for a server. */
+  readonly outages: DaemonStatus['outages'];
 }
 
 export interface PipelineStatus {
@@ -140,8 +142,9 @@ function activeCapture(captures: readonly SourceStatus[], name: string): SourceS
   return found.find(({ state }) => state !== 'standby') ?? found[0];
 }
 
-function summaryOf({ pid, role, http, rowsPerSecond, rows, lagMs }: DaemonStatus): DaemonSummary {
-  return { pid, role, http, rowsPerSecond, rows, lagMs };
+function summaryOf(status: DaemonStatus): DaemonSummary {
+  const { pid, role, http, rowsPerSecond, rows, lagMs, outages } = status;
+  return { pid, role, http, rowsPerSecond, rows, lagMs, outages };
 }
 
 /** The smallest `next` of all targets; null while a target has none. */

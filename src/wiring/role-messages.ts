@@ -5,6 +5,7 @@ import type { TargetStatus } from '../apply/target-status.ts';
 import type { CaptureStatus } from '../capture/capture-progress.ts';
 import type { LogSettings } from '../config/config.ts';
 import type { ErrorCode, ErrorWhere } from '../errors.ts';
+import type { OutageStatus } from '../runtime/outages.ts';
 import type { Pause } from './pauses.ts';
 import type { ThreadHealth } from './thread-health.ts';
 
@@ -21,6 +22,8 @@ interface CommonStatus {
   readonly pause: Pause | null;
   /** Times that a membership of its group broke and began again. */
   readonly groupBreaks: number;
+  /** Servers that its parts wait for. */
+  readonly outages: readonly OutageStatus[];
   readonly thread: ThreadHealth;
 }
 

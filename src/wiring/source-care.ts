@@ -1,12 +1,13 @@
-/** Whether a source should be spared now: too busy, replicas behind, or not the hours for it (CPY-7, CPY-10). */
+/** Whom a copy should spare now: a source that is busy, replicas that are behind (CPY-7); and the hours for it (CPY-10). */
 import type { DatabaseUrl, ReplicaSettings, SnapshotSettings, SourceSettings } from '../config/config.ts';
 import type { MysqlRow } from '../drivers/mysql.ts';
 import { MysqlConnection } from '../drivers/mysql.ts';
 import { toRowferryError } from '../errors.ts';
+import type { ThrottleCause, ThrottleSignal } from '../runtime/throttle.ts';
 
-/** A look is good for so long: the copy asks before every chunk. */
-const LOOK_MS = 1_000;
-/** A server that does not answer for so long is a reason to wait; nobody waits longer for it, not at the end either. */
+/** Below this part of a limit things are calm again. */
+const CALM = 0.8;
+/** A server that does not answer for so long is spared; nobody waits longer for it, not at the end either. */
 const ANSWER_MS = 5_000;
 
 export class SourceCare {
@@ -15,24 +16,27 @@ export class SourceCare {
   readonly #connections = new Map<string, MysqlConnection>();
   /** The statement that each replica understands. */
   readonly #statements = new Map<string, string>();
-  #lookedMs = -Infinity;
-  #reason: string | null = null;
 
   constructor(source: SourceSettings, settings: SnapshotSettings) {
     this.#source = source;
     this.#settings = settings;
   }
 
-  /** Why the copy should wait, in words for the operator; null when it may go on. A server that does not answer is a reason. */
-  async reason(now = new Date()): Promise<string | null> {
+  /** Why nothing may be copied now, in words for the operator; null when it may. */
+  closed(now = new Date()): string | null {
     const { hours } = this.#settings;
-    if (hours !== null && !isWithin(hours, now.getHours() * 60 + now.getMinutes())) {
-      return 'it is not the time of day for it (snapshot.hours)';
-    }
-    if (performance.now() - this.#lookedMs < LOOK_MS) return this.#reason;
-    this.#reason = (await this.#busy()) ?? (await this.#behind());
-    this.#lookedMs = performance.now();
-    return this.#reason;
+    const isOpen = hours === null || isWithin(hours, now.getHours() * 60 + now.getMinutes());
+    return isOpen ? null : 'it is not the time of day for it (snapshot.hours)';
+  }
+
+  /** How the source and its replicas are. A server that does not answer is to be spared. */
+  async signals(): Promise<ThrottleSignal[]> {
+    return (
+      await Promise.all([
+        this.#threads(),
+        ...this.#source.replicas.map(async (replica) => await this.#lagOf(replica)),
+      ])
+    ).flat();
   }
 
   close(): void {
@@ -40,38 +44,34 @@ export class SourceCare {
     this.#connections.clear();
   }
 
-  async #busy(): Promise<string | null> {
+  async #threads(): Promise<ThrottleSignal[]> {
     const { threadsRunning: most } = this.#settings;
-    if (most === null) return null;
+    if (most === null) return [];
     const name = `source ${this.#source.name}`;
-    return await this.#ask(name, this.#source.url, async (connection) =>
-      judgeThreads(name, (await connection.query("SHOW GLOBAL STATUS LIKE 'Threads_running'")).rows, most),
-    );
+    const look = async (connection: MysqlConnection): Promise<ThrottleSignal> =>
+      threadsSignal(name, (await connection.query("SHOW GLOBAL STATUS LIKE 'Threads_running'")).rows, most);
+    return [await this.#ask(name, this.#source.url, 'source-threads', look)];
   }
 
-  async #behind(): Promise<string | null> {
-    const asked = this.#source.replicas.map(async (replica) => await this.#lagOf(replica));
-    return (await Promise.all(asked)).find((reason) => reason !== null) ?? null;
-  }
-
-  async #lagOf({ name: replica, url }: ReplicaSettings): Promise<string | null> {
+  async #lagOf({ name: replica, url }: ReplicaSettings): Promise<ThrottleSignal> {
     const name = `replica ${replica}`;
-    return await this.#ask(name, url, async (connection) => {
+    return await this.#ask(name, url, 'replica-lag', async (connection) => {
       let statement = this.#statements.get(name);
       if (statement === undefined) {
         const [row] = (await connection.query('SELECT VERSION() AS version')).rows;
         statement = replicaStatement(row?.['version'] ?? '');
         this.#statements.set(name, statement);
       }
-      return judgeReplica(name, (await connection.query(statement)).rows, this.#settings.replicaLagMs);
+      return replicaSignal(name, (await connection.query(statement)).rows, this.#settings.replicaLagMs);
     });
   }
 
   async #ask(
     name: string,
     url: DatabaseUrl,
-    look: (connection: MysqlConnection) => Promise<string | null>,
-  ): Promise<string | null> {
+    cause: ThrottleCause,
+    look: (connection: MysqlConnection) => Promise<ThrottleSignal>,
+  ): Promise<ThrottleSignal> {
     try {
       let connection = this.#connections.get(name);
       if (connection?.isUsable !== true) {
@@ -87,15 +87,23 @@ export class SourceCare {
       }
       return await look(connection);
     } catch (thrown) {
-      return `${name} does not answer: ${toRowferryError(thrown, 'looking at a server').describe()}`;
+      const error = toRowferryError(thrown, 'looking at a server');
+      return unknown(cause, `${name} does not answer: ${error.describe()}`);
     }
   }
 }
 
-export function judgeThreads(name: string, [row]: readonly MysqlRow[], most: number): string | null {
-  const running = Number(row?.['Value']);
-  if (!Number.isFinite(running)) return `${name} does not tell Threads_running`;
-  return running > most ? `${name} runs ${running} threads, more than ${most}` : null;
+function unknown(cause: ThrottleCause, what: string): ThrottleSignal {
+  return { cause, value: Infinity, slowAbove: 0, calmAt: 0, what };
+}
+
+export function threadsSignal(name: string, [row]: readonly MysqlRow[], most: number): ThrottleSignal {
+  const value = Number(row?.['Value']);
+  if (!Number.isFinite(value)) return unknown('source-threads', `${name} does not tell Threads_running`);
+  const what = `${name} runs ${value} threads, more than ${most}`;
+  // Whoever asks runs as a thread, too: no source is calmer than 1.
+  const calmAt = Math.max(1, Math.floor(most * CALM));
+  return { cause: 'source-threads', value, slowAbove: most, calmAt, what };
 }
 
 /** MySQL changed its words in 8.0.22 and dropped the old ones in 8.4; MariaDB shows connections with names in its own way only. */
@@ -107,12 +115,14 @@ export function replicaStatement(version: string): string {
 }
 
 /** One row a channel: the one that is furthest behind counts, and one that stands still more than any. */
-export function judgeReplica(name: string, rows: readonly MysqlRow[], mostMs: number): string | null {
+export function replicaSignal(name: string, rows: readonly MysqlRow[], mostMs: number): ThrottleSignal {
+  const cause = 'replica-lag';
   const lags = rows.map((row) => row['Seconds_Behind_Source'] ?? row['Seconds_Behind_Master'] ?? null);
-  if (lags.length === 0) return `${name} is no replica`;
-  if (lags.includes(null)) return `${name} does not replicate`;
+  if (lags.length === 0) return unknown(cause, `${name} is no replica`);
+  if (lags.includes(null)) return unknown(cause, `${name} does not replicate`);
   const seconds = Math.max(...lags.map(Number));
-  return seconds * 1_000 > mostMs ? `${name} is ${seconds} s behind` : null;
+  const what = `${name} is ${seconds} s behind`;
+  return { cause, value: seconds * 1_000, slowAbove: mostMs, calmAt: mostMs * CALM, what };
 }
 
 /** Whether a minute of the day lies within hours that may go past midnight. */

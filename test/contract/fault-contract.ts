@@ -200,11 +200,34 @@ export function faultContract(engine: EngineName): void {
       expect(await target.write(batch(0, 1, []), NEVER)).toMatchObject({ kind: 'done' });
     });
 
+    test('that stays away is the caller’s to wait for, and told at once until the target is back', async (context) => {
+      const database = await contractDatabase(context, engine);
+      await database.exec(CREATE_ITEM);
+      const proxy = await FaultProxy.start(addressOf(database.url));
+      onTestFinished(() => proxy.close());
+      const target = await openedTarget(proxy.through(database.url), {
+        retryBudgetMs: 600_000,
+        reconnectBudgetMs: 300,
+      });
+      await target.claim(P0, 1);
+      proxy.faults.refuse = true;
+      proxy.cut();
+      for (let i = 0; i < 2; i++)
+        await expect(target.write(batch(0, 1, []), NEVER)).rejects.toMatchObject({
+          code: 'ROWFERRY_TARGET_LINK',
+        });
+      proxy.heal();
+      expect(await target.write(batch(0, 1, []), NEVER)).toMatchObject({ kind: 'done' });
+    });
+
     test('ends the retries at once when the signal aborts', async (context) => {
       const database = await contractDatabase(context, engine);
       const proxy = await FaultProxy.start(addressOf(database.url));
       onTestFinished(() => proxy.close());
-      const target = await openedTarget(proxy.through(database.url), { retryBudgetMs: 60_000 });
+      const target = await openedTarget(proxy.through(database.url), {
+        retryBudgetMs: 60_000,
+        reconnectBudgetMs: 60_000,
+      });
       await target.claim(P0, 1);
       proxy.faults.refuse = true;
       proxy.cut();

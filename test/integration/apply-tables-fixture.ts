@@ -2,6 +2,7 @@
 import { onTestFinished } from 'vitest';
 import { ApplyCounters } from '../../src/apply/apply-counters.ts';
 import { Gate } from '../../src/runtime/gate.ts';
+import { Outages } from '../../src/runtime/outages.ts';
 import { PartitionWorker } from '../../src/apply/partition-worker.ts';
 import { TableEvolver } from '../../src/apply/table-evolver.ts';
 import { TableLocks } from '../../src/apply/table-locks.ts';
@@ -113,6 +114,7 @@ export class AppliersProcess {
       evolver: this.#evolver,
       gate: new Gate(),
       counters: new ApplyCounters(),
+      outages: new Outages({ maxMs: 30_000, log: silentLog }),
       log: silentLog,
       feed: {
         seek: (offset) => {

@@ -5,6 +5,7 @@ import { CaptureProgress } from '../../../src/capture/capture-progress.ts';
 import type { LogEntry } from '../../../src/capture/checkpoint-log.ts';
 import { CheckpointWriter, readCheckpointLog } from '../../../src/capture/checkpoint-log.ts';
 import { Incarnation } from '../../../src/capture/incarnation.ts';
+import { Outages } from '../../../src/runtime/outages.ts';
 import { Snapshot } from '../../../src/capture/snapshot.ts';
 import { NO_SNAPSHOT } from '../../../src/capture/snapshot-state.ts';
 import { ALL_FLOW, TableFlow } from '../../../src/capture/table-flow.ts';
@@ -50,9 +51,18 @@ async function captured(events: readonly BinlogEvent[]) {
   const copying = {
     connect: () => Promise.reject(new Error('nothing is copied')),
     applied: async () => [0],
-    spare: async () => null,
+    signals: async () => [],
+    closed: () => null,
   };
-  const settings = { readers: 1, chunkMs: 1, leastRows: 1, mostRows: 1, lagMs: 1 };
+  const settings = {
+    readers: 1,
+    chunkMs: 1,
+    leastRows: 1,
+    mostRows: 1,
+    lagMs: 1,
+    leastPercent: 1,
+    rowsPerSecond: null,
+  };
   const names = {
     pipeline: 'p',
     source: 'main',
@@ -60,6 +70,7 @@ async function captured(events: readonly BinlogEvent[]) {
     capturesIn: () => true,
     hasDeclaredKey: () => false,
   };
+  const outages = new Outages({ maxMs: 30_000, log: silentLog });
   const options: CaptureOptions = {
     ...names,
     partitions: 1,
@@ -72,12 +83,14 @@ async function captured(events: readonly BinlogEvent[]) {
     start: { kind: 'now' },
     by: 'test',
     snapshot: settings,
+    outages,
+    onReading: () => {},
     schemaPolicy: { ddl: 'apply', truncate: 'stop' },
     log: silentLog,
   };
   const mine = { pipeline: 'p', source: 'main', lineage: 'l', claim: 'c', incarnation: 0 };
   const snapshot = new Snapshot(
-    { ...settings, ...names, partitions: 1, writer: mine, flow, log: silentLog },
+    { ...settings, ...names, partitions: 1, writer: mine, flow, queueBytes: 1e6, outages, log: silentLog },
     copying,
     NO_SNAPSHOT,
   );

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Mark } from '../../../src/capture/mark.ts';
-import type { CopiedRows } from '../../../src/capture/snapshot.ts';
+import type { CopiedRows, SnapshotPorts } from '../../../src/capture/snapshot.ts';
 import { Snapshot } from '../../../src/capture/snapshot.ts';
 import { ALL_FLOW, TableFlow } from '../../../src/capture/table-flow.ts';
 import type { SnapshotState } from '../../../src/capture/snapshot-state.ts';
@@ -13,6 +13,7 @@ import { RowferryError } from '../../../src/errors.ts';
 import type { Change } from '../../../src/model/change.ts';
 import type { Log } from '../../../src/model/log.ts';
 import type { Row, Table } from '../../../src/model/table.ts';
+import { Outages } from '../../../src/runtime/outages.ts';
 import { silentLog } from '../../../src/wiring/silent-log.ts';
 import { waitUntil } from '../../support/wait-until.ts';
 
@@ -106,20 +107,35 @@ beforeEach(() => {
   flow = new TableFlow(ALL_FLOW);
 });
 
+const CALM = { signals: async () => [], closed: () => null };
 const captures = (_: string, name: string): boolean => name !== 'unknown';
 
 function start(
   goods: Goods,
   state: SnapshotState = { requests: 0, tables: [newCopy('shop.goods', 0)] },
   log: Log = silentLog,
+  care: Pick<SnapshotPorts, 'signals' | 'closed'> = CALM,
 ): Snapshot {
-  const settings = { readers: 1, chunkMs: 500, leastRows: 2, mostRows: 2, lagMs: 1_000 };
+  const settings = {
+    leastPercent: 5,
+    rowsPerSecond: null,
+    queueBytes: 1e6,
+    readers: 1,
+    chunkMs: 500,
+    leastRows: 2,
+    mostRows: 2,
+    lagMs: 1_000,
+  };
   const writer = { pipeline: 'p', source: 'main', lineage: 'first', claim: 'mine', incarnation: 7 };
-  const place = { source: 'main', partitions: 2, writer, log, captures, flow };
-  const ports = { connect: async () => goods, applied: async () => [1e9, 1e9], spare: async () => null };
+  const outages = new Outages({ maxMs: 30_000, log });
+  const place = { source: 'main', partitions: 2, writer, log, captures, flow, outages };
+  const ports = { connect: async () => goods, applied: async () => [1e9, 1e9], ...care };
   const snapshot = new Snapshot({ ...settings, ...place }, ports, state);
   const stop = new AbortController();
-  running.push({ stop, done: snapshot.run({ acknowledged: 1e9, ends: [0, 0] }, stop.signal) });
+  running.push({
+    stop,
+    done: snapshot.run({ pendingBytes: 0, acknowledged: 1e9, ends: [0, 0] }, stop.signal),
+  });
   return snapshot;
 }
 
@@ -391,6 +407,42 @@ describe('Snapshot', () => {
       intervalMs: 5,
     });
     expect(snapshot.state.tables[0]?.error).toContain('not captured by this process');
+  });
+
+  it('goes slower, not nowhere, while somebody is to be spared, and tells for whom', async () => {
+    const goods = new Goods();
+    for (let id = 1; id <= 6; id++) goods.rows.set(id, `name ${id}`);
+    const limits = { slowAbove: 5, calmAt: 4 };
+    const busy = {
+      cause: 'source-threads',
+      value: 9,
+      ...limits,
+      what: 'source main runs 9 threads',
+    } as const;
+    const care = { signals: async () => [busy], closed: () => null };
+    const snapshot = start(goods, undefined, silentLog, care);
+    for (let copied = 0; copied < 6; copied += 2) await nextChunk(goods, snapshot);
+    expect(snapshot.state.tables[0]).toMatchObject({ state: 'done', rows: 6 });
+    const other = new Goods();
+    other.rows.set(1, 'a');
+    const slow = start(other, undefined, silentLog, care);
+    await nextMark(other);
+    expect(slow.throttle).toEqual({ share: 0.5, causes: ['source-threads'] });
+    expect(slow.reason).toBe('slowed to 50 %: source main runs 9 threads');
+  });
+
+  it('waits for its hours, and says so', async () => {
+    const goods = new Goods();
+    goods.rows.set(1, 'a');
+    let closed: string | null = 'not now';
+    const care = { signals: async () => [], closed: () => closed };
+    const snapshot = start(goods, undefined, silentLog, care);
+    await waitUntil(() => snapshot.reason === 'not now', { what: 'the reason', intervalMs: 5 });
+    expect(snapshot.throttle).toEqual({ share: 1, causes: ['hours'] });
+    expect(goods.marks).toEqual([]);
+    closed = null;
+    expect((await nextChunk(goods, snapshot))?.rows).toHaveLength(1);
+    expect(snapshot.reason).toBeNull();
   });
 
   it('holds nobody up when its source fell silent: its connections are cut with the capture', async () => {

@@ -53,6 +53,7 @@ export function capture(part: Partial<CaptureStatus> = {}): CaptureStatus {
     nextTryMs: null,
     copies: [],
     copyWaits: null,
+    copyThrottle: null,
     copyRate: null,
     held: [],
     catchesUp: false,
@@ -74,6 +75,7 @@ export function captureRole(
     retries: {},
     pause: null,
     groupBreaks: 0,
+    outages: [],
     thread,
     ...role,
   };
@@ -94,6 +96,7 @@ export function applyRole(
     counts: counters.current,
     pause: null,
     groupBreaks: 0,
+    outages: [],
     thread,
     ...role,
   };

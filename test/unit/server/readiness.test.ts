@@ -57,6 +57,24 @@ describe('readiness', () => {
     }
   });
 
+  it('fails for a part that has not reached its server for the bound, whatever it is doing at the moment', () => {
+    const outage = {
+      part: 'shop.main/0',
+      phase: 'paused',
+      tries: 9,
+      sinceMs: LONG_AGO,
+      nextTryMs: NOW,
+      error: 'gone',
+      errorCode: 'ROWFERRY_TARGET_LINK',
+    } as const;
+    const claiming = [partition({ state: 'claiming', sinceMs: NOW })];
+    expect(reasons(applyRole(claiming, { outages: [outage] }))).toEqual([
+      'waits for 61 s (ROWFERRY_TARGET_LINK)',
+    ]);
+    expect(reasons(applyRole(claiming, { outages: [{ ...outage, sinceMs: RECENTLY }] }))).toEqual([]);
+    expect(reasons(captureRole({}, { outages: [{ ...outage, part: 'copy main shop.a' }] }))).toEqual([]);
+  });
+
   it('fails before a part has begun, and when its thread fell silent', () => {
     expect(readiness([view('apply', undefined)], bounds, NOW).ok).toBe(false);
     expect(readiness([view('apply', applyRole(), LONG_AGO)], bounds, NOW).parts).toMatchObject([

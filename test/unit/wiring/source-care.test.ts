@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isWithin, judgeReplica, judgeThreads, replicaStatement } from '../../../src/wiring/source-care.ts';
+import type { ThrottleSignal } from '../../../src/runtime/throttle.ts';
+import { isWithin, replicaSignal, replicaStatement, threadsSignal } from '../../../src/wiring/source-care.ts';
 
 const at = (time: string): number => {
   const [hours = 0, minutes = 0] = time.split(':').map(Number);
@@ -33,12 +34,26 @@ describe('the hours of a copy', () => {
   });
 });
 
+/** What it says when it is over its limit. */
+function complaint({ value, slowAbove, what }: ThrottleSignal): string | null {
+  return value > slowAbove ? what : null;
+}
+
 describe('a busy source', () => {
-  it('is a reason to wait past the limit, and when it does not tell', () => {
+  it('is spared past the limit, and when it does not tell', () => {
     const running = (threads: string) => [{ Variable_name: 'Threads_running', Value: threads }];
-    expect(judgeThreads('source main', running('8'), 8)).toBeNull();
-    expect(judgeThreads('source main', running('9'), 8)).toBe('source main runs 9 threads, more than 8');
-    expect(judgeThreads('source main', [], 8)).toContain('does not tell');
+    expect(complaint(threadsSignal('source main', running('8'), 8))).toBeNull();
+    expect(complaint(threadsSignal('source main', running('9'), 8))).toBe(
+      'source main runs 9 threads, more than 8',
+    );
+    expect(complaint(threadsSignal('source main', [], 8))).toContain('does not tell');
+  });
+
+  it('is calm again some way below its limit, which it can reach however small that is', () => {
+    const running = (threads: number) => [{ Variable_name: 'Threads_running', Value: String(threads) }];
+    expect(threadsSignal('source main', running(9), 10)).toMatchObject({ value: 9, calmAt: 8 });
+    for (const most of [1, 2, 3])
+      expect(threadsSignal('source main', running(1), most).calmAt, String(most)).toBe(Math.max(1, most - 1));
   });
 });
 
@@ -54,7 +69,7 @@ describe('a replica', () => {
     ['with one channel of two at a stand', [channel('0'), channel(null)], 'replica r1 does not replicate'],
     ['that follows nobody', [], 'replica r1 is no replica'],
   ] as const)('%s', (_, rows, reason) => {
-    expect(judgeReplica('replica r1', rows, 5_000)).toBe(reason);
+    expect(complaint(replicaSignal('replica r1', rows, 5_000))).toBe(reason);
   });
 
   it.each([
