@@ -111,6 +111,11 @@ export class Applier {
     );
   }
 
+  /** It has no partition. */
+  get isIdle(): boolean {
+    return this.#slots.size === 0;
+  }
+
   /** Times that a membership of the group broke and began again. */
   get breaks(): number {
     return this.#consumer.breaks;

@@ -11,10 +11,21 @@ import type { KeyValues, ParkedEntry, ParkReason } from '../targets/target.ts';
 /** What names an entry beside its target. */
 export type ParkedName = Pick<ParkedEntry, 'table' | 'key' | 'origin'>;
 
+/** Rows of one table that wait at one target for one reason. */
+export interface ParkedGroup {
+  readonly target: number;
+  readonly table: string;
+  readonly reason: ParkReason;
+  readonly rows: number;
+  readonly oldestMs: number;
+}
+
 export class ParkedKeys {
   readonly #entries = new Map<string, { readonly target: number; readonly entry: ParkedEntry }>();
   readonly #tables = new Map<string, number>();
   readonly #counts: Record<ParkReason, number>[] = [];
+  /** Counted when somebody asks; forgotten by each change. */
+  #groups: readonly ParkedGroup[] | undefined;
 
   get size(): number {
     return this.#entries.size;
@@ -25,6 +36,7 @@ export class ParkedKeys {
     this.#entries.clear();
     this.#tables.clear();
     this.#counts.length = 0;
+    this.#groups = undefined;
     const all = lists.flatMap((entries, target) => entries.map((entry) => ({ target, entry })));
     for (const { target, entry } of all.toSorted((a, b) => a.entry.parkedAtMs - b.entry.parkedAtMs))
       this.add(target, entry);
@@ -40,6 +52,12 @@ export class ParkedKeys {
   get oldestMs(): number | null {
     for (const { entry } of this.#entries.values()) return entry.parkedAtMs;
     return null;
+  }
+
+  /** By target, table and reason. */
+  get groups(): readonly ParkedGroup[] {
+    this.#groups ??= groupsOf(this.#entries.values());
+    return this.#groups;
   }
 
   add(target: number, entry: ParkedEntry): void {
@@ -76,6 +94,7 @@ export class ParkedKeys {
   #countReason(target: number, reason: ParkReason, by: number): void {
     const counts = (this.#counts[target] ??= { conflict: 0, data: 0 });
     counts[reason] += by;
+    this.#groups = undefined;
   }
 
   #count(target: number, table: string, by: number): void {
@@ -91,6 +110,20 @@ export function parkedName(
 ): ParkedName {
   const { origin } = writer;
   return { table: writer.table.name, key, ...(origin === undefined ? {} : { origin: origin.value }) };
+}
+
+function groupsOf(
+  entries: Iterable<{ readonly target: number; readonly entry: ParkedEntry }>,
+): ParkedGroup[] {
+  const groups = new Map<string, ParkedGroup>();
+  for (const { target, entry } of entries) {
+    const { table, reason, parkedAtMs } = entry;
+    const key = `${target}/${reason}/${table}`;
+    const group = groups.get(key) ?? { target, table, reason, rows: 0, oldestMs: parkedAtMs };
+    const oldestMs = Math.min(group.oldestMs, parkedAtMs);
+    groups.set(key, { ...group, rows: group.rows + 1, oldestMs });
+  }
+  return [...groups.values()];
 }
 
 function entryName(target: number, { table, key, origin = '' }: ParkedName): string {

@@ -3,7 +3,7 @@ import type { Position } from '../model/position.ts';
 import { formatPosition } from '../model/position.ts';
 import { RateWindow } from '../observe/progress.ts';
 import type { BinlogHeadroom, ResumePoint } from './binlog-headroom.ts';
-import type { CopyThrottleStatus } from './snapshot.ts';
+import type { CopyThrottleStatus } from './copy-throttle.ts';
 import type { SnapshotState, TableCopy } from './snapshot-state.ts';
 import type { HeldTable, TableFlow } from './table-flow.ts';
 
@@ -37,6 +37,8 @@ export interface CaptureStatus {
   readonly copyWaits: string | null;
   /** How much of its full speed the copy may have and what holds it back; null when there is nothing to copy. */
   readonly copyThrottle: CopyThrottleStatus | null;
+  /** It waits on purpose, for the source's sake. */
+  readonly copyIsSpared: boolean;
   /** How long the source will keep the binlog of the saved position, milliseconds; null when not known, or for ever. */
   readonly binlogHeadroomMs: number | null;
   /** How much it may write until then, where size alone decides. */
@@ -56,6 +58,7 @@ interface CopyView {
   readonly state: SnapshotState;
   readonly reason: string | null;
   readonly throttle: CopyThrottleStatus | null;
+  readonly isSpared: boolean;
   readonly copiedRows: number;
   readonly arriving: ReadonlySet<string>;
 }
@@ -159,6 +162,7 @@ export class CaptureProgress {
       copies: this.#shownCopies(),
       copyWaits: this.#copies?.reason ?? null,
       copyThrottle: this.#copies?.throttle ?? null,
+      copyIsSpared: this.#copies?.isSpared ?? false,
       binlogHeadroomMs: headroom?.headroomMs ?? null,
       binlogHeadroomBytes: headroom?.headroomBytes ?? null,
       binlogBehindBytes: headroom?.behindBytes ?? null,

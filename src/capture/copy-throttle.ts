@@ -2,7 +2,19 @@
 import type { Log } from '../model/log.ts';
 import { sleep } from '../runtime/backoff.ts';
 import type { ThrottleCause, ThrottleSignal } from '../runtime/throttle.ts';
-import { Throttle } from '../runtime/throttle.ts';
+import { Throttle, THROTTLE_CAUSES } from '../runtime/throttle.ts';
+
+/** Why a copy goes slower, or not at all: nothing is wrong with the targets, they only have to catch up. */
+export type CopyCause = ThrottleCause | (typeof HOLDS)[number];
+const HOLDS = ['hours', 'targets', 'outage', 'statement'] as const;
+export const COPY_CAUSES: readonly CopyCause[] = [...THROTTLE_CAUSES, ...HOLDS];
+
+/** Plain data, also for another thread. */
+export interface CopyThrottleStatus {
+  /** Part of the full speed that is allowed, above 0 and at most 1. */
+  readonly share: number;
+  readonly causes: readonly CopyCause[];
+}
 
 export interface CopyPace {
   /** Chunks that are read at the same time at full speed. */

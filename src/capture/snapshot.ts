@@ -15,11 +15,10 @@ import type { Row, Table } from '../model/table.ts';
 import { tableName } from '../model/table.ts';
 import { sleep } from '../runtime/backoff.ts';
 import type { Outages } from '../runtime/outages.ts';
-import type { ThrottleCause, ThrottleSignal } from '../runtime/throttle.ts';
-import { THROTTLE_CAUSES } from '../runtime/throttle.ts';
+import type { ThrottleSignal } from '../runtime/throttle.ts';
 import type { PendingRequest } from './checkpoint-log.ts';
 import { CopyArrivals } from './copy-arrivals.ts';
-import type { CopyPace } from './copy-throttle.ts';
+import type { CopyCause, CopyPace, CopyThrottleStatus } from './copy-throttle.ts';
 import { CopyThrottle } from './copy-throttle.ts';
 import type { SentRecords } from './copy-arrivals.ts';
 import type { Mark, MarkWriter } from './mark.ts';
@@ -64,18 +63,6 @@ export interface SnapshotPorts {
   signals(): Promise<readonly ThrottleSignal[]>;
   /** Why nothing may be copied now, whatever anybody can bear; null when it may. */
   closed(): string | null;
-}
-
-/** Why a copy goes slower, or not at all: nothing is wrong with the targets, they only have to catch up. */
-export type CopyCause = ThrottleCause | (typeof HOLDS)[number];
-const HOLDS = ['hours', 'targets', 'outage', 'statement'] as const;
-export const COPY_CAUSES: readonly CopyCause[] = [...THROTTLE_CAUSES, ...HOLDS];
-
-/** Plain data, also for another thread. */
-export interface CopyThrottleStatus {
-  /** Part of the full speed that is allowed, above 0 and at most 1. */
-  readonly share: number;
-  readonly causes: readonly CopyCause[];
 }
 
 /** Rows of a chunk that the binlog's high mark lets go. */
@@ -161,6 +148,11 @@ export class Snapshot {
     if (!this.#hasWork) return null;
     const causes = [this.#held?.cause ?? null, this.#throttle.cause].filter((cause) => cause !== null);
     return { share: this.#throttle.share, causes };
+  }
+
+  /** Nothing is read on purpose: the hours are others, or its table waits for an operator. */
+  get isSpared(): boolean {
+    return this.#held?.cause === 'hours' || this.#held?.cause === 'statement';
   }
 
   /** Tables whose copied rows are not all at the targets. */

@@ -2,7 +2,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { shippedRules } from '../config/alert-rules.ts';
 import { loadConfig } from '../config/load.ts';
-import { didYouMean } from '../config/suggest.ts';
+import { didYouMean } from '../model/suggest.ts';
 import { EMPTY_BOOK, look } from '../observe/alerts/alert-book.ts';
 import type { Alert } from '../observe/alerts/alert-book.ts';
 import { DEFAULT_RULES } from '../observe/alerts/default-rules.ts';

@@ -12,7 +12,7 @@ import type { Surroundings } from './interpolate.ts';
 import { LocatedYaml } from './locate.ts';
 import type { LocatedProblem, Path, Problem } from './locate.ts';
 import { problemsOf } from './problems.ts';
-import { didYouMean } from './suggest.ts';
+import { didYouMean } from '../model/suggest.ts';
 
 export interface ReadRules {
   readonly rules: readonly AlertRule[];

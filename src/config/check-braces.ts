@@ -2,7 +2,7 @@
 import { patternOf } from '../model/table-filter.ts';
 import type { Path, Problem } from './locate.ts';
 import type { RouteOptions } from './route-options.ts';
-import { didYouMean } from './suggest.ts';
+import { didYouMean } from '../model/suggest.ts';
 
 /** A word alone: braces of JSON or of a PostgreSQL array with quotes are text. */
 const WORD = /\{\s*([\w$-]+)\s*\}/g;

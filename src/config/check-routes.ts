@@ -14,7 +14,7 @@ import { filled, fillingOf, namesSource, shown, tablesOf } from './route-names.t
 import type { RouteTables } from './route-names.ts';
 import type { RouteOptions } from './route-options.ts';
 import { layoutSettings, layoutSpec, targetsOf, targetTable, unloadedFunction } from './route-rules.ts';
-import { didYouMean } from './suggest.ts';
+import { didYouMean } from '../model/suggest.ts';
 
 export interface RouteContext {
   /** Sources and targets that are good in themselves. */

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { Path, Problem } from './locate.ts';
 import { NAME_RULE } from './options.ts';
-import { didYouMean } from './suggest.ts';
+import { didYouMean } from '../model/suggest.ts';
 
 type Issue = z.core.$ZodIssue;
 

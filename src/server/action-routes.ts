@@ -8,6 +8,8 @@ const source = z.string().max(64).optional().describe('may be left out when ther
 const table = z.string().min(1).max(200);
 const filter = { target: z.string().max(64).optional(), table: table.optional() };
 
+const LONGEST_SILENCE_MS = 30 * 24 * 60 * 60 * 1_000;
+
 const pauseBody = z.strictObject({
   role: z.enum(['all', 'apply', 'capture']).default('all'),
   source: z.string().max(64).optional().describe('one capture only'),
@@ -80,6 +82,26 @@ export function actionRoutes(operator: Operator): Route[] {
         at: z.string().min(1).max(300).describe('`file:position` as the error names it'),
       }),
       handle: async ({ body, signal }) => await operator.acknowledge(body.source, body.at, signal),
+    }),
+    acts({
+      url: '/api/alerts/silence',
+      summary: 'Keep alerts of this process quiet for a while; `counts.id` ends it early.',
+      body: z.strictObject({
+        rule: z.string().min(1).max(64).nullable().describe('null for every rule'),
+        labels: z
+          .record(z.string().max(64), z.string().max(300))
+          .default({})
+          .describe('labels that an alert must carry'),
+        forMs: z.int().min(1_000).max(LONGEST_SILENCE_MS).describe('how long, milliseconds; at most 30 days'),
+        reason: z.string().min(1).max(300),
+      }),
+      handle: async ({ body }) => await Promise.resolve(operator.silenceAlerts(body)),
+    }),
+    acts({
+      url: '/api/alerts/unsilence',
+      summary: 'End a silence early.',
+      body: z.strictObject({ id: z.int().min(1) }),
+      handle: async ({ body: { id } }) => await Promise.resolve(operator.endSilence(id)),
     }),
     acts({
       url: '/api/log-level',

@@ -7,16 +7,12 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import Fastify from 'fastify';
 import { isLoopback } from '../config/loopback.ts';
 import { RowferryError, toRowferryError } from '../errors.ts';
-import { debeziumSourceOf } from '../wiring/debezium-topics.ts';
+import { topicsOf } from '../wiring/alert-watch.ts';
 import type { DaemonService, RunningDaemon } from '../wiring/daemon.ts';
-import { sourceTopics } from '../wiring/names.ts';
 import { Operator } from '../wiring/operator.ts';
-import { ThreadWatch } from '../wiring/thread-health.ts';
 import type { Access } from './access.ts';
 import { refusal } from './access.ts';
 import { actionRoutes } from './action-routes.ts';
-import type { AlertsPort } from './alerts-port.ts';
-import { NO_ALERTS } from './alerts-port.ts';
 import type { PartChange } from './audit-log.ts';
 import { AuditLog } from './audit-log.ts';
 import { EventHub } from './event-hub.ts';
@@ -27,7 +23,7 @@ import { openApi } from './openapi.ts';
 import { processFacts } from './process-facts.ts';
 import { readRoutes } from './read-routes.ts';
 import type { Route } from './route.ts';
-import { stateChanges } from './state-changes.ts';
+import { alertEvent, stateChanges } from './state-changes.ts';
 
 const BODY_BYTES = 128 * 1024;
 const REQUEST_MS = 10_000;
@@ -40,17 +36,16 @@ export class HttpServer implements DaemonService {
   readonly #audit: AuditLog;
   readonly #events = new EventHub();
   readonly #metrics = new MetricsRegistry();
-  readonly #watch = new ThreadWatch();
   readonly #routes: readonly Route[];
   readonly #texts: (TextRoute & {
     readonly handle: (reply: FastifyReply, request: FastifyRequest) => Promise<unknown>;
   })[];
   #address = '';
 
-  private constructor(daemon: RunningDaemon, alerts: AlertsPort) {
+  private constructor(daemon: RunningDaemon) {
     this.#daemon = daemon;
     this.#audit = new AuditLog(daemon.log);
-    this.#routes = [...readRoutes(daemon, alerts, this.#audit), ...actionRoutes(new Operator(daemon))];
+    this.#routes = [...readRoutes(daemon, this.#audit), ...actionRoutes(new Operator(daemon))];
     this.#texts = [
       {
         url: '/metrics',
@@ -61,7 +56,7 @@ export class HttpServer implements DaemonService {
       },
       {
         url: '/api/events',
-        summary: 'Changes of states and actions of operators as server-sent events.',
+        summary: 'Changes of states, alerts and actions of operators as server-sent events.',
         access: 'read',
         contentType: 'text/event-stream',
         handle: async (reply, request) => await this.#follow(reply, request),
@@ -86,11 +81,12 @@ export class HttpServer implements DaemonService {
     daemon.onStatus((now, before) => {
       for (const change of stateChanges(before, now)) this.#events.publish('state', change, now.timeMs);
     });
+    daemon.alerts.onNews((news) => this.#events.publish('alert', alertEvent(news), news.atMs));
   }
 
   /** Rejects with ROWFERRY_CONFIG_INVALID when it cannot listen where it is told to. A port in use is no reason to stay away. */
-  static async start(daemon: RunningDaemon, alerts: AlertsPort = NO_ALERTS): Promise<HttpServer> {
-    const server = new HttpServer(daemon, alerts);
+  static async start(daemon: RunningDaemon): Promise<HttpServer> {
+    const server = new HttpServer(daemon);
     await server.#prepare();
     await server.#listen();
     return server;
@@ -107,7 +103,6 @@ export class HttpServer implements DaemonService {
 
   async close(): Promise<void> {
     this.#events.close();
-    this.#watch.stop();
     await this.#app.close();
   }
 
@@ -192,23 +187,19 @@ export class HttpServer implements DaemonService {
   }
 
   async #scrape(): Promise<string> {
-    const { config, status, roles } = this.#daemon;
+    const { config, status, roles, alerts } = this.#daemon;
     const reported = roles.flatMap(({ name, status: told }) => (told === undefined ? [] : [{ name, told }]));
-    const own = new Map(config.sources.map(({ name }) => [sourceTopics(config, name).changes, name]));
-    const debezium = debeziumSourceOf(config);
+    const topicOf = topicsOf(config);
     return await this.#metrics.scrape({
       status: { ...status, timeMs: Date.now() },
       ...split(reported.map(({ told }) => told)),
       threads: [
-        { name: 'main', health: this.#watch.read() },
+        { name: 'main', health: alerts.mainThread },
         ...reported.map(({ name, told }) => ({ name, health: told.thread })),
       ],
-      process: await processFacts(config.runDir),
-      limits: {
-        captureQueueBytes: config.capture.queueBytes,
-        applyQueueBytes: config.apply.queueBytes,
-      },
-      sourceOf: (topic) => own.get(topic) ?? debezium(topic)?.name ?? '',
+      process: processFacts(),
+      alerts: alerts.samples,
+      sourceOf: (topic) => topicOf(topic).source,
       nodeVersion: process.version,
     });
   }

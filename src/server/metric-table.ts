@@ -1,5 +1,10 @@
-/** Every metric: name, meaning, labels and where its numbers come from. The registry and docs/metrics.md follow this table. */
-import { COPY_CAUSES } from '../capture/snapshot.ts';
+/**
+ * Every metric: name, meaning, labels and where its numbers come from. The registry, docs/metrics.md and the checks of dashboards and
+ * rules follow this table. What alerts look at is exported as they see it: one fact has one name and one value.
+ */
+import { COPY_CAUSES } from '../capture/copy-throttle.ts';
+import type { AlertSamples } from '../observe/alerts/metrics.ts';
+import { ALERT_METRICS, seriesOf } from '../observe/alerts/metrics.ts';
 import type { HistogramCounts } from '../observe/histogram.ts';
 import type { DaemonStatus } from '../wiring/daemon-status.ts';
 import type { ApplyRoleStatus, CaptureRoleStatus, RoleStatus } from '../wiring/role-messages.ts';
@@ -25,7 +30,8 @@ export interface MetricsInput {
   readonly appliers: readonly ApplyRoleStatus[];
   readonly threads: readonly { readonly name: string; readonly health: ThreadHealth }[];
   readonly process: ProcessFacts;
-  readonly limits: { readonly captureQueueBytes: number; readonly applyQueueBytes: number };
+  /** What alerts looked at last. */
+  readonly alerts: AlertSamples;
   /** The source whose changes a topic holds. */
   readonly sourceOf: (topic: string) => string;
   readonly nodeVersion: string;
@@ -49,18 +55,12 @@ const CAPTURE_STATES = ['standby', 'starting', 'reading', 'holding', 'paused', '
 const PARTITION_STATES = ['claiming', 'running', 'paused', 'waiting', 'stopped'];
 const PARTITION = ['source', 'topic', 'partition'];
 
-export const METRICS: readonly MetricSpec[] = [
+const OWN: readonly MetricSpec[] = [
   gauge(
     'rowferry_build_info',
     '1; which version runs.',
     ['version', 'node', 'role'],
     ({ status, nodeVersion }) => [one(1, { version: status.version, node: nodeVersion, role: status.role })],
-  ),
-  gauge(
-    'rowferry_lag_seconds',
-    'How far a partition is behind its source. Absent while it is not known.',
-    PARTITION,
-    (input) => perPartition(input, ({ lagMs }) => seconds(lagMs)),
   ),
   gauge(
     'rowferry_target_lag_seconds',
@@ -73,18 +73,6 @@ export const METRICS: readonly MetricSpec[] = [
     'Time since the source was known to be read to its end.',
     ['source'],
     (input) => perCapture(input, ({ readUntilMs }) => age(readUntilMs, input)),
-  ),
-  gauge('rowferry_checkpoint_age_seconds', 'Age of the newest saved position.', ['source'], (input) =>
-    perCapture(input, ({ savedMs }) => age(savedMs, input)),
-  ),
-  gauge(
-    'rowferry_binlog_headroom_seconds',
-    'Time from the oldest binlog that the source still has to the saved position. Absent while it is not known.',
-    ['source'],
-    (input) =>
-      perCapture(input, ({ binlogHeadroomMs }) =>
-        binlogHeadroomMs === null ? null : binlogHeadroomMs / 1000,
-      ),
   ),
   counter(
     'rowferry_changes_applied_total',
@@ -115,20 +103,6 @@ export const METRICS: readonly MetricSpec[] = [
     ({ counts }) => counts.batchSeconds,
   ),
   gauge(
-    'rowferry_parked_rows',
-    'Rows that wait at a target, of the partitions that this process applies.',
-    ['target', 'reason'],
-    ({ status }) =>
-      status.targets.flatMap(({ target, parked }) => [
-        one(parked.conflict, { target, reason: 'conflict' }),
-        one(parked.data, { target, reason: 'data' }),
-      ]),
-  ),
-  gauge('rowferry_oldest_parked_seconds', 'Age of the oldest parked row; 0 when none waits.', [], (input) => {
-    const since = input.status.partitions.flatMap(({ oldestParkedMs }) => oldestParkedMs ?? []);
-    return [one(since.length === 0 ? 0 : (age(Math.min(...since), input) ?? 0))];
-  }),
-  gauge(
     'rowferry_queue_bytes',
     'Bytes that wait in memory: for Kafka, or to be applied.',
     ['queue'],
@@ -137,15 +111,6 @@ export const METRICS: readonly MetricSpec[] = [
       ...(status.role === 'capture'
         ? []
         : [one(sum(status.partitions.map(({ queueBytes }) => queueBytes)), { queue: 'apply' })]),
-    ],
-  ),
-  gauge(
-    'rowferry_queue_limit_bytes',
-    'Bytes at which that queue stops taking more.',
-    ['queue'],
-    ({ status, limits }) => [
-      ...status.captures.map(({ source }) => one(limits.captureQueueBytes, { queue: `capture ${source}` })),
-      ...(status.role === 'capture' ? [] : [one(limits.applyQueueBytes, { queue: 'apply' })]),
     ],
   ),
   counter(
@@ -173,12 +138,6 @@ export const METRICS: readonly MetricSpec[] = [
       }
       return [...codes].map(([code, count]) => one(count, { code }));
     },
-  ),
-  gauge(
-    'rowferry_reconnect_failures',
-    'Tries in a row that failed, for each part that waits for a server; absent once it works.',
-    ['part'],
-    ({ status }) => status.outages.map(({ part, tries }) => one(tries, { part })),
   ),
   gauge(
     'rowferry_outage_seconds',
@@ -245,25 +204,12 @@ export const METRICS: readonly MetricSpec[] = [
     ['source'],
     (input) => perCapture(input, ({ copyThrottle }) => copyThrottle?.share ?? null),
   ),
-  gauge('rowferry_tables_held', 'Tables that wait for an operator.', ['source'], (input) =>
-    perCapture(input, ({ held }) => held.length),
-  ),
-  gauge(
-    'rowferry_event_loop_delay_seconds',
-    'Longest delay of a thread’s event loop in the last ten to twenty seconds.',
-    ['thread'],
-    ({ threads }) => threads.map(({ name, health }) => one(health.loopDelayMs / 1000, { thread: name })),
-  ),
   gauge('rowferry_heap_bytes', 'Heap that a thread uses.', ['thread'], ({ threads }) =>
     threads.map(({ name, health }) => one(health.heapBytes, { thread: name })),
   ),
   gauge('rowferry_heap_limit_bytes', 'Heap that a thread may use.', ['thread'], ({ threads }) =>
     threads.map(({ name, health }) => one(health.heapLimitBytes, { thread: name })),
   ),
-  gauge('rowferry_run_dir_free_bytes', 'Free space of the disk that `runDir` is on.', [], ({ process }) =>
-    some(process.runDirFreeBytes),
-  ),
-  gauge('rowferry_run_dir_size_bytes', 'Size of that disk.', [], ({ process }) => some(process.runDirBytes)),
   counter('process_cpu_seconds_total', 'Processor time of the process, all threads.', [], ({ process }) => [
     one(process.cpuSeconds),
   ]),
@@ -275,6 +221,15 @@ export const METRICS: readonly MetricSpec[] = [
     one(status.startedMs / 1000),
   ]),
 ];
+
+/** What alerts look at and nothing above says. */
+const WATCHED: readonly MetricSpec[] = ALERT_METRICS.filter(({ series }) => series === null).map((metric) =>
+  gauge(seriesOf(metric).name, metric.meaning, metric.labels, ({ alerts }) =>
+    (alerts.get(metric.name) ?? []).flatMap(({ labels, value }) => some(value, labels)),
+  ),
+);
+
+export const METRICS: readonly MetricSpec[] = [...OWN, ...WATCHED];
 
 function gauge(
   name: string,

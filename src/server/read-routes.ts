@@ -5,7 +5,6 @@ import type { RunningDaemon } from '../wiring/daemon.ts';
 import { withParked } from '../wiring/parked.ts';
 import { savedPositions } from '../wiring/positions.ts';
 import { snapshotStatus } from '../wiring/snapshots.ts';
-import type { AlertsPort } from './alerts-port.ts';
 import type { AuditLog } from './audit-log.ts';
 import { Fresh } from './fresh.ts';
 import { liveness, readiness } from './readiness.ts';
@@ -26,7 +25,7 @@ import {
 const FRESH_MS = 1_000;
 const MOST_ENTRIES = 1_000;
 
-export function readRoutes(daemon: RunningDaemon, alerts: AlertsPort, audit: AuditLog): Route[] {
+export function readRoutes(daemon: RunningDaemon, audit: AuditLog): Route[] {
   const { config } = daemon;
   const bounds = { stallMs: config.http.stallMs, checkpointMs: config.capture.checkpointMs };
   const positions = new Fresh(FRESH_MS, async (signal) => await savedPositions(config, undefined, signal));
@@ -98,9 +97,12 @@ export function readRoutes(daemon: RunningDaemon, alerts: AlertsPort, audit: Aud
     }),
     reads({
       url: '/api/alerts',
-      summary: 'Alerts that fire or are about to.',
+      summary: 'Alerts that fire or are about to, and those of late; silences; whether channels get through.',
       answer: alertsAnswer,
-      handle: () => ({ alerts: mutable(alerts.current()) }),
+      handle: () => {
+        const { active, ...rest } = mutable(daemon.alerts.state());
+        return { alerts: active, ...rest };
+      },
     }),
     reads({
       url: '/api/audit',

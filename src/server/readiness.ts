@@ -5,8 +5,7 @@
  * operator paused is ready too: it does what it was told, and its lag tells the rest.
  */
 import type { PartitionStatus } from '../apply/partition-progress.ts';
-import type { ApplyRoleStatus, CaptureRoleStatus, RoleStatus } from '../wiring/role-messages.ts';
-import type { RoleView } from '../wiring/daemon.ts';
+import type { ApplyRoleStatus, CaptureRoleStatus, RoleStatus, RoleView } from '../wiring/role-messages.ts';
 
 export interface PartHealth {
   /** `apply`, `capture <source>`, or a topic and partition. */

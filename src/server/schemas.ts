@@ -181,16 +181,58 @@ export const snapshotAnswer = z.object({
   ),
 });
 
+const alertLabels = () => z.record(z.string(), z.string());
+
+const alert = z.object({
+  rule: z.string(),
+  group: z.string(),
+  level: z.string(),
+  labels: alertLabels(),
+  condition: z.string(),
+  message: z.string(),
+  value: z.number().nullable().describe('in the unit of the metric; null while unknown'),
+  sinceMs: ms(),
+  firedMs: ms().nullable().describe('null while it is pending'),
+  toldMs: ms().nullable().describe('when somebody was last told of it'),
+});
+
 export const alertsAnswer = z.object({
-  alerts: z.array(
+  atMs: ms().nullable().describe('when they were last looked at'),
+  alerts: z.array(alert).describe('firing ones first, the gravest first'),
+  history: z
+    .array(z.object({ kind: z.enum(['fired', 'resolved']), atMs: ms(), isSilenced: z.boolean(), alert }))
+    .describe('newest first'),
+  silences: z.array(
     z.object({
-      rule: z.string(),
+      id: z.number(),
+      rule: z.string().nullable().describe('null for every rule'),
+      labels: alertLabels(),
+      untilMs: ms(),
+      reason: z.string(),
+    }),
+  ),
+  rules: z.array(
+    z.object({
+      name: z.string(),
+      group: z.string(),
       level: z.string(),
-      labels: z.record(z.string(), z.string()),
-      message: z.string(),
-      value: z.number().nullable(),
-      sinceMs: ms(),
-      firedMs: ms().nullable(),
+      condition: z.string(),
+      forMs: z.number(),
+      pending: z.number(),
+      firing: z.number(),
+      hasData: z.boolean().describe('false: nothing that it asks for is known, so it cannot fire'),
+    }),
+  ),
+  channels: z.array(
+    z.object({
+      name: z.string(),
+      type: z.string(),
+      state: z.enum(['idle', 'ok', 'failing']),
+      error: z.string().nullable(),
+      waiting: z.number(),
+      sent: z.number(),
+      lost: z.number(),
+      lastSentMs: ms().nullable(),
     }),
   ),
 });

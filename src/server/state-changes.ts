@@ -1,4 +1,5 @@
 /** What changed between two looks at a daemon, for those who follow it. Pure. */
+import type { HistoryEntry } from '../observe/alerts/alert-book.ts';
 import type { DaemonStatus } from '../wiring/daemon-status.ts';
 
 export interface StateChange {
@@ -29,6 +30,12 @@ export function stateChanges(before: DaemonStatus, now: DaemonStatus): StateChan
     if (!fresh.has(part)) changes.push({ part, from: state, to: null, errorCode: null });
   }
   return changes;
+}
+
+/** An alert that fired or was resolved, as followers hear of it. */
+export function alertEvent({ kind, alert, isSilenced }: HistoryEntry): object {
+  const { rule, level, labels, message, value, sinceMs } = alert;
+  return { kind, rule, level, labels, message, value, sinceMs, isSilenced };
 }
 
 function statesOf({ captures, partitions }: DaemonStatus): Map<string, PartState> {

@@ -21,6 +21,7 @@ import type {
   WriteBatch,
   WriteResult,
 } from './target.ts';
+import type { Trouble } from './transactions.ts';
 import { Transactions } from './transactions.ts';
 import { publicWatermark, writeBatch } from './write-batch.ts';
 
@@ -56,6 +57,10 @@ export class DatabaseTarget implements Target {
     this.#patientPool = patientPool;
     this.#transactions = new Transactions({ target: name, pool, log, ...budgets });
     this.#changes = new Transactions({ target: name, pool: patientPool, log, ...budgets });
+  }
+
+  get trouble(): Trouble | null {
+    return this.#transactions.trouble;
   }
 
   async open(signal: AbortSignal): Promise<void> {

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ConnectionPool } from '../drivers/connection-pool.ts';
 import { toRowferryError } from '../errors.ts';
-import type { RowferryError } from '../errors.ts';
+import type { ErrorCode, RowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';
 import type { Session } from './session.ts';
 
@@ -18,6 +18,15 @@ export interface TransactionsOptions {
    * an answer happened all the same, whoever writes the batch again meets its watermark, and claims the partition anew.
    */
   readonly reconnectBudgetMs: number;
+}
+
+/** Transactions fail and are tried again, and since then none has come through. */
+export interface Trouble {
+  /** Milliseconds since 1970. */
+  readonly sinceMs: number;
+  readonly code: ErrorCode;
+  /** Tries in a row that failed, of the transaction that was tried most often. */
+  readonly tries: number;
 }
 
 export interface Attempt {
@@ -51,9 +60,15 @@ export class Transactions {
   readonly #options: TransactionsOptions;
   /** No session could be had the last time: the next failure is told at once. */
   #isAway = false;
+  #trouble: Trouble | null = null;
 
   constructor(options: TransactionsOptions) {
     this.#options = options;
+  }
+
+  /** Null while they come through, or fail of something that is tried no more: then the server answers. */
+  get trouble(): Trouble | null {
+    return this.#trouble;
   }
 
   /** Resolves with the outcome or rejects with the last error; never leaves it open whether the work happened. */
@@ -66,9 +81,11 @@ export class Transactions {
       const tried = await this.#try(work, unanswered, failure);
       if ('value' in tried) {
         this.#isAway = false;
+        this.#trouble = null;
         return tried.value;
       }
       failure = tried.error;
+      this.#failed(failure, attempt);
       // An unanswered COMMIT has to be settled whatever the error was.
       const isFinal = failure.action !== 'retry' && !tried.isUnanswered;
       firstFailureAt ??= Date.now();
@@ -81,6 +98,11 @@ export class Transactions {
       await this.#pause(attempt, failure, signal);
       if (signal.aborted) throw failure;
     }
+  }
+
+  #failed({ action, code }: RowferryError, attempt: number): void {
+    const { sinceMs = Date.now(), tries = 0 } = this.#trouble ?? {};
+    this.#trouble = action === 'retry' ? { sinceMs, code, tries: Math.max(tries, attempt) } : null;
   }
 
   async #try<T>(

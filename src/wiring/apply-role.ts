@@ -23,7 +23,8 @@ import { applyGroup, sourceTopics } from './names.ts';
 import { PauseWatch } from './pauses.ts';
 import type { ApplyRoleStatus } from './role-messages.ts';
 import { sourceTables } from './source-facts.ts';
-import { checkSourceTables, checkTables } from './target-tables.ts';
+import type { MissingTables } from './target-tables.ts';
+import { checkSourceTables, checkTables, missingTables } from './target-tables.ts';
 
 const MiB = 1024 * 1024;
 /** How often the tables of coming periods are looked for. */
@@ -41,6 +42,8 @@ export class ApplyRole {
   #pauses: PauseWatch | undefined;
   #applier: Applier | undefined;
   #breaks = 0;
+  #targets: readonly Target[] = [];
+  #missing: readonly MissingTables[] = [];
 
   /** `seesSources`: the sources can be asked for their tables, since their captures run here too. */
   constructor(config: Config, log: Log, seesSources: boolean) {
@@ -57,10 +60,20 @@ export class ApplyRole {
       partitions: this.#applier?.status(nowMs) ?? [],
       targets: this.#applier?.targetStatus(nowMs) ?? [],
       counts: this.#counters.current,
+      troubles: this.#troubles(),
+      missingTables: this.#missing,
       pause: this.#pauses?.pause ?? null,
       groupBreaks: this.#breaks + (this.#applier?.breaks ?? 0),
       outages: this.#outages.current,
     };
+  }
+
+  /** Without partitions nobody tries a target any more, and what was known of it is no longer true. */
+  #troubles(): ApplyRoleStatus['troubles'] {
+    if (this.#applier?.isIdle === true) return [];
+    return this.#targets.flatMap(({ name, trouble }) =>
+      trouble === null ? [] : [{ target: name, ...trouble }],
+    );
   }
 
   lookForPauses(): void {
@@ -72,6 +85,7 @@ export class ApplyRole {
     const link = connectKafka(config, 'apply', this.#log);
     const routes = await loadRoutes(config);
     const targets = makeTargets(config, this.#log);
+    this.#targets = targets;
     try {
       await prepareTopics(link, config, this.#outages, signal);
       await Promise.all(targets.map(async (target) => await this.#open(target, signal)));
@@ -231,10 +245,17 @@ export class ApplyRole {
     const dated = routes.filter(({ rule }) => rule.layout.tables?.rule.algorithm === 'date');
     let told = '';
     while (dated.length > 0 && !signal.aborted) {
-      const missing = await missingPeriods(dated, targets);
-      if (missing !== '' && missing !== told)
-        this.#log.warn({}, `a table of a coming period is missing: ${missing}`);
-      told = missing;
+      try {
+        const missing = await missingPeriods(dated, targets);
+        this.#missing = missing === '' ? [] : await missingTables(dated, targets);
+        if (missing !== '' && missing !== told)
+          this.#log.warn({}, `a table of a coming period is missing: ${missing}`);
+        told = missing;
+      } catch (thrown) {
+        // No reason to stop. Others tell of a target that does not answer; what was known stays.
+        const error = toRowferryError(thrown, 'looking for the tables of coming periods');
+        if (error.action !== 'retry') this.#log.warn({ code: error.code }, error.describe());
+      }
       await sleep(PERIOD_CHECK_MS, signal);
     }
   }
@@ -252,14 +273,15 @@ export class ApplyRole {
   }
 }
 
-/** What is missing of coming periods, in words; empty when nothing is, or when a target does not answer: others tell of that. */
+/** What is missing of coming periods, in words; empty when nothing is. */
 async function missingPeriods(dated: readonly LoadedRoute[], targets: readonly Target[]): Promise<string> {
   try {
     await checkTables(dated, targets, 'coming');
     return '';
   } catch (thrown) {
     const error = toRowferryError(thrown, 'looking for the tables of coming periods');
-    return error.action === 'retry' ? '' : error.describe();
+    if (error.code !== 'ROWFERRY_CONFIG_INVALID') throw error;
+    return error.describe();
   }
 }
 

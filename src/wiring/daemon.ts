@@ -10,9 +10,18 @@ import { RowferryError, toRowferryError } from '../errors.ts';
 import type { LevelledLog } from '../observe/log.ts';
 import type { Log } from '../model/log.ts';
 import { sleep } from '../runtime/backoff.ts';
+import type { DaemonAlerts } from './alert-watch.ts';
+import { AlertWatch } from './alert-watch.ts';
 import type { DaemonStatus } from './daemon-status.ts';
 import { StatusGatherer } from './daemon-status.ts';
-import type { RoleCommand, RoleMessage, RoleStatus, RoleThreadData, SentError } from './role-messages.ts';
+import type {
+  RoleCommand,
+  RoleMessage,
+  RoleStatus,
+  RoleThreadData,
+  RoleView,
+  SentError,
+} from './role-messages.ts';
 import { StatusFile } from './status-file.ts';
 
 export type Role = 'all' | 'capture' | 'apply';
@@ -23,16 +32,8 @@ export type Role = 'all' | 'capture' | 'apply';
  */
 const HEAP = { maxYoungGenerationSizeMb: 24, maxOldGenerationSizeMb: 512 };
 const GATHER_MS = 500;
-
-/** A role as its thread told of it last. */
-export interface RoleView {
-  /** `apply`, or `capture` and the source's name. */
-  readonly name: string;
-  /** Undefined before its first report. */
-  readonly status: RoleStatus | undefined;
-  /** When it reported, milliseconds since 1970; its start before the first report. */
-  readonly reportedMs: number;
-}
+/** How long alerts that wait to be told hold up the end. */
+const LAST_ALERTS_MS = 3_000;
 
 /** A running daemon as those see it who show and steer it. */
 export interface RunningDaemon {
@@ -42,6 +43,7 @@ export interface RunningDaemon {
   /** At most half a second old. */
   readonly status: DaemonStatus;
   readonly roles: readonly RoleView[];
+  readonly alerts: DaemonAlerts;
   /** Aborts when the daemon begins to stop. */
   readonly stopping: AbortSignal;
   command(command: Exclude<RoleCommand, { readonly type: 'stop' }>): void;
@@ -115,6 +117,7 @@ class Daemon implements RunningDaemon {
   readonly config: Config;
   readonly log: LevelledLog;
   readonly startedMs = Date.now();
+  readonly alerts: AlertWatch;
   readonly #stop = new AbortController();
   readonly #gatherer: StatusGatherer;
   readonly #listeners: ((now: DaemonStatus, before: DaemonStatus) => void)[] = [];
@@ -125,6 +128,7 @@ class Daemon implements RunningDaemon {
   constructor(config: Config, role: Role, log: LevelledLog) {
     this.config = config;
     this.log = log;
+    this.alerts = new AlertWatch(config, log);
     this.#gatherer = new StatusGatherer({ name: config.name, role, startedMs: this.startedMs });
     this.#status = this.#gatherer.gather([], null, this.startedMs);
   }
@@ -162,6 +166,7 @@ class Daemon implements RunningDaemon {
     const before = this.#status;
     const told = this.#threads.flatMap(({ status }) => (status === undefined ? [] : [status]));
     this.#status = this.#gatherer.gather(told, this.#http, Date.now());
+    this.alerts.look(this.#threads, this.#status.timeMs);
     for (const listener of this.#listeners) listener(this.#status, before);
     return this.#status;
   }
@@ -192,12 +197,13 @@ export async function runDaemon(
 ): Promise<void> {
   const statusFile = new StatusFile(config, role);
   const daemon = new Daemon(config, role, log);
-  const service = await serve?.(daemon);
-  if (service !== undefined) daemon.serves(service.address);
+  let service: DaemonService | undefined;
   try {
+    service = await serve?.(daemon);
+    if (service !== undefined) daemon.serves(service.address);
     await runThreads(daemon, role, statusFile, signal);
   } finally {
-    await service?.close();
+    await Promise.all([service?.close(), daemon.alerts.close(Math.min(config.drainMs, LAST_ALERTS_MS))]);
   }
 }
 
@@ -220,6 +226,8 @@ async function runThreads(
     await Promise.race([stopped, ...threads.map(({ ended }) => ended)]);
   } catch (error) {
     failure = toRowferryError(error, 'running a role');
+    // The last look that still sees what failed.
+    statusFile.write(daemon.gather(), log);
     log.error({ code: failure.code }, `${failure.describe()}; finishing what was read`);
     // What is in Kafka is applied on the next start in any case: a short while lets most of it arrive now.
     await Promise.race([stopped, sleep(Math.min(config.drainMs, 3_000), signal)]);

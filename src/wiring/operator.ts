@@ -3,6 +3,7 @@ import { formatPosition } from '../model/position.ts';
 import type { SnapshotAction } from '../capture/snapshot-state.ts';
 import { RowferryError } from '../errors.ts';
 import type { LogSettings } from '../config/config.ts';
+import { didYouMean } from '../model/suggest.ts';
 import type { RunningDaemon } from './daemon.ts';
 import type { ParkedFilter } from './parked.ts';
 import { withParked } from './parked.ts';
@@ -19,6 +20,15 @@ export interface OperatorResult {
 export interface PauseRequest {
   readonly role: 'all' | 'apply' | 'capture';
   readonly source?: string | undefined;
+}
+
+export interface SilenceRequest {
+  /** Null for every rule. */
+  readonly rule: string | null;
+  /** Labels that an alert must carry; none for any. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly forMs: number;
+  readonly reason: string;
 }
 
 /** Undefined fields count as left out. */
@@ -114,6 +124,31 @@ export class Operator {
   async acknowledge(source: string | undefined, at: string, signal: AbortSignal): Promise<OperatorResult> {
     const { source: name } = await acknowledgeStatement(this.#daemon.config, source, at, signal);
     return { changes: [{ part: `capture ${name}`, from: `stops at ${at}`, to: `passes ${at}` }] };
+  }
+
+  /** Keeps alerts of this process quiet for a while. `counts.id` is what ends it early. */
+  silenceAlerts({ rule, labels, forMs, reason }: SilenceRequest): OperatorResult {
+    const { config, alerts, status } = this.#daemon;
+    const names = config.alerts.rules.map(({ name }) => name);
+    if (rule !== null && !names.includes(rule)) {
+      throw new RowferryError('ROWFERRY_CONFIG_INVALID', `${rule} is no rule${didYouMean(rule, names)}`, {
+        hint: 'GET /api/alerts lists the rules; null means all of them',
+      });
+    }
+    const untilMs = status.timeMs + forMs;
+    const id = alerts.silence({ rule, labels, untilMs, reason });
+    const part = `alerts of ${rule ?? 'every rule'}`;
+    const to = `silent until ${new Date(untilMs).toISOString()}`;
+    return { changes: [{ part, from: 'told', to }], counts: { id } };
+  }
+
+  endSilence(id: number): OperatorResult {
+    if (!this.#daemon.alerts.endSilence(id)) {
+      throw new RowferryError('ROWFERRY_CONFIG_INVALID', `there is no silence ${id}`, {
+        hint: 'GET /api/alerts lists those that are in force',
+      });
+    }
+    return { changes: [{ part: `silence ${id}`, from: 'in force', to: 'over' }] };
   }
 
   setLogLevel(level: LogSettings['level']): OperatorResult {

@@ -7,6 +7,8 @@ import type { LogSettings } from '../config/config.ts';
 import type { ErrorCode, ErrorWhere } from '../errors.ts';
 import type { OutageStatus } from '../runtime/outages.ts';
 import type { Pause } from './pauses.ts';
+import type { Trouble } from '../targets/transactions.ts';
+import type { MissingTables } from './target-tables.ts';
 import type { ThreadHealth } from './thread-health.ts';
 
 export interface RoleThreadData {
@@ -39,9 +41,23 @@ export interface ApplyRoleStatus extends CommonStatus {
   readonly partitions: readonly PartitionStatus[];
   readonly targets: readonly TargetStatus[];
   readonly counts: ApplyCounts;
+  /** Targets that are tried in vain, by the partitions of this process or to open them. */
+  readonly troubles: readonly (Trouble & { readonly target: string })[];
+  /** Of coming periods, as of the last look. */
+  readonly missingTables: readonly MissingTables[];
 }
 
 export type RoleStatus = CaptureRoleStatus | ApplyRoleStatus;
+
+/** A role as its thread told of it last. */
+export interface RoleView {
+  /** `apply`, or `capture` and the source's name. */
+  readonly name: string;
+  /** Undefined before its first report. */
+  readonly status: RoleStatus | undefined;
+  /** When it reported, milliseconds since 1970; its start before the first report. */
+  readonly reportedMs: number;
+}
 
 export type RoleMessage =
   | { readonly type: 'status'; readonly status: RoleStatus }

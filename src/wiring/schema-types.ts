@@ -1,7 +1,7 @@
 /** The types that an operator gives to columns: those of the configuration, and on top of them those of the command line. */
 import type { Config } from '../config/config.ts';
 import type { LoadedRoute } from '../config/routes.ts';
-import { suggest } from '../config/suggest.ts';
+import { suggest } from '../model/suggest.ts';
 import { RowferryError } from '../errors.ts';
 import type { Catalog } from '../schema/catalog.ts';
 import { isForOneColumn, unusedOverrides } from '../schema/column-context.ts';

@@ -38,7 +38,39 @@ export async function checkTables(
   periods: Periods,
   nowMs = Date.now(),
 ): Promise<void> {
-  const wanted = routes.flatMap(({ route, rule }): Wanted[] => {
+  await check(wantedNow(routes, periods, nowMs), targets);
+}
+
+/** Tables that a target does not have, of those that one kind of rows needs. */
+export interface MissingTables {
+  readonly target: string;
+  /** Names the rows: `shop.orders`. */
+  readonly table: string;
+  readonly count: number;
+}
+
+/** How many tables of coming periods are not there. */
+export async function missingTables(
+  routes: readonly LoadedRoute[],
+  targets: readonly Target[],
+  nowMs = Date.now(),
+): Promise<MissingTables[]> {
+  const wanted = wantedNow(routes, 'coming', nowMs);
+  const missing = new Map<string, MissingTables>();
+  for (const { name, ...target } of await describeAll(wanted, targets)) {
+    for (const { from, table } of target.wanted) {
+      if (target.found.has(table)) continue;
+      const key = `${name}/${from}`;
+      const count = (missing.get(key)?.count ?? 0) + 1;
+      missing.set(key, { target: name, table: from, count });
+    }
+  }
+  return [...missing.values()];
+}
+
+/** What the routes name themselves; names with braces depend on the source's tables. */
+function wantedNow(routes: readonly LoadedRoute[], periods: Periods, nowMs: number): Wanted[] {
+  return routes.flatMap(({ route, rule }): Wanted[] => {
     if (rule.to.search(NAME_IN_BRACES) >= 0) return [];
     const names = { source: '', schema: '', table: '', groups: [] };
     const columns = namedColumns(rule.columns);
@@ -49,7 +81,6 @@ export async function checkTables(
       route: route.place,
     }));
   });
-  await check(wanted, targets);
 }
 
 /** The same for the tables that a source has today, with all columns that their rows will bring. */
@@ -98,9 +129,7 @@ export function placesNow(
 
 async function check(wanted: readonly Wanted[], targets: readonly Target[]): Promise<void> {
   const problems: string[] = [];
-  for (const target of targets) {
-    const mine = wanted.filter((place) => place.target === target.name);
-    const found = await target.describe([...new Set(mine.map(({ table }) => table))]);
+  for (const { wanted: mine, found } of await describeAll(wanted, targets)) {
     for (const place of mine) problems.push(...problemsOf(place, found.get(place.table)));
   }
   if (problems.length === 0) return;
@@ -109,6 +138,16 @@ async function check(wanted: readonly Wanted[], targets: readonly Target[]): Pro
   throw new RowferryError('ROWFERRY_CONFIG_INVALID', more > 0 ? `${told}\nand ${more} more` : told, {
     hint: 'make what is missing with `rowferry schema plan` and `apply`, or correct the routes',
   });
+}
+
+async function describeAll(wanted: readonly Wanted[], targets: readonly Target[]) {
+  const described = [];
+  for (const target of targets) {
+    const mine = wanted.filter((place) => place.target === target.name);
+    const found = await target.describe([...new Set(mine.map(({ table }) => table))]);
+    described.push({ name: target.name, wanted: mine, found });
+  }
+  return described;
 }
 
 function problemsOf(

@@ -10,7 +10,6 @@ import { expect, it } from 'vitest';
 import { Daemon, PROGRAM } from '../../scripts/lib/daemon.ts';
 import { untilTrue } from '../../scripts/lib/until.ts';
 import { startSandbox } from '../../scripts/sandbox/start-sandbox.ts';
-import { configurationIn } from '../support/deployed-config.ts';
 
 const DEPLOY = fileURLToPath(new URL('../../deploy/', import.meta.url));
 
@@ -48,7 +47,7 @@ it('the sample of compose.yaml copies its shop and follows it', async (t) => {
   await root.query(readFileSync(join(DEPLOY, 'compose/source.sql'), 'utf8'));
 
   const configFile = join(folder, 'rowferry.yaml');
-  writeFileSync(configFile, configurationIn(readFileSync(join(DEPLOY, 'compose/rowferry.yaml'), 'utf8')));
+  writeFileSync(configFile, readFileSync(join(DEPLOY, 'compose/rowferry.yaml'), 'utf8'));
   const env = {
     SOURCE_HOST: source.host,
     SOURCE_PORT: String(source.port),

@@ -78,14 +78,18 @@ export interface BookSettings {
 
 export const EMPTY_BOOK: AlertBook = { active: new Map(), silences: [], history: [] };
 
-/** One look at the samples: the book after it and what is to be told. */
+/** One look at the samples: the book after it, what is to be told, and what fired or was resolved, told or not. */
 export function look(
   before: AlertBook,
   rules: readonly AlertRule[],
   samples: AlertSamples,
   nowMs: number,
   { repeatMs, historySize }: BookSettings,
-): { readonly book: AlertBook; readonly notices: readonly Notice[] } {
+): {
+  readonly book: AlertBook;
+  readonly notices: readonly Notice[];
+  readonly news: readonly HistoryEntry[];
+} {
   const silences = before.silences.filter(({ untilMs }) => untilMs > nowMs);
   const active = new Map<string, Alert>();
   const notices: Notice[] = [];
@@ -130,6 +134,7 @@ export function look(
   return {
     book: { active, silences, history: [...before.history, ...news].slice(-historySize) },
     notices,
+    news,
   };
 }
 

@@ -82,21 +82,25 @@ export class Alerts {
     });
   }
 
-  /** Looks at what was measured at `nowMs`. Returns at once: telling somebody goes on behind it, and never throws. */
-  observe(samples: AlertSamples, nowMs: number): void {
+  /**
+   * Looks at what was measured at `nowMs`; returns what fired or was resolved. Returns at once: telling somebody goes on behind
+   * it, and never throws.
+   */
+  observe(samples: AlertSamples, nowMs: number): readonly HistoryEntry[] {
     const { rules } = this.#settings;
-    const { book, notices } = look(this.#book, rules, samples, nowMs, this.#settings);
+    const { book, notices, news } = look(this.#book, rules, samples, nowMs, this.#settings);
     this.#book = book;
     this.#atMs = nowMs;
     this.#measured = new Set(
       [...samples].flatMap(([name, list]) => (list.some(({ value }) => value !== null) ? [name] : [])),
     );
-    if (notices.length === 0) return;
+    if (notices.length === 0) return news;
     for (const { channel, outbox } of this.#outboxes) {
       const about = { id: randomUUID(), pipeline: this.#pipeline, atMs: nowMs };
       const delivery = deliveryFor(channel, notices, about);
       if (delivery !== null) outbox.add(delivery);
     }
+    return news;
   }
 
   state(): AlertState {
@@ -118,7 +122,7 @@ export class Alerts {
     };
   }
 
-  /** Keeps alerts quiet until a time; returns the number to end it early with. Of too many, the oldest makes way. */
+  /** Keeps alerts quiet until a time, from the next look on; returns the number to end it early with. Of too many, the oldest makes way. */
   silence(silence: Omit<Silence, 'id'>): number {
     this.#silences += 1;
     const id = this.#silences;

@@ -6,7 +6,7 @@
  * Every comparison yields one answer for each set of labels. Both sides of `or` carry the same labels; of `and` one side may
  * carry more (then each of its sets meets the one of the other side that agrees with it). Pure; mistakes carry their offset.
  */
-import { didYouMean } from '../../config/suggest.ts';
+import { didYouMean } from '../../model/suggest.ts';
 import { ALERT_METRICS, alertMetric } from './metrics.ts';
 import type { AlertMetric } from './metrics.ts';
 import { readQuantity } from './quantity.ts';

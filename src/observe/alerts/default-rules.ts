@@ -27,6 +27,10 @@ migration_alerts:
       condition: snapshot_stalled_seconds > 10 min
       level: error
       message: 'The copy of {table} of {source} has finished nothing for {value}'
+    - name: snapshot_failed
+      condition: snapshot_failed > 0
+      level: error
+      message: 'The copy of {table} of {source} has stopped on an error; the others go on'
     - name: lag_high
       condition: lag_seconds > 60 s
       for: 10 s
@@ -38,27 +42,15 @@ migration_alerts:
       message: 'How far partition {partition} of {topic} is behind has not been known for {value}'
 
   data_quality_alerts:
-    - name: inconsistency_rate_high
-      condition: data_inconsistency_rate > 0.1%
-      level: error
-      message: '{value} of the compared rows of {table} differ'
-    - name: records_missing
-      condition: missing_records > 0
-      level: critical
-      message: '{value} rows of {table} are missing at a target'
-    - name: repair_failed
-      condition: failed_repairs > 0
-      level: error
-      message: 'Record {record} of {table} could not be repaired; somebody must look at it'
     - name: rows_parked
       condition: parked_rows > 0
       for: 1 min
       level: error
-      message: '{value} rows of {table} at {target} wait for another row to give way'
+      message: '{value} rows of {table} at {target} are parked ({reason})'
     - name: parked_too_long
       condition: oldest_parked_seconds > 1 h
       level: critical
-      message: 'A row of {table} at {target} has been parked for {value}'
+      message: 'A row of {table} at {target} has been parked for {value} ({reason})'
     - name: table_held
       condition: held_tables > 0
       level: error
@@ -115,38 +107,10 @@ migration_alerts:
     - name: binlog_headroom_low
       condition: binlog_headroom_seconds < 1 h
       level: critical
-      message: 'The source {source} keeps its binlog only {value} further back than the saved position'
-    - name: kafka_headroom_low
-      condition: kafka_headroom_seconds < 6 h
-      level: critical
-      message: 'Kafka deletes records that the targets need from partition {partition} of {topic} in {value}'
+      message: 'The source {source} keeps the binlog of the saved position for {value} only'
     - name: queue_full
       condition: queue_fill > 95%
       for: 10 min
       level: warning
       message: 'Queue {queue} is {value} full: what empties it is the slowest part'
-    - name: statement_slow
-      condition: statement_seconds > 1 s
-      for: 1 min
-      level: warning
-      message: '{statement} on {table} at {target} takes {value}'
-    - name: statement_frequent
-      condition: statements_per_second > 5000 statements/s
-      for: 1 min
-      level: warning
-      message: '{statement} on {table} at {target} runs too often: {value}'
-    - name: rollback_failed
-      condition: rollback_failures > 0
-      level: emergency
-      message: 'Going back to {point} failed; put the standby system into service'
-    - name: business_errors
-      condition: business_error_rate > 1%
-      for: 1 min
-      level: critical
-      message: '{value} of the requests of {service} fail'
-    - name: business_slow
-      condition: business_response_seconds > 1 s
-      for: 1 min
-      level: error
-      message: '{service} takes {value} to answer'
 `;

@@ -1,8 +1,8 @@
-/** What rules can ask about: the one table of metrics, from which the manual, the checks and the Prometheus rules come. */
+/**
+ * What rules can ask about: the one table of metrics, from which the manual, the checks, the Prometheus rules and most of what a
+ * daemon exports come. Only what is measured stands here (`src/wiring/alert-samples.ts`).
+ */
 import type { Dimension } from './quantity.ts';
-
-/** The part of rowferry that measures it. A rule whose metrics nobody measures is shown as without data. */
-export type MeasuredBy = 'daemon' | 'verification' | 'repair' | 'rollback' | 'cutover';
 
 export interface AlertMetric {
   readonly name: string;
@@ -11,7 +11,14 @@ export interface AlertMetric {
   readonly labels: readonly string[];
   /** What it means, and when it is not known: a value that is not known neither fires nor resolves an alert. */
   readonly meaning: string;
-  readonly measuredBy: MeasuredBy;
+  /** Where Prometheus has it, when another metric says the same; else it is a gauge of its own, `rowferry_` and the name. */
+  readonly series: Series | null;
+}
+
+/** A metric of Prometheus with values of labels that tell it apart. */
+export interface Series {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
 }
 
 /** One measured value; null while it is not known. A set of labels that is gone from the samples is gone for good. */
@@ -25,171 +32,133 @@ export interface AlertSample {
 export type AlertSamples = ReadonlyMap<string, readonly AlertSample[]>;
 
 const PARTITION = ['source', 'topic', 'partition'] as const;
-const STATEMENT = ['target', 'table', 'statement'] as const;
+const PARKED = ['target', 'table', 'reason'] as const;
 
 export const ALERT_METRICS: readonly AlertMetric[] = [
-  daemon(
+  metric(
     'progress_speed',
     'rate',
     ['source'],
-    'Rows that copies of tables bring to the targets, over the last minute. Not known unless a copy has run for a minute and is not held back on purpose.',
+    'Rows that copies of tables bring, over the last minute. Not known unless copies have gone on for a minute, or while they rest for the source’s sake.',
   ),
-  daemon(
+  metric(
     'no_progress_for',
     'duration',
     ['source'],
-    'Time since rows or a heartbeat last arrived at the targets: an idle source goes on sending heartbeats. Not known when the work is done.',
+    'Time since rows or a heartbeat last arrived at the targets by a partition of this process: an idle source goes on sending heartbeats. Topics of Debezium have none: there it counts only while something waits to be applied.',
   ),
-  daemon(
+  metric(
     'lag_seconds',
     'duration',
     PARTITION,
     'How far the targets are behind: age of the oldest commit of the source that is not applied. Grows when anything on the way stalls.',
   ),
-  daemon(
+  metric(
     'lag_unknown_seconds',
     'duration',
     PARTITION,
-    'How long the lag has not been known: no heartbeat has travelled the whole way since the start.',
+    'How long the lag has not been known, because no heartbeat has travelled the whole way since the start; 0 once one has.',
   ),
-  daemon('rows_per_second', 'rate', [], 'Row changes applied, over the last seconds.'),
-  daemon(
+  metric(
     'snapshot_stalled_seconds',
     'duration',
     ['source', 'table'],
-    'Time since a copy last finished a chunk. Not known when no copy runs or it is held back on purpose.',
+    'Time since the copy of a table last got on. Not told of tables that wait for their turn, are paused or held, or while copies rest for the source’s sake.',
   ),
-  daemon('parked_rows', 'count', ['target', 'table'], 'Rows that wait in `rowferry_parked`.'),
-  daemon(
-    'oldest_parked_seconds',
-    'duration',
-    ['target', 'table'],
-    'Age of the oldest parked row; 0 when none is parked.',
+  metric(
+    'snapshot_failed',
+    'count',
+    ['source', 'table'],
+    '1 for a table whose copy met an error which an operator must mend.',
   ),
-  daemon(
+  metric(
+    'parked_rows',
+    'count',
+    PARKED,
+    'Rows that wait in `rowferry_parked`, of the partitions that this process applies; at most 100 tables of a target, those with the oldest.',
+  ),
+  metric('oldest_parked_seconds', 'duration', PARKED, 'Age of the oldest of them.'),
+  metric(
     'held_tables',
     'count',
     ['source', 'table'],
-    '1 for a table that waits for an operator, after a change of its schema for example.',
+    '1 for a table that waits for an operator since a statement.',
   ),
-  daemon(
+  metric(
     'partition_stopped',
     'count',
     PARTITION,
     '1 for a partition that met an error which an operator must mend, else 0.',
+    { name: 'rowferry_partition_state', labels: { state: 'stopped' } },
   ),
-  daemon(
+  metric(
     'capture_stopped',
     'count',
     ['source'],
-    '1 for a source whose capture met an error which an operator must mend, else 0.',
+    '1 for a source whose capture met an error which an operator must mend, else 0. The daemon ends with it.',
+    { name: 'rowferry_capture_state', labels: { state: 'stopped' } },
   ),
-  daemon(
+  metric(
     'waiting_seconds',
     'duration',
     ['part'],
-    'How long a capture or a partition has waited for a server that is away or refuses; 0 when it does not.',
+    'How long a capture has waited for a server that is away or refuses, and of the partitions of this process the one that has waited longest (`apply`); 0 when none does.',
   ),
-  daemon(
+  metric(
     'reconnect_failures',
     'count',
     ['server'],
-    'Tries to connect in a row that failed; 0 once connected.',
+    'Tries to reach a source, a target or Kafka in a row that failed, of the part that has failed most often; 0 once it goes on.',
   ),
-  daemon(
+  metric(
     'target_unreachable_seconds',
     'duration',
     ['target'],
-    'How long a target has not answered; 0 while it does.',
+    'How long something has waited for a target that does not answer; 0 while it does.',
   ),
-  daemon(
+  metric(
     'checkpoint_age_seconds',
     'duration',
     ['source'],
-    'Age of the newest saved position. Not known on a process that stands by.',
+    'Age of the newest saved position. Not known on a process that stands by, while capture is paused, and before it has saved one.',
   ),
-  daemon(
+  metric(
     'binlog_headroom_seconds',
     'duration',
     ['source'],
-    'Time from the oldest binlog that the source still has to the saved position: what may be deleted before changes are lost.',
+    'How long the source will still keep the binlog of the saved position. Not known where size alone decides, or where it is kept for ever.',
   ),
-  daemon(
-    'kafka_headroom_seconds',
-    'duration',
-    PARTITION,
-    'Time until Kafka deletes the next record that the targets need. Not known when they need none or nothing is deleted.',
+  metric(
+    'queue_fill',
+    'share',
+    ['queue'],
+    'How full a queue is, of its bound in bytes: what waits for Kafka, or to be applied.',
   ),
-  daemon('queue_fill', 'share', ['queue'], 'How full a queue is, of its bound in bytes.'),
-  daemon(
+  metric(
     'missing_future_tables',
     'count',
     ['target', 'table'],
-    'Tables of coming periods that a rule by date will need and the target does not have.',
+    'Tables of coming periods that a rule by date will need and the target does not have; looked for every ten minutes.',
   ),
-  daemon(
-    'statement_seconds',
-    'duration',
-    STATEMENT,
-    'Mean time of a kind of statement at a target, over the last minute. Not known when none ran.',
+  metric(
+    'cpu_usage',
+    'share',
+    [],
+    'Processor time of this machine that is in use, over the last ten seconds or so.',
   ),
-  daemon(
-    'statements_per_second',
-    'rate',
-    STATEMENT,
-    'How often a kind of statement runs at a target, over the last minute.',
+  metric(
+    'memory_usage',
+    'share',
+    [],
+    'Memory that the process uses, of what its container or this machine has.',
   ),
-  daemon('cpu_usage', 'share', [], 'Processor time of this machine that is in use, over the last seconds.'),
-  daemon('memory_usage', 'share', [], 'Memory that the process uses, of what it may.'),
-  daemon('disk_space', 'share', ['disk'], 'Free part of a disk.'),
-  daemon(
+  metric('disk_space', 'share', ['disk'], 'Free part of the disk that `runDir` is on.'),
+  metric(
     'event_loop_delay_seconds',
     'duration',
     ['thread'],
-    'Largest delay of a thread’s event loop over the last seconds.',
+    'Longest delay of a thread’s event loop in the last ten to twenty seconds.',
   ),
-  {
-    name: 'data_inconsistency_rate',
-    dimension: 'share',
-    labels: ['table'],
-    measuredBy: 'verification',
-    meaning: 'Rows that differ, of those that were compared. Not known before the first verification.',
-  },
-  {
-    name: 'missing_records',
-    dimension: 'count',
-    labels: ['table'],
-    measuredBy: 'verification',
-    meaning: 'Rows of the source that a target does not have, as the last verification found.',
-  },
-  {
-    name: 'failed_repairs',
-    dimension: 'count',
-    labels: ['table', 'record'],
-    measuredBy: 'repair',
-    meaning: '1 for a record of the inconsistency table whose repair failed.',
-  },
-  {
-    name: 'rollback_failures',
-    dimension: 'count',
-    labels: ['point'],
-    measuredBy: 'rollback',
-    meaning: '1 for a rollback point that could not be gone back to.',
-  },
-  {
-    name: 'business_error_rate',
-    dimension: 'share',
-    labels: ['service'],
-    measuredBy: 'cutover',
-    meaning: 'Failed requests of an application, of all, as it reports them.',
-  },
-  {
-    name: 'business_response_seconds',
-    dimension: 'duration',
-    labels: ['service'],
-    measuredBy: 'cutover',
-    meaning: 'Response time of an application, as it reports it.',
-  },
 ];
 
 const BY_NAME = new Map(ALERT_METRICS.map((metric) => [metric.name, metric]));
@@ -198,11 +167,17 @@ export function alertMetric(name: string): AlertMetric | undefined {
   return BY_NAME.get(name);
 }
 
-/** Under which name Prometheus has it: a gauge of the same samples, those that are not known left out. */
-export function prometheusName(metric: string): string {
-  return `rowferry_${metric}`;
+/** Where Prometheus has a metric; values that are not known are left out there. */
+export function seriesOf({ name, series }: AlertMetric): Series {
+  return series ?? { name: `rowferry_${name}`, labels: {} };
 }
 
-function daemon(name: string, dimension: Dimension, labels: readonly string[], meaning: string): AlertMetric {
-  return { name, dimension, labels, meaning, measuredBy: 'daemon' };
+function metric(
+  name: string,
+  dimension: Dimension,
+  labels: readonly string[],
+  meaning: string,
+  series: Series | null = null,
+): AlertMetric {
+  return { name, dimension, labels, meaning, series };
 }

@@ -2,7 +2,7 @@
 import { stringify } from 'yaml';
 import type { Condition } from './condition.ts';
 import { labelsOf, metricsOf } from './condition.ts';
-import { prometheusName } from './metrics.ts';
+import { seriesOf } from './metrics.ts';
 import type { Dimension } from './quantity.ts';
 import { formatDuration } from './quantity.ts';
 import { PLACEHOLDER } from './rule.ts';
@@ -33,16 +33,24 @@ export function prometheusAlert(name: string): string {
 export function promql(condition: Condition): string {
   if (condition.kind === 'compare') {
     const { metric, matchers, operator, limit } = condition;
-    const inside = matchers.map(
-      ({ label, isEqual, value }) => `${label}${isEqual ? '=' : '!='}${JSON.stringify(value)}`,
-    );
+    const { name, labels } = seriesOf(metric);
+    const inside = [
+      ...Object.entries(labels).map(([label, value]) => `${label}=${JSON.stringify(value)}`),
+      ...matchers.map(
+        ({ label, isEqual, value }) => `${label}${isEqual ? '=' : '!='}${JSON.stringify(value)}`,
+      ),
+    ];
     const selector = inside.length === 0 ? '' : `{${inside.join(', ')}}`;
-    return `${prometheusName(metric.name)}${selector} ${operator} ${limit}`;
+    return `${name}${selector} ${operator} ${limit}`;
   }
   const names = [labelsOf(condition.left), labelsOf(condition.right)] as const;
   const isSwapped = condition.kind === 'and' && names[1].length > names[0].length;
   const [left, right] = isSwapped ? [condition.right, condition.left] : [condition.left, condition.right];
-  const more = labelsOf(left).filter((name) => !labelsOf(right).includes(name));
+  const more = [
+    ...labelsOf(left).filter((name) => !labelsOf(right).includes(name)),
+    // They tell series apart and are none of the answers' labels.
+    ...new Set(metricsOf(condition).flatMap((metric) => Object.keys(seriesOf(metric).labels))),
+  ];
   const match = more.length === 0 ? '' : ` ignoring (${more.join(', ')})`;
   return `${within(left)} ${condition.kind}${match} ${within(right)}`;
 }

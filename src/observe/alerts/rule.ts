@@ -1,5 +1,5 @@
 /** A rule: when to tell somebody, how urgent it is and in which words. */
-import { didYouMean } from '../../config/suggest.ts';
+import { didYouMean } from '../../model/suggest.ts';
 import type { Answer } from './evaluate.ts';
 import { labelsOf } from './condition.ts';
 import type { Condition, Mistake } from './condition.ts';

@@ -34,12 +34,12 @@ describe('rowferry alerts test', () => {
       '--set',
       'cpu_usage=95%',
       '--set',
-      'missing_records=3,table=orders',
+      'missing_future_tables=3,table=orders',
       '--for',
       '1m',
     );
     expect(fired).toEqual([
-      'records_missing fires: 3 rows of orders are missing at a target',
+      'future_tables_missing fires: 3 tables of coming periods of orders are missing at <target>',
       'cpu_high fires: The processors are in use to 95 %',
     ]);
   });

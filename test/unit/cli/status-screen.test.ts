@@ -73,7 +73,15 @@ describe('the screen of a pipeline', () => {
     const two = live([
       captureRole(),
       applyRole([partition({ partition: 1 })], {
-        targets: [{ target: 'a', appliedUntilMs: NOW, lagMs: 7_000, parked: { conflict: 1, data: 1 } }],
+        targets: [
+          {
+            target: 'a',
+            appliedUntilMs: NOW,
+            lagMs: 7_000,
+            parked: { conflict: 1, data: 1 },
+            parkedTables: [],
+          },
+        ],
       }),
     ]).statuses;
     const text = screenLines({ statuses: [one!, ...two], alerts: [] }, 'shop', SIZE, NOW).join('\n');

@@ -7,7 +7,6 @@ import { configJsonSchema } from '../../../src/config/json-schema.ts';
 import { parseConfig } from '../../../src/config/load.ts';
 import { VERSION } from '../../../src/version.ts';
 import type { KubernetesObject } from '../../support/chart/chart.ts';
-import { configurationIn } from '../../support/deployed-config.ts';
 import { CHART, helm, rendered, validated, whyNoHelm } from '../../support/chart/chart.ts';
 
 const read = (file: string): string => readFileSync(join(CHART, file), 'utf8');
@@ -81,18 +80,14 @@ describe.skipIf(missing !== undefined)(
     });
 
     it('gives rowferry a configuration that it takes, with the chart’s own settings on top', () => {
-      const config = parseConfig(
-        'rowferry.yaml',
-        configurationIn(one('ConfigMap').data?.['rowferry.yaml'] ?? ''),
-        {
-          env: {
-            SOURCE_PASSWORD: 'x',
-            WEST_PASSWORD: 'x',
-            ROWFERRY_HTTP_TOKEN: 'sixteen-or-more-characters',
-          },
-          readFile: () => '',
+      const config = parseConfig('rowferry.yaml', one('ConfigMap').data?.['rowferry.yaml'] ?? '', {
+        env: {
+          SOURCE_PASSWORD: 'x',
+          WEST_PASSWORD: 'x',
+          ROWFERRY_HTTP_TOKEN: 'sixteen-or-more-characters',
         },
-      );
+        readFile: () => '',
+      });
       expect(config).toMatchObject({ name: 'shop', runDir: '/run/rowferry' });
     });
 

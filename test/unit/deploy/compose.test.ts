@@ -5,7 +5,6 @@ import { parse as parseYaml } from 'yaml';
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../../../src/config/load.ts';
 import { VERSION } from '../../../src/version.ts';
-import { configurationIn } from '../../support/deployed-config.ts';
 import { runDebianTool, whyNoDebian } from '../../support/debian-tool.ts';
 
 const DEPLOY = fileURLToPath(new URL('../../../deploy/', import.meta.url));
@@ -63,7 +62,7 @@ describe('compose.yaml', () => {
 
   it('gives rowferry a configuration that it takes, from its own variables and secrets', () => {
     const { environment = {}, secrets = [] } = compose.services['rowferry'] ?? { image: '' };
-    const config = parseConfig('rowferry.yaml', configurationIn(read('compose/rowferry.yaml')), {
+    const config = parseConfig('rowferry.yaml', read('compose/rowferry.yaml'), {
       env: environment,
       readFile: (path) => {
         const name = path.replace('/run/secrets/', '');

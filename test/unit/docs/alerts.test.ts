@@ -14,16 +14,15 @@ const yaml = [...text.matchAll(/```yaml\n(.*?)```/gs)].map(([, block = '']) => b
 
 function metricTable(): string {
   const cells = [
-    ['Metric', 'Unit', 'Labels', 'Measured by', 'Meaning'],
-    ...ALERT_METRICS.map(({ name, dimension, labels, measuredBy, meaning }) => [
+    ['Metric', 'Unit', 'Labels', 'Meaning'],
+    ...ALERT_METRICS.map(({ name, dimension, labels, meaning }) => [
       `\`${name}\``,
       UNITS[dimension],
       labels.join(', '),
-      measuredBy,
       meaning,
     ]),
   ];
-  const widths = [0, 1, 2, 3, 4].map((column) => Math.max(...cells.map((line) => line[column]!.length)));
+  const widths = [0, 1, 2, 3].map((column) => Math.max(...cells.map((line) => line[column]!.length)));
   const draw = (line: readonly string[], fill = ' '): string =>
     `| ${widths.map((width, i) => (line[i] ?? '').padEnd(width, fill)).join(' | ')} |`;
   return `${[draw(cells[0]!), draw([], '-'), ...cells.slice(1).map((line) => draw(line))].join('\n')}\n\n`;
@@ -43,6 +42,17 @@ describe('docs/alerts.md', () => {
   it('has an entry for every shipped alert, and for no other', () => {
     const entries = [...text.matchAll(/^### (.*)$/gm)].map(([, heading]) => heading);
     expect(entries).toEqual(shippedRules().rules.map(({ name }) => name));
+  });
+
+  it('is where the runbook of operations.md leads', () => {
+    const operations = readFileSync(new URL('operations.md', MANUAL), 'utf8');
+    expect(operations).toContain('[alerts.md](alerts.md#what-to-do)');
+    expect(text).toMatch(/^## What to do$/m);
+    const alerts = readFileSync(new URL('../deploy/prometheus/availability.rules.yaml', MANUAL), 'utf8');
+    for (const name of ['RowferryDown', 'RowferryRestarts']) {
+      expect(operations).toContain(name);
+      expect(alerts).toContain(`alert: ${name}`);
+    }
   });
 
   it('its rules are good', () => {

@@ -4,10 +4,16 @@ import type { PartitionStatus } from '../../../src/apply/partition-progress.ts';
 import type { CaptureStatus } from '../../../src/capture/capture-progress.ts';
 import type { Config } from '../../../src/config/config.ts';
 import type { LevelledLog } from '../../../src/observe/log.ts';
+import { AlertWatch } from '../../../src/wiring/alert-watch.ts';
 import type { DaemonStatus } from '../../../src/wiring/daemon-status.ts';
 import { StatusGatherer } from '../../../src/wiring/daemon-status.ts';
-import type { RoleView, RunningDaemon } from '../../../src/wiring/daemon.ts';
-import type { ApplyRoleStatus, CaptureRoleStatus, RoleCommand } from '../../../src/wiring/role-messages.ts';
+import type { RunningDaemon } from '../../../src/wiring/daemon.ts';
+import type {
+  ApplyRoleStatus,
+  CaptureRoleStatus,
+  RoleCommand,
+  RoleView,
+} from '../../../src/wiring/role-messages.ts';
 
 export const NOW = 1_800_000_000_000;
 const thread = { heapBytes: 10, heapLimitBytes: 100, loopDelayMs: 1 };
@@ -54,6 +60,7 @@ export function capture(part: Partial<CaptureStatus> = {}): CaptureStatus {
     copies: [],
     copyWaits: null,
     copyThrottle: null,
+    copyIsSpared: false,
     copyRate: null,
     held: [],
     catchesUp: false,
@@ -92,7 +99,11 @@ export function applyRole(
   return {
     role: 'apply',
     partitions,
-    targets: [{ target: 'a', appliedUntilMs: NOW, lagMs: 0, parked: { conflict: 0, data: 0 } }],
+    targets: [
+      { target: 'a', appliedUntilMs: NOW, lagMs: 0, parked: { conflict: 0, data: 0 }, parkedTables: [] },
+    ],
+    troubles: [],
+    missingTables: [],
     counts: counters.current,
     pause: null,
     groupBreaks: 0,
@@ -117,6 +128,7 @@ export class StillDaemon implements RunningDaemon {
   readonly written: Written[] = [];
   readonly commands: RoleCommand[] = [];
   readonly log: LevelledLog;
+  readonly alerts: AlertWatch;
   readonly startedMs = NOW - 60_000;
   readonly stopping = new AbortController().signal;
   roles: readonly RoleView[];
@@ -138,6 +150,7 @@ export class StillDaemon implements RunningDaemon {
       getLevel: () => level,
       setLevel: (wanted) => void (level = wanted),
     };
+    this.alerts = new AlertWatch(config, this.log);
     this.#gatherer = new StatusGatherer({ name: config.name, role: 'all', startedMs: this.startedMs });
     this.status = this.#gather();
   }
@@ -160,6 +173,7 @@ export class StillDaemon implements RunningDaemon {
 
   #gather(): DaemonStatus {
     const told = this.roles.flatMap(({ status }) => (status === undefined ? [] : [status]));
+    this.alerts.look(this.roles, NOW);
     return this.#gatherer.gather(told, null, NOW);
   }
 }

@@ -177,6 +177,24 @@ describe('events', () => {
     expect(follower.text).toMatch(/^id: \d+\nevent: state\ndata: \{/m);
   });
 
+  it('tell of alerts that fire and are resolved, silenced ones too', async () => {
+    const { server, daemon } = await serve();
+    const silence = { rule: null, labels: { partition: '0' }, forMs: 60_000, reason: 'a test' };
+    const asked = { method: 'POST', url: '/api/alerts/silence', payload: silence, headers: bearer } as const;
+    expect((await server.app.inject(asked)).json()).toMatchObject({ counts: { id: 1 } });
+    const follower = await follow(server, { 'last-event-id': '0' });
+    daemon.become([view('apply', applyRole([partition({ state: 'stopped' })]))]);
+    await waitUntil(() => /event: alert\n.*"kind":"fired".*partition_stopped/.test(follower.text), {
+      what: 'the alert',
+    });
+    daemon.become([view('apply', applyRole([partition()]))]);
+    await waitUntil(() => follower.text.includes('"kind":"resolved"'), { what: 'its end' });
+    expect(follower.text.match(/"isSilenced":true/g)?.length).toBe(2);
+    const end = { ...asked, url: '/api/alerts/unsilence', payload: { id: 1 } };
+    expect((await server.app.inject(end)).statusCode).toBe(200);
+    expect((await server.app.inject(end)).json()).toMatchObject({ message: 'there is no silence 1' });
+  });
+
   it('end with the server', async () => {
     const daemon = daemonWith(`token: ${TOKEN}`);
     const server = await HttpServer.start(daemon);

@@ -18,8 +18,8 @@ async function scrape(roles: readonly RoleStatus[], registry = new MetricsRegist
     status: daemon.status,
     ...split(roles),
     threads: roles.map((role) => ({ name: role.role, health: role.thread })),
-    process: { cpuSeconds: 1, residentBytes: 2, openFiles: null, runDirFreeBytes: 3, runDirBytes: 4 },
-    limits: { captureQueueBytes: 1, applyQueueBytes: 1 },
+    process: { cpuSeconds: 1, residentBytes: 2, openFiles: null },
+    alerts: daemon.alerts.samples,
     sourceOf: () => 'main',
     nodeVersion: 'v20',
   });
@@ -76,7 +76,7 @@ describe('a scrape', () => {
     const capture = { ...captureRole().capture, binlogHeadroomMs: 90_000, held };
     const text = await scrape([captureRole(capture)]);
     expect(text).toContain('rowferry_binlog_headroom_seconds{source="main"} 90');
-    expect(text).toContain('rowferry_tables_held{source="main"} 1');
+    expect(text).toContain('rowferry_held_tables{source="main",table="shop.orders"} 1');
   });
 });
 

@@ -39,7 +39,7 @@ function alertsWith(channels: readonly AlertChannelSettings[], nowMs = 1_700_000
   const alerts = new Alerts(settings, { pipeline: 'shop', log, firstPauseMs: 10, now: () => nowMs });
   onTestFinished(async () => await alerts.close(100));
   const free = (share: number, atMs: number): void =>
-    alerts.observe(samples({ disk_space: [[{ disk: '/data' }, share]] }), atMs);
+    void alerts.observe(samples({ disk_space: [[{ disk: '/data' }, share]] }), atMs);
   const channel = (name = 'ops') => alerts.state().channels.find((one) => one.name === name)!;
   return { alerts, free, lines, channel };
 }

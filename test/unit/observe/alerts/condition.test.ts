@@ -32,10 +32,10 @@ describe('units', () => {
     ['lag_seconds > 60s', 60],
     ['lag_seconds > 1500 ms', 1.5],
     ['lag_seconds > 0.1 h', 360],
-    ['data_inconsistency_rate > 0.1%', 0.001],
-    ['data_inconsistency_rate > 0.7 %', 0.007],
-    ['missing_records > 0', 0],
-    ['missing_records > 10 rows', 10],
+    ['queue_fill > 0.1%', 0.001],
+    ['queue_fill > 0.7 %', 0.007],
+    ['held_tables > 0', 0],
+    ['held_tables > 10 rows', 10],
     ['lag_seconds > 0', 0],
   ])('%s', (text, limit) => {
     expect(limitOf(text)).toBe(limit);
@@ -72,7 +72,7 @@ describe('mistakes name their place', () => {
       '17: parsecs is no unit; known are ms, s, min, h, d, %, B, kB, MB, GB, KiB, MiB, GiB, records/s, records/min, records/h',
     ],
     ['lag_seconds > 60 %', '17: % does not fit here, where ms, s, min, h, d is meant'],
-    ['missing_records > 1 s', '20: s does not fit here, where a plain number is meant'],
+    ['held_tables > 1 s', '16: s does not fit here, where a plain number is meant'],
     [
       'progress_speed < 5 records',
       '19: records does not fit here, where records/s, records/min, records/h is meant',
@@ -92,7 +92,7 @@ describe('mistakes name their place', () => {
     ],
     [
       'parked_rows > 0 and capture_stopped > 0',
-      '16: joins what is told by target, table and what is told by source, which never meet',
+      '16: joins what is told by target, table, reason and what is told by source, which never meet',
     ],
     ['lag_seconds > 60 s; drop', '18: cannot be read from here on'],
     ['', '0: expects the name of a metric here'],
@@ -141,12 +141,8 @@ describe('answers', () => {
     ] as const) {
       expect(answers('lag_seconds > 60 s', { lag_seconds: [[A, value]] })).toEqual(truth);
     }
-    expect(
-      answers('data_inconsistency_rate > 0.1%', { data_inconsistency_rate: [[{ table: 'x' }, 10 / 10_000]] }),
-    ).toEqual([]);
-    expect(
-      answers('data_inconsistency_rate > 0.1%', { data_inconsistency_rate: [[{ table: 'x' }, 11 / 10_000]] }),
-    ).toEqual(['x']);
+    expect(answers('queue_fill > 0.1%', { queue_fill: [[{ queue: 'x' }, 10 / 10_000]] })).toEqual([]);
+    expect(answers('queue_fill > 0.1%', { queue_fill: [[{ queue: 'x' }, 11 / 10_000]] })).toEqual(['x']);
     expect(
       answers('progress_speed < 1000 records/minute', { progress_speed: [[{ source: 'a' }, 1000 / 60]] }),
     ).toEqual([]);

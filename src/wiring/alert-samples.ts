@@ -1,0 +1,190 @@
+/**
+ * What the alerts of a daemon look at (`src/observe/alerts/metrics.ts`), from what its roles tell. Does no I/O and has no clock;
+ * what a metric needs of the past (since when something waits, how many tries failed) is kept here, because roles forget it
+ * with each try: a worker or an incarnation begins anew.
+ *
+ * Only parts of this process: what another one measures has no samples here, and can be no alarm.
+ */
+import type { PartitionStatus } from '../apply/partition-progress.ts';
+import type { CaptureStatus } from '../capture/capture-progress.ts';
+import type { AlertSample, AlertSamples } from '../observe/alerts/metrics.ts';
+import { CopyWatch } from './copy-watch.ts';
+import type { ApplyRoleStatus, CaptureRoleStatus, RoleView } from './role-messages.ts';
+import { TryWatch } from './try-watch.ts';
+
+export interface AlertFacts {
+  readonly roles: readonly RoleView[];
+  /** Longest delay of the main thread's event loop. */
+  readonly mainDelayMs: number;
+  /** Shares; null while not known. */
+  readonly cpuUsage: number | null;
+  readonly memoryUsage: number;
+  readonly disk: { readonly name: string; readonly free: number | null };
+}
+
+export interface AlertSamplerOptions {
+  readonly captureQueueBytes: number;
+  readonly applyQueueBytes: number;
+  /** The source whose changes a topic holds, and whether its heartbeats come with them. */
+  readonly topicOf: (topic: string) => { readonly source: string; readonly hasHeartbeats: boolean };
+  /** There is something to apply without any topic of Debezium. */
+  readonly hasOwnSources: boolean;
+}
+
+/** A thread tells four times a second; what is older was told before something held it up. */
+const LATE_MS = 2_000;
+
+type Put = (name: string, labels: AlertSample['labels'], value: number | null) => void;
+
+export class AlertSampler {
+  readonly #options: AlertSamplerOptions;
+  readonly #copies = new CopyWatch();
+  readonly #tries = new TryWatch();
+  #unknownSince = new Map<string, number>();
+  /** When something of a source last arrived, or when this process first had one of its partitions. */
+  #arrived = new Map<string, number>();
+
+  constructor(options: AlertSamplerOptions) {
+    this.#options = options;
+  }
+
+  /** To be called about twice a second. */
+  sample(facts: AlertFacts, nowMs: number): AlertSamples {
+    const samples = new Map<string, AlertSample[]>();
+    const put: Put = (name, labels, value) => {
+      const known = samples.get(name);
+      if (known === undefined) samples.set(name, [{ labels, value }]);
+      else known.push({ labels, value });
+    };
+    this.#tries.begin();
+    for (const { name, status, reportedMs } of facts.roles) {
+      const lateMs = nowMs - reportedMs > LATE_MS ? nowMs - reportedMs : 0;
+      put(
+        'event_loop_delay_seconds',
+        { thread: name },
+        seconds(Math.max(status?.thread.loopDelayMs ?? 0, lateMs)),
+      );
+      if (status?.role === 'capture') this.#capture(status, put, nowMs);
+      if (status?.role === 'apply') this.#apply(status, lateMs, put, nowMs);
+    }
+    for (const [server, tries] of this.#tries.failed()) put('reconnect_failures', { server }, tries);
+    put('event_loop_delay_seconds', { thread: 'main' }, seconds(facts.mainDelayMs));
+    put('cpu_usage', {}, facts.cpuUsage);
+    put('memory_usage', {}, facts.memoryUsage);
+    put('disk_space', { disk: facts.disk.name }, facts.disk.free);
+    return samples;
+  }
+
+  #capture({ capture }: CaptureRoleStatus, put: Put, nowMs: number): void {
+    const { source, state, savedMs, queueBytes, held, copies, binlogHeadroomMs } = capture;
+    const part = `capture ${source}`;
+    const works = state !== 'standby' && state !== 'paused';
+    this.#tries.expect(`source ${source}`);
+    this.#tries.look(part, progressOf(state), capture, `source ${source}`, nowMs);
+    put('waiting_seconds', { part }, seconds(this.#tries.waitedMs(part, nowMs)));
+    put('capture_stopped', { source }, state === 'stopped' ? 1 : 0);
+    put(
+      'checkpoint_age_seconds',
+      { source },
+      works && savedMs !== null ? seconds(age(savedMs, nowMs)) : null,
+    );
+    put('binlog_headroom_seconds', { source }, binlogHeadroomMs === null ? null : seconds(binlogHeadroomMs));
+    put('queue_fill', { queue: part }, queueBytes / this.#options.captureQueueBytes);
+    if (state === 'standby') return;
+    for (const { table } of held) put('held_tables', { source, table }, 1);
+    for (const { table, state } of copies)
+      if (state === 'failed') put('snapshot_failed', { source, table }, 1);
+    const { rowsPerSecond, stalledMs } = this.#copies.look(capture, nowMs);
+    put('progress_speed', { source }, rowsPerSecond);
+    for (const [table, ms] of stalledMs) put('snapshot_stalled_seconds', { source, table }, seconds(ms));
+  }
+
+  #apply(role: ApplyRoleStatus, lateMs: number, put: Put, nowMs: number): void {
+    const { partitions, targets, troubles, missingTables, counts, pause } = role;
+    // A target tries by itself for a while before its partitions are said to wait.
+    const tried = troubles.map(({ sinceMs }) => age(sinceMs, nowMs));
+    const waits = [...tried, ...this.#partitions(partitions, lateMs, put, nowMs)];
+    // Before it has joined its group it waits for Kafka or a target; without a topic of Debezium it just waits.
+    const begins = counts.rebalances === 0 && pause === null && this.#options.hasOwnSources;
+    this.#tries.look('apply', begins ? 'waits' : 'goes-on', null, null, nowMs);
+    put(
+      'waiting_seconds',
+      { part: 'apply' },
+      seconds(Math.max(this.#tries.waitedMs('apply', nowMs), ...waits)),
+    );
+    put(
+      'queue_fill',
+      { queue: 'apply' },
+      sum(partitions, ({ queueBytes }) => queueBytes) / this.#options.applyQueueBytes,
+    );
+    const names = [...targets, ...troubles].map(({ target }) => target);
+    for (const target of new Set(names)) {
+      const away = troubles.find((one) => one.target === target && one.code === 'ROWFERRY_TARGET_LINK');
+      const ms = away === undefined ? 0 : age(away.sinceMs, nowMs);
+      put('target_unreachable_seconds', { target }, seconds(ms));
+      put('reconnect_failures', { server: `target ${target}` }, away?.tries ?? 0);
+    }
+    for (const { target, parkedTables } of targets) {
+      for (const { table, reason, rows, oldestMs } of parkedTables) {
+        put('parked_rows', { target, table, reason }, rows);
+        put('oldest_parked_seconds', { target, table, reason }, seconds(age(oldestMs, nowMs)));
+      }
+    }
+    for (const { target, table, count } of missingTables)
+      put('missing_future_tables', { target, table }, count);
+  }
+
+  /** Answers how long each partition has waited. */
+  #partitions(partitions: readonly PartitionStatus[], lateMs: number, put: Put, nowMs: number): number[] {
+    const unknownSince = new Map<string, number>();
+    const arrived = new Map<string, number>();
+    const waits = partitions.map((partition) => {
+      const { topic, state, lagMs } = partition;
+      const { source, hasHeartbeats } = this.#options.topicOf(topic);
+      const labels = { source, topic, partition: String(partition.partition) };
+      const part = `${topic}/${partition.partition}`;
+      // Where no heartbeats come, an idle partition cannot tell how late it is and is not waited for.
+      const isIdle =
+        !hasHeartbeats && state === 'running' && !partition.writing && partition.queueBytes === 0;
+      if (lagMs !== null || !isIdle)
+        put('lag_seconds', labels, lagMs === null ? null : seconds(lagMs + lateMs));
+      if (hasHeartbeats) {
+        // A pause keeps heartbeats away on purpose: whoever begins paused may never have seen one.
+        const since = lagMs === null && state !== 'paused' ? (this.#unknownSince.get(part) ?? nowMs) : null;
+        if (since !== null) unknownSince.set(part, since);
+        put('lag_unknown_seconds', labels, since === null ? 0 : seconds(age(since, nowMs)));
+      }
+      const lastMs = isIdle
+        ? nowMs
+        : Math.max(partition.progressedMs ?? 0, this.#arrived.get(source) ?? nowMs);
+      arrived.set(source, Math.max(arrived.get(source) ?? 0, lastMs));
+      put('partition_stopped', labels, state === 'stopped' ? 1 : 0);
+      // Who waits for other partitions has no error: they have their own.
+      const progress = state === 'waiting' && partition.errorCode === null ? 'goes-on' : progressOf(state);
+      this.#tries.look(part, progress, partition, null, nowMs);
+      return this.#tries.waitedMs(part, nowMs);
+    });
+    this.#unknownSince = unknownSince;
+    this.#arrived = arrived;
+    for (const [source, lastMs] of arrived) put('no_progress_for', { source }, seconds(age(lastMs, nowMs)));
+    return waits;
+  }
+}
+
+/** `tries` tells neither: it may come of a failed try, and does not mean that the next one works. */
+function progressOf(state: CaptureStatus['state'] | PartitionStatus['state']): 'waits' | 'tries' | 'goes-on' {
+  if (state === 'waiting' || state === 'holding') return 'waits';
+  return state === 'starting' || state === 'claiming' || state === 'stopped' ? 'tries' : 'goes-on';
+}
+
+function age(sinceMs: number, nowMs: number): number {
+  return Math.max(0, nowMs - sinceMs);
+}
+
+function seconds(ms: number): number {
+  return ms / 1000;
+}
+
+function sum<T>(items: readonly T[], value: (item: T) => number): number {
+  return items.reduce((total, item) => total + value(item), 0);
+}

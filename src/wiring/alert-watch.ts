@@ -1,0 +1,106 @@
+/** The alerts of a daemon: fed with what its roles tell, for as long as it runs. */
+import type { Config } from '../config/config.ts';
+import type { Log } from '../model/log.ts';
+import type { HistoryEntry, Silence } from '../observe/alerts/alert-book.ts';
+import { Alerts } from '../observe/alerts/alerts.ts';
+import type { AlertState } from '../observe/alerts/alerts.ts';
+import type { AlertSamples } from '../observe/alerts/metrics.ts';
+import { AlertSampler } from './alert-samples.ts';
+import { debeziumSourceOf } from './debezium-topics.ts';
+import { MachineWatch } from './machine-watch.ts';
+import { sourceTopics } from './names.ts';
+import type { RoleView } from './role-messages.ts';
+import type { ThreadHealth } from './thread-health.ts';
+import { ThreadWatch } from './thread-health.ts';
+
+/** What others see of a daemon's alerts. */
+export interface DaemonAlerts {
+  /** What was measured at the last look. */
+  readonly samples: AlertSamples;
+  /** How the main thread fares. */
+  readonly mainThread: ThreadHealth;
+  state(): AlertState;
+  /** Returns the silence's number. */
+  silence(silence: Omit<Silence, 'id'>): number;
+  endSilence(id: number): boolean;
+  /** Calls back with each alert that fires or is resolved, silenced ones too. */
+  onNews(listener: (news: HistoryEntry) => void): void;
+}
+
+export class AlertWatch implements DaemonAlerts {
+  readonly #config: Config;
+  readonly #alerts: Alerts;
+  readonly #sampler: AlertSampler;
+  readonly #machine: MachineWatch;
+  readonly #thread = new ThreadWatch();
+  readonly #listeners: ((news: HistoryEntry) => void)[] = [];
+  #mainThread: ThreadHealth = this.#thread.read();
+  #samples: AlertSamples = new Map();
+
+  constructor(config: Config, log: Log) {
+    this.#config = config;
+    this.#alerts = new Alerts(config.alerts, { pipeline: config.name, log });
+    this.#machine = new MachineWatch(config.runDir);
+    this.#sampler = new AlertSampler({
+      captureQueueBytes: config.capture.queueBytes,
+      applyQueueBytes: config.apply.queueBytes,
+      topicOf: topicsOf(config),
+      hasOwnSources: config.sources.length > 0,
+    });
+  }
+
+  get samples(): AlertSamples {
+    return this.#samples;
+  }
+
+  get mainThread(): ThreadHealth {
+    return this.#mainThread;
+  }
+
+  /** One look, about twice a second. */
+  look(roles: readonly RoleView[], nowMs: number): void {
+    const { cpuUsage, memoryUsage, diskFree } = this.#machine.facts;
+    this.#mainThread = this.#thread.read();
+    const disk = { name: this.#config.runDir, free: diskFree };
+    const mainDelayMs = this.#mainThread.loopDelayMs;
+    this.#samples = this.#sampler.sample({ roles, mainDelayMs, cpuUsage, memoryUsage, disk }, nowMs);
+    for (const news of this.#alerts.observe(this.#samples, nowMs))
+      for (const listener of this.#listeners) listener(news);
+  }
+
+  state(): AlertState {
+    return this.#alerts.state();
+  }
+
+  silence(silence: Omit<Silence, 'id'>): number {
+    return this.#alerts.silence(silence);
+  }
+
+  endSilence(id: number): boolean {
+    return this.#alerts.endSilence(id);
+  }
+
+  onNews(listener: (news: HistoryEntry) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** What waits to be told is told for at most so long. */
+  async close(ms: number): Promise<void> {
+    this.#machine.stop();
+    this.#thread.stop();
+    await this.#alerts.close(ms);
+  }
+}
+
+/** Whose changes a topic holds. */
+export function topicsOf(
+  config: Config,
+): (topic: string) => { readonly source: string; readonly hasHeartbeats: boolean } {
+  const own = new Map(config.sources.map(({ name }) => [sourceTopics(config, name).changes, name]));
+  const debezium = debeziumSourceOf(config);
+  return (topic) => {
+    const source = own.get(topic);
+    if (source !== undefined) return { source, hasHeartbeats: true };
+    return { source: debezium(topic)?.name ?? '', hasHeartbeats: false };
+  };
+}

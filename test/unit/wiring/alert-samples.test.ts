@@ -1,0 +1,247 @@
+/** What alerts are told of a daemon: never an alarm of what is idle, done, paused or another process's. */
+import { describe, expect, it, test } from 'vitest';
+import type { ShownCopy } from '../../../src/capture/capture-progress.ts';
+import { ALERT_METRICS } from '../../../src/observe/alerts/metrics.ts';
+import type { AlertSamples } from '../../../src/observe/alerts/metrics.ts';
+import { AlertSampler } from '../../../src/wiring/alert-samples.ts';
+import { usage } from '../../../src/wiring/machine-watch.ts';
+import type { RoleStatus } from '../../../src/wiring/role-messages.ts';
+import { applyRole, captureRole, NOW, partition } from '../server/daemon-fixture.ts';
+
+const PAUSE = { by: 'kim', timeMs: NOW };
+const MAIN = { source: 'main', topic: 'shop.main', partition: '0' };
+
+/** Looks at one daemon after another moment; times are milliseconds since the first. */
+class Looks {
+  readonly #sampler = new AlertSampler({
+    captureQueueBytes: 1_000,
+    applyQueueBytes: 2_000,
+    topicOf: (topic) =>
+      topic === 'shop.main' ? { source: 'main', hasHeartbeats: true } : { source: 'd', hasHeartbeats: false },
+    hasOwnSources: true,
+  });
+
+  at(ms: number, ...roles: readonly RoleStatus[]): AlertSamples {
+    return this.#sampler.sample(
+      {
+        roles: roles.map((status) => ({ name: status.role, status, reportedMs: NOW + ms })),
+        mainDelayMs: 5,
+        cpuUsage: 0.5,
+        memoryUsage: 0.25,
+        disk: { name: '/run', free: null },
+      },
+      NOW + ms,
+    );
+  }
+}
+
+const value = (samples: AlertSamples, metric: string, labels: Readonly<Record<string, string>> = {}) =>
+  samples
+    .get(metric)
+    ?.find((sample) => Object.entries(labels).every(([name, is]) => sample.labels[name] === is))?.value;
+
+function copy(part: Partial<ShownCopy> = {}): ShownCopy {
+  return {
+    table: 'shop.t',
+    id: 1,
+    state: 'copying',
+    paused: false,
+    keyForm: null,
+    upper: null,
+    after: null,
+    rows: 0,
+    estimate: 1e6,
+    startedMs: NOW,
+    finishedMs: null,
+    error: null,
+    ...part,
+  };
+}
+
+const waits = (nextTryMs: number) =>
+  partition({ state: 'waiting', errorCode: 'ROWFERRY_KAFKA_LINK', error: 'away', nextTryMs });
+
+test('every metric that rules can ask about is measured, with its labels', () => {
+  const looks = new Looks();
+  const held = [{ table: 'shop.h', statement: 'f:1', why: 'ALTER', sinceMs: NOW }];
+  const copies = [copy(), copy({ table: 'shop.f', state: 'failed' })];
+  const target = { target: 'a', appliedUntilMs: NOW, lagMs: 0, parked: { conflict: 1, data: 0 } };
+  const parkedTables = [{ table: 't', reason: 'conflict' as const, rows: 1, oldestMs: NOW - 5_000 }];
+  const samples = looks.at(
+    0,
+    captureRole({ held, copies, binlogHeadroomMs: 1_000 }),
+    applyRole([partition()], {
+      targets: [{ ...target, parkedTables }],
+      missingTables: [{ target: 'a', table: 'shop.d', count: 2 }],
+    }),
+  );
+  expect([...samples.keys()].toSorted()).toEqual(ALERT_METRICS.map(({ name }) => name).toSorted());
+  for (const { name, labels } of ALERT_METRICS)
+    for (const sample of samples.get(name) ?? []) expect(Object.keys(sample.labels), name).toEqual(labels);
+  expect(value(samples, 'oldest_parked_seconds')).toBe(5);
+});
+
+describe('an idle pipeline', () => {
+  it('makes progress by its heartbeats, and none when even those stay away', () => {
+    const looks = new Looks();
+    looks.at(0, applyRole([partition({ progressedMs: NOW - 100 })]));
+    const busy = looks.at(200, applyRole([partition({ progressedMs: NOW + 100 })]));
+    expect(value(busy, 'no_progress_for')).toBe(0.1);
+    const silent = looks.at(400_100, applyRole([partition({ progressedMs: NOW + 100 })]));
+    expect(value(silent, 'no_progress_for', { source: 'main' })).toBe(400);
+  });
+
+  it('is not held up by the worker of a partition that is tried again', () => {
+    const looks = new Looks();
+    looks.at(0, applyRole([partition({ progressedMs: NOW })]));
+    const anew = looks.at(60_000, applyRole([partition({ state: 'claiming', progressedMs: null })]));
+    expect(value(anew, 'no_progress_for')).toBe(60);
+  });
+
+  it('of Debezium, which sends none, is no lag and no standstill; work that waits is', () => {
+    const looks = new Looks();
+    const idle = partition({ topic: 'dbz', lagMs: null, progressedMs: null });
+    for (const ms of [0, 900_000]) {
+      const samples = looks.at(ms, applyRole([idle]));
+      expect(samples.get('lag_seconds')).toBeUndefined();
+      expect(samples.get('lag_unknown_seconds')).toBeUndefined();
+      expect(value(samples, 'no_progress_for')).toBe(0);
+    }
+    const stuck = looks.at(1_300_000, applyRole([{ ...idle, queueBytes: 1 }]));
+    expect(value(stuck, 'no_progress_for')).toBe(400);
+  });
+});
+
+describe('other processes', () => {
+  it('have no samples here: neither lag of their partitions nor what a stand-by does not know', () => {
+    const looks = new Looks();
+    const standby = looks.at(0, captureRole({ state: 'standby', savedMs: NOW - 1e9, copies: [copy()] }));
+    expect(value(standby, 'checkpoint_age_seconds')).toBeNull();
+    for (const name of ['lag_seconds', 'no_progress_for', 'snapshot_stalled_seconds', 'held_tables'])
+      expect(standby.get(name), name).toBeUndefined();
+    expect(looks.at(0, applyRole([])).get('no_progress_for')).toBeUndefined();
+  });
+});
+
+describe('lag', () => {
+  it('that is not known counts from when it was not, and not through a pause', () => {
+    const looks = new Looks();
+    looks.at(0, applyRole([partition({ lagMs: null })]));
+    const later = looks.at(130_000, applyRole([partition({ lagMs: null })]));
+    expect(value(later, 'lag_unknown_seconds', MAIN)).toBe(130);
+    expect(value(later, 'lag_seconds', MAIN)).toBeNull();
+    const paused = looks.at(131_000, applyRole([partition({ lagMs: null, state: 'paused' })]));
+    expect(value(paused, 'lag_unknown_seconds', MAIN)).toBe(0);
+    const known = looks.at(132_000, applyRole([partition({ lagMs: 1_500 })]));
+    expect(value(known, 'lag_seconds', MAIN)).toBe(1.5);
+  });
+
+  it('grows while the thread that tells it is held up', () => {
+    const sampler = new AlertSampler({
+      captureQueueBytes: 1,
+      applyQueueBytes: 1,
+      topicOf: () => ({ source: 'main', hasHeartbeats: true }),
+      hasOwnSources: true,
+    });
+    const roles = [{ name: 'apply', status: applyRole([partition({ lagMs: 0 })]), reportedMs: NOW }];
+    const facts = { roles, mainDelayMs: 0, cpuUsage: null, memoryUsage: 0, disk: { name: '/', free: 1 } };
+    const samples = sampler.sample(facts, NOW + 61_000);
+    expect(value(samples, 'lag_seconds')).toBe(61);
+    expect(value(samples, 'event_loop_delay_seconds', { thread: 'apply' })).toBe(61);
+  });
+});
+
+describe('waiting', () => {
+  it('goes on through tries that fail, counts them, and ends when something got through', () => {
+    const looks = new Looks();
+    looks.at(0, applyRole([waits(NOW + 100)]));
+    looks.at(500, applyRole([partition({ state: 'claiming' })]));
+    looks.at(1_000, applyRole([waits(NOW + 1_200)]));
+    looks.at(1_100, applyRole([waits(NOW + 1_200)]));
+    const third = looks.at(2_000, applyRole([waits(NOW + 4_000)]));
+    expect(value(third, 'waiting_seconds', { part: 'apply' })).toBe(2);
+    expect(value(third, 'reconnect_failures', { server: 'kafka' })).toBe(3);
+    const back = looks.at(2_500, applyRole([partition()]));
+    expect(value(back, 'waiting_seconds', { part: 'apply' })).toBe(0);
+    expect(value(back, 'reconnect_failures', { server: 'kafka' })).toBe(0);
+  });
+
+  it('for a target begins with its own tries, before any partition gives up', () => {
+    const trouble = { target: 'a', sinceMs: NOW - 31_000, tries: 7, code: 'ROWFERRY_TARGET_LINK' } as const;
+    const away = new Looks().at(0, applyRole([partition()], { troubles: [trouble] }));
+    expect(value(away, 'waiting_seconds', { part: 'apply' })).toBe(31);
+    expect(value(away, 'target_unreachable_seconds', { target: 'a' })).toBe(31);
+    expect(value(away, 'reconnect_failures', { server: 'target a' })).toBe(7);
+    const full = { ...trouble, code: 'ROWFERRY_TARGET_REFUSES' } as const;
+    const refuses = new Looks().at(0, applyRole([partition()], { troubles: [full] }));
+    expect(value(refuses, 'waiting_seconds', { part: 'apply' })).toBe(31);
+    expect(value(refuses, 'target_unreachable_seconds', { target: 'a' })).toBe(0);
+    expect(value(refuses, 'reconnect_failures', { server: 'target a' })).toBe(0);
+  });
+
+  it('of a capture outlives its incarnations', () => {
+    const looks = new Looks();
+    const away = { state: 'waiting', errorCode: 'ROWFERRY_SOURCE_LINK' } as const;
+    looks.at(0, captureRole({ ...away, nextTryMs: NOW + 1 }));
+    looks.at(30_000, captureRole({ state: 'starting' }));
+    const samples = looks.at(61_000, captureRole({ ...away, nextTryMs: NOW + 61_500 }));
+    expect(value(samples, 'waiting_seconds', { part: 'capture main' })).toBe(61);
+    expect(value(samples, 'reconnect_failures', { server: 'source main' })).toBe(2);
+  });
+
+  it('for other partitions is none, and neither is a pause; targets that never answered are waited for', () => {
+    const looks = new Looks();
+    for (const ms of [0, 90_000]) {
+      const samples = looks.at(ms, applyRole([partition({ state: 'waiting' })]));
+      expect(value(samples, 'waiting_seconds')).toBe(0);
+    }
+    const counts = { ...applyRole().counts, rebalances: 0 };
+    const trouble = { target: 'a', sinceMs: NOW + 90_000, tries: 2, code: 'ROWFERRY_TARGET_LINK' } as const;
+    const opening = { counts, targets: [], troubles: [trouble] };
+    looks.at(100_000, applyRole([], opening));
+    const samples = looks.at(130_000, applyRole([], opening));
+    expect(value(samples, 'waiting_seconds')).toBe(40);
+    expect(value(samples, 'target_unreachable_seconds', { target: 'a' })).toBe(40);
+    const paused = { ...opening, troubles: [], pause: PAUSE };
+    expect(value(looks.at(140_000, applyRole([], paused)), 'waiting_seconds')).toBe(0);
+  });
+});
+
+describe('copies', () => {
+  const speed = (looks: Looks, ms: number, ...copies: readonly ShownCopy[]) =>
+    value(looks.at(ms, captureRole({ copies })), 'progress_speed');
+
+  it('have a speed once they have gone on for a minute', () => {
+    const looks = new Looks();
+    for (let second = 0; second < 60; second++)
+      expect(speed(looks, second * 1000, copy({ rows: second * 10 }))).toBeNull();
+    expect(speed(looks, 60_000, copy({ rows: 600 }))).toBe(10);
+    for (let second = 61; second < 120; second++) speed(looks, second * 1000, copy({ rows: 600 }));
+    expect(speed(looks, 120_000, copy({ rows: 600 }))).toBe(0);
+    const stalled = looks.at(121_000, captureRole({ copies: [copy({ rows: 600 })] }));
+    expect(value(stalled, 'snapshot_stalled_seconds', { table: 'shop.t' })).toBe(61);
+  });
+
+  it.each([
+    ['done', captureRole({ copies: [copy({ state: 'done' })] })],
+    ['paused', captureRole({ copies: [copy({ paused: true })] })],
+    ['resting for the source’s sake', captureRole({ copies: [copy()], copyIsSpared: true })],
+    [
+      'held',
+      captureRole({ copies: [copy()], held: [{ table: 'shop.t', statement: '', why: '', sinceMs: 1 }] }),
+    ],
+    ['of a capture that waits', captureRole({ copies: [copy()], state: 'waiting' })],
+  ])('that are %s are neither slow nor stalled', (_, role) => {
+    const looks = new Looks();
+    for (const ms of [0, 60_000, 700_000]) {
+      const samples = looks.at(ms, role);
+      expect(value(samples, 'progress_speed')).toBeNull();
+      expect(samples.get('snapshot_stalled_seconds')).toBeUndefined();
+    }
+  });
+});
+
+test('processor time in use is what was not idle', () => {
+  expect(usage({ idle: 100, all: 200 }, { idle: 110, all: 300 })).toBe(0.9);
+  expect(usage({ idle: 1, all: 2 }, { idle: 1, all: 2 })).toBeNull();
+});
