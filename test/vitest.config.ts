@@ -43,7 +43,8 @@ export default defineConfig({
           name: 'e2e',
           include: ['test/e2e/**/*.e2e.test.ts'],
           testTimeout: 180_000,
-          fileParallelism: false,
+          // Each pipeline has databases and topics of its own, and mostly waits: two at a time.
+          maxWorkers: 2,
           sequence: { groupOrder: 3 },
           ...serverTests,
         },

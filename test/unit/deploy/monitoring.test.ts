@@ -93,9 +93,12 @@ describe('the dashboard and the rules', () => {
       'rowferry_reconnects_total',
       'rowferry_rebalances_total',
       'rowferry_retries_total',
+      'rowferry_outage_seconds',
       'rowferry_events_read_total',
       'rowferry_bytes_read_total',
       'rowferry_paused',
+      'rowferry_throttle',
+      'rowferry_copy_speed_ratio',
       'process_open_fds',
     ]);
   });
