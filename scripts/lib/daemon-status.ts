@@ -5,6 +5,8 @@ import { join } from 'node:path';
 export interface CaptureView {
   readonly source: string;
   readonly state: string;
+  /** How far Kafka is behind the source. */
+  readonly lagMs: number | null;
   readonly position: string | null;
   readonly error: string | null;
   readonly errorCode: string | null;
@@ -39,6 +41,11 @@ export interface OutageView {
   readonly errorCode: string;
 }
 
+export interface TargetView {
+  readonly target: string;
+  readonly lagMs: number | null;
+}
+
 export interface DaemonView {
   readonly pid: number;
   /** Where its API answers. */
@@ -50,6 +57,8 @@ export interface DaemonView {
   readonly captures: readonly CaptureView[];
   readonly partitions: readonly PartitionView[];
   readonly outages: readonly OutageView[];
+  /** Each target as the partitions of this process have it. */
+  readonly targets: readonly TargetView[];
 }
 
 /** The status that process `pid` wrote; undefined while it has not. */

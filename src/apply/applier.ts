@@ -9,7 +9,12 @@
  */
 import type { ErrorCode, RowferryError } from '../errors.ts';
 import { toRowferryError } from '../errors.ts';
-import type { AssignedPartition, GroupConsumer, RecordBatch } from '../drivers/kafka-consumer.ts';
+import type {
+  AssignedPartition,
+  GroupConsumer,
+  PartitionEnd,
+  RecordBatch,
+} from '../drivers/kafka-consumer.ts';
 import type { Log } from '../model/log.ts';
 import type { SourceRouter } from '../routing/router.ts';
 import { Backoff, sleep } from '../runtime/backoff.ts';
@@ -18,6 +23,7 @@ import type { Outages } from '../runtime/outages.ts';
 import type { Target } from '../targets/target.ts';
 import type { ApplyCounters } from './apply-counters.ts';
 import type { BatchLimits } from './batch.ts';
+import { PartitionLag } from './partition-lag.ts';
 import type { PartitionStatus } from './partition-progress.ts';
 import { PartitionWorker } from './partition-worker.ts';
 import { TableEvolver } from './table-evolver.ts';
@@ -36,6 +42,7 @@ export interface ApplierOptions {
   /** Bytes of records that may wait in memory, all partitions together. */
   readonly queueBytes: number;
   readonly onBadRow: 'stop' | 'park';
+  /** How often markers come; where a topic has none, how often its end is asked for. */
   readonly heartbeatMs: number;
   /** Closed while an operator has paused applying. */
   readonly gate: Gate;
@@ -63,6 +70,8 @@ const FINAL: ReadonlySet<ErrorCode> = new Set([
   'ROWFERRY_CONFIG_STATE_MISMATCH',
 ]);
 
+/** How long the ends of partitions are waited for. */
+const ANSWER_MS = 10_000;
 const STOPPED_RETRY = { firstMs: 2_000, maxMs: 60_000 };
 
 export class Applier {
@@ -71,6 +80,8 @@ export class Applier {
   readonly #locks = new TableLocks();
   readonly #evolver: TableEvolver;
   readonly #slots = new Map<string, Slot>();
+  /** Commit time up to which each partition was applied when its last worker here ended: lag goes on from there. */
+  readonly #basesMs = new Map<string, number | null>();
   readonly #failed = new AbortController();
   #failure: RowferryError | undefined;
   #generation = new AbortController();
@@ -87,10 +98,14 @@ export class Applier {
 
   /** Resolves when the signal aborted and every worker has ended; rejects when the consumer can never go on. */
   async run(signal: AbortSignal): Promise<void> {
+    const ended = new AbortController();
+    const asking = this.#askForEnds(ended.signal);
     try {
       await this.#consumer.run(AbortSignal.any([signal, this.#failed.signal]));
       if (this.#failure !== undefined) throw this.#failure;
     } finally {
+      ended.abort();
+      await asking;
       this.#generation.abort();
       await this.#assigning;
       await this.#ended();
@@ -98,17 +113,13 @@ export class Applier {
   }
 
   status(nowMs: number): PartitionStatus[] {
-    return [...this.#slots.values()].map(({ worker }) =>
-      worker.progress.status(worker.id, nowMs, this.#options.heartbeatMs),
-    );
+    return [...this.#slots.values()].map(({ worker }) => worker.progress.status(worker.id, nowMs));
   }
 
   /** Each target as the partitions of this process have it. */
   targetStatus(nowMs: number): TargetStatus[] {
-    const held = [...this.#slots.values()].map(({ worker }) => worker.progress.held);
-    return this.#options.targets.map(({ name }, index) =>
-      targetStatus(name, index, held, nowMs, this.#options.heartbeatMs),
-    );
+    const partitions = [...this.#slots.values()].map(({ worker }) => worker.progress);
+    return this.#options.targets.map(({ name }, index) => targetStatus(name, index, partitions, nowMs));
   }
 
   /** It has no partition. */
@@ -147,6 +158,7 @@ export class Applier {
   /** Waits for workers that were told to end. */
   async #ended(): Promise<void> {
     await Promise.all([...this.#slots.values()].map(({ done }) => done));
+    for (const [name, { worker }] of this.#slots) this.#basesMs.set(name, worker.progress.lag.basisMs);
     this.#slots.clear();
   }
 
@@ -184,11 +196,39 @@ export class Applier {
           }
           await sleep(waitMs, signal);
           if (signal.aborted) return;
+          this.#basesMs.set(nameOf(id), slot.worker.progress.lag.basisMs);
           slot.worker = this.#newWorker(id, queueBytes);
         }
       }
     } finally {
       outage.close();
+    }
+  }
+
+  /** Partitions whose writer sends no markers learn from the end of the log that they have all of it. */
+  async #askForEnds(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const unmarked = [...this.#slots.values()]
+        .filter(({ worker }) => !worker.hasMarkers)
+        .map(({ id }) => id);
+      const askedMs = Date.now();
+      const ends = unmarked.length === 0 ? [] : await this.#endsOf(unmarked, signal);
+      for (const end of ends) this.#slots.get(nameOf(end))?.worker.logEnd(end.offset, askedMs);
+      await sleep(this.#options.heartbeatMs, signal);
+    }
+  }
+
+  /** None when Kafka does not answer in time: it holds up nobody who ends. */
+  async #endsOf(
+    partitions: readonly AssignedPartition[],
+    signal: AbortSignal,
+  ): Promise<readonly PartitionEnd[]> {
+    const answered = new AbortController();
+    const none = sleep(ANSWER_MS, AbortSignal.any([signal, answered.signal])).then(() => []);
+    try {
+      return await Promise.race([this.#consumer.ends(partitions), none]);
+    } finally {
+      answered.abort();
     }
   }
 
@@ -198,7 +238,8 @@ export class Applier {
   }
 
   #newWorker(id: AssignedPartition, queueBytes: number): PartitionWorker {
-    const { targets, routerOf, readerOf, limits, onBadRow, gate, counters, outages, log } = this.#options;
+    const { targets, routerOf, readerOf, limits, onBadRow, heartbeatMs, gate, counters, outages, log } =
+      this.#options;
     const { topic, partition } = id;
     const consumer = this.#consumer;
     return new PartitionWorker({
@@ -214,12 +255,14 @@ export class Applier {
       gate,
       counters,
       outages,
+      lag: new PartitionLag(heartbeatMs, this.#basesMs.get(nameOf(id))),
       log,
       feed: {
         seek: (offset) => consumer.seek(topic, partition, offset),
         pause: () => consumer.pause(topic, partition),
         resume: () => consumer.resume(topic, partition),
         commitHint: (offset) => consumer.commitHint(topic, partition, offset),
+        position: () => consumer.position(topic, partition),
         bounds: async (signal) => await consumer.bounds(topic, partition, signal),
       },
     });

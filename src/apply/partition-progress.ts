@@ -1,14 +1,17 @@
 /** What one partition's worker is doing, for status, lag and metrics. Written by the worker, read by whoever reports. */
 import type { RowferryError } from '../errors.ts';
+import type { Lag } from '../model/lag.ts';
 import type { Batch } from './batch.ts';
 import type { TargetState } from './batch-writer.ts';
+import type { OldestWaiting } from './oldest-waiting.ts';
 import type { ParkedKeys } from './parked-keys.ts';
+import type { PartitionLag } from './partition-lag.ts';
 import type { RecordQueue } from './record-queue.ts';
 
 export type PartitionState = 'claiming' | 'running' | 'paused' | 'waiting' | 'stopped';
 
 /** A snapshot that can be sent to another thread. */
-export interface PartitionStatus {
+export interface PartitionStatus extends Lag {
   readonly topic: string;
   readonly partition: number;
   readonly state: PartitionState;
@@ -27,8 +30,6 @@ export interface PartitionStatus {
   /** Since when the oldest parked row waits, milliseconds since 1970. */
   readonly oldestParkedMs: number | null;
   readonly queueBytes: number;
-  /** Milliseconds behind the source (I-9); null before the first record or marker. */
-  readonly lagMs: number | null;
   /** Commit time up to which the source is applied. */
   readonly appliedUntilMs: number | null;
   /** What stopped it or what it waits for; `errorCode` is null when nothing is wrong. */
@@ -37,7 +38,14 @@ export interface PartitionStatus {
   readonly nextTryMs: number | null;
 }
 
+/** What a worker holds of its targets. */
+export interface HeldTargets {
+  readonly states: readonly TargetState[];
+  readonly parked: ParkedKeys;
+}
+
 export class PartitionProgress {
+  readonly lag: PartitionLag;
   #state: PartitionState = 'claiming';
   #sinceMs = Date.now();
   #progressedMs: number | null = null;
@@ -48,23 +56,19 @@ export class PartitionProgress {
   #moves = 0;
   #batches = 0;
   /** What the worker holds of its targets; shared, read when somebody asks. */
-  #held: { readonly states: readonly TargetState[]; readonly parked: ParkedKeys } | undefined;
+  #held: HeldTargets | undefined;
   #queueBytes = 0;
   #error: RowferryError | null = null;
   #nextTryMs: number | null = null;
   /** What it waits for though nothing is wrong. */
   #waitsFor: string | null = null;
-  /** Commit time of the oldest change of the batch that is being written. */
-  #pendingMs: number | null = null;
-  /** Every commit of the source up to this time is applied, as a marker told. */
-  #horizonMs: number | null = null;
-  #newestMs: number | null = null;
 
-  claimed(
-    owner: number,
-    next: number,
-    held: { readonly states: readonly TargetState[]; readonly parked: ParkedKeys },
-  ): void {
+  constructor(lag: PartitionLag) {
+    this.lag = lag;
+  }
+
+  claimed(owner: number, next: number, held: HeldTargets, waiting: OldestWaiting): void {
+    this.lag.claimed(waiting, leastOf(held.states.map(({ sourceTimeMs }) => sourceTimeMs)));
     this.#enter('running');
     this.#held = held;
     this.#owner = owner;
@@ -76,8 +80,7 @@ export class PartitionProgress {
     this.#queueBytes = queue.bytes;
   }
 
-  writing(batch: Batch): void {
-    this.#pendingMs = batch.oldestMs;
+  writing(): void {
     this.#writing = true;
   }
 
@@ -88,6 +91,7 @@ export class PartitionProgress {
   ): void {
     this.#enter('running');
     this.#progressedMs = Date.now();
+    this.lag.applied(batch, this.#progressedMs);
     this.#writing = false;
     this.#error = null;
     this.#nextTryMs = null;
@@ -97,9 +101,6 @@ export class PartitionProgress {
     this.#rows += batch.changes.length;
     this.#moves += written.moves;
     this.#queueBytes = queue.bytes;
-    this.#pendingMs = null;
-    if (batch.newestMs !== null) this.#newestMs = Math.max(this.#newestMs ?? 0, batch.newestMs);
-    if (batch.marker !== undefined) this.#horizonMs = batch.marker.horizonMs;
   }
 
   waiting(error: RowferryError, nextTryMs: number): void {
@@ -140,35 +141,11 @@ export class PartitionProgress {
   }
 
   /** What the worker knows of its targets; undefined before it has claimed them. */
-  get held(): { readonly states: readonly TargetState[]; readonly parked: ParkedKeys } | undefined {
+  get held(): HeldTargets | undefined {
     return this.#held;
   }
 
-  /**
-   * Lag in milliseconds (LAG-3, I-9). A change that is being written counts from its commit. Otherwise the last marker's
-   * horizon tells how far the source was read when the marker was queued; a marker comes each `heartbeatMs`, so up to two of
-   * them and the way through Kafka are no lag. When nothing arrives any more the horizon ages, and the lag rises with it. Until
-   * the first marker the watermarks tell.
-   */
-  lagMs(nowMs: number, heartbeatMs: number): number | null {
-    if (this.#pendingMs !== null) return Math.max(0, nowMs - this.#pendingMs);
-    return lagOf(this.appliedUntilMs ?? this.#storedMs, nowMs, heartbeatMs);
-  }
-
-  get appliedUntilMs(): number | null {
-    return this.#horizonMs;
-  }
-
-  get #storedMs(): number | null {
-    const times = this.#held?.states.map(({ sourceTimeMs }) => sourceTimeMs) ?? [];
-    return leastOf(times);
-  }
-
-  status(
-    id: { readonly topic: string; readonly partition: number },
-    nowMs: number,
-    heartbeatMs: number,
-  ): PartitionStatus {
+  status(id: { readonly topic: string; readonly partition: number }, nowMs: number): PartitionStatus {
     return {
       topic: id.topic,
       partition: id.partition,
@@ -184,20 +161,13 @@ export class PartitionProgress {
       parked: this.#held?.parked.size ?? 0,
       oldestParkedMs: this.#held?.parked.oldestMs ?? null,
       queueBytes: this.#queueBytes,
-      lagMs: this.lagMs(nowMs, heartbeatMs),
-      appliedUntilMs: this.appliedUntilMs,
+      ...this.lag.at(nowMs),
+      appliedUntilMs: this.lag.horizonMs,
       error: this.#error?.describe() ?? this.#waitsFor,
       errorCode: this.#error?.code ?? null,
       nextTryMs: this.#nextTryMs,
     };
   }
-}
-
-/** How far behind something is that has all that the source committed until `untilMs`; null when that is not known. */
-export function lagOf(untilMs: number | null, nowMs: number, heartbeatMs: number): number | null {
-  if (untilMs === null) return null;
-  const age = nowMs - untilMs;
-  return age > 2 * heartbeatMs + 500 ? age : 0;
 }
 
 /** The least of all; null when one is not known, or when there is none. */

@@ -27,8 +27,10 @@ import type { WrittenBatch } from './batch-writer.ts';
 import { BatchWriter } from './batch-writer.ts';
 import type { FoldedRow } from './fold.ts';
 import { foldChanges } from './fold.ts';
+import { OldestWaiting } from './oldest-waiting.ts';
 import { ParkedKeys } from './parked-keys.ts';
 import { ParkedRetry } from './parked-retry.ts';
+import type { PartitionLag } from './partition-lag.ts';
 import { PartitionProgress } from './partition-progress.ts';
 import { RecordQueue } from './record-queue.ts';
 import { emptyTable } from './table-emptier.ts';
@@ -44,6 +46,8 @@ export interface PartitionFeed {
   resume(): void;
   /** A hint for lag tools and for snapshots, which go no faster than this: everything before it is at the targets. */
   commitHint(offset: number): void;
+  /** Offset that comes next; undefined before `seek`. */
+  position(): number | undefined;
   /** The log's bounds now. */
   bounds(signal: AbortSignal): Promise<{ readonly low: number; readonly high: number }>;
 }
@@ -64,6 +68,7 @@ export interface PartitionWorkerOptions {
   readonly gate: Gate;
   readonly counters: ApplyCounters;
   readonly outages: Outages;
+  readonly lag: PartitionLag;
   readonly log: Log;
 }
 
@@ -76,16 +81,22 @@ const LARGEST_GAP = 10_000;
 
 export class PartitionWorker {
   readonly id: PartitionId;
-  readonly progress = new PartitionProgress();
+  readonly progress: PartitionProgress;
   readonly #options: PartitionWorkerOptions;
   readonly #queue: RecordQueue;
+  #logEnd: { readonly offset: number; readonly timeMs: number } | undefined;
   /** Before the first `seek` whatever arrives was meant for an earlier worker of this partition. */
   #listening = false;
 
   constructor(options: PartitionWorkerOptions) {
     this.#options = options;
     this.id = options.id;
+    this.progress = new PartitionProgress(options.lag);
     this.#queue = new RecordQueue(options.queueBytes, () => options.feed.resume());
+  }
+
+  get hasMarkers(): boolean {
+    return this.#options.reader.hasMarkers;
   }
 
   /** Records in offset order from where `seek` asked; the partition is paused while more than `queueBytes` wait. */
@@ -94,6 +105,12 @@ export class PartitionWorker {
     this.#queue.push(records);
     this.progress.queued(this.#queue);
     if (this.#queue.isFull) this.#options.feed.pause();
+  }
+
+  /** The topic ended there at that time. Kept until all before it is applied: the oldest such place comes first. */
+  logEnd(offset: number, timeMs: number): void {
+    this.#logEnd ??= { offset, timeMs };
+    this.#checkLogEnd();
   }
 
   /**
@@ -132,7 +149,7 @@ export class PartitionWorker {
     });
     const writer = new BatchWriter({ id, owner, states, parked, onBadRow, locks, counters });
     const retry = new ParkedRetry({ owner, parked, targets: this.#options.targets, locks, gate, log });
-    this.progress.claimed(owner, start, { states, parked });
+    this.progress.claimed(owner, start, { states, parked }, new OldestWaiting(this.#queue, reader));
     onClaimed();
     this.#listening = true;
     feed.seek(start);
@@ -144,6 +161,7 @@ export class PartitionWorker {
         if ((await retry.runDue(signal)) === 'stale') return 'lost';
         continue;
       }
+      this.progress.lag.cut(batch);
       const rows = foldAt(batch, router, id);
       const hasMarker =
         batch.marker !== undefined || batch.truncate !== undefined || batch.additive.length > 0;
@@ -159,6 +177,7 @@ export class PartitionWorker {
       );
       if (written.kind === 'stale') return 'lost';
       this.progress.applied(batch, written, this.#queue);
+      this.#checkLogEnd();
       const seconds = (performance.now() - startedMs) / 1000;
       counters.applied({ changes: batch.changes.length, bytes: batch.bytes, seconds, moves: written.moves });
       killPoint('apply.after-commit');
@@ -167,6 +186,15 @@ export class PartitionWorker {
       if ((await retry.runDue(signal)) === 'stale') return 'lost';
     }
     return 'stopped';
+  }
+
+  /** Records that are no rows, such as the ends of transactions, never arrive: the consumer's place tells of them. */
+  #checkLogEnd(): void {
+    const end = this.#logEnd;
+    if (end === undefined || !this.#listening || this.#queue.length > 0 || this.progress.lag.hasBatch) return;
+    if ((this.#options.feed.position() ?? 0) < end.offset) return;
+    this.#logEnd = undefined;
+    this.progress.lag.reached(end.timeMs, Date.now());
   }
 
   /** What must be done to the targets' tables before the batch is written; may be repeated as often as need be. */
@@ -200,7 +228,7 @@ export class PartitionWorker {
     const write = async (): Promise<T> => {
       await this.#hold(signal);
       signal.throwIfAborted();
-      this.progress.writing(batch);
+      this.progress.writing();
       try {
         return await work();
       } catch (thrown) {

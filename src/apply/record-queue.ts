@@ -44,6 +44,14 @@ export class RecordQueue {
     return this.#records[this.#head];
   }
 
+  /** All that wait, in order. */
+  *records(): Generator<RawRecord> {
+    for (let i = this.#head; i < this.#records.length; i++) {
+      const record = this.#records[i];
+      if (record !== undefined) yield record;
+    }
+  }
+
   shift(): RawRecord | undefined {
     const record = this.#records[this.#head];
     if (record === undefined) return undefined;

@@ -1,16 +1,15 @@
 /** How a target stands, as the partitions know that one process applies. Pure. */
-import type { TargetState } from './batch-writer.ts';
+import type { Lag } from '../model/lag.ts';
+import { largestLag } from '../model/lag.ts';
 import type { ParkReason } from '../targets/target.ts';
-import type { ParkedKeys } from './parked-keys.ts';
-import { lagOf, leastOf } from './partition-progress.ts';
+import type { PartitionProgress } from './partition-progress.ts';
+import { leastOf } from './partition-progress.ts';
 
 /** A snapshot that can be sent to another thread. */
-export interface TargetStatus {
+export interface TargetStatus extends Lag {
   readonly target: string;
   /** Commit time up to which it has all that its partitions bring; null while one of them does not know. */
   readonly appliedUntilMs: number | null;
-  /** Milliseconds behind the source. */
-  readonly lagMs: number | null;
   /** Rows that wait there, by reason. */
   readonly parked: { readonly conflict: number; readonly data: number };
   /** The same by table; of very many, those with the oldest rows. */
@@ -28,29 +27,35 @@ export interface ParkedTable {
 /** Tables of a target that are told of one by one: each is a time series and may be an alert. */
 const MOST_TABLES = 100;
 
-type Held = { readonly states: readonly TargetState[]; readonly parked: ParkedKeys } | undefined;
-
 export function targetStatus(
   target: string,
   index: number,
-  partitions: readonly Held[],
+  partitions: readonly PartitionProgress[],
   nowMs: number,
-  heartbeatMs: number,
 ): TargetStatus {
-  const appliedUntilMs = leastOf(partitions.map((held) => held?.states[index]?.sourceTimeMs ?? null));
   const parked = { conflict: 0, data: 0 };
-  for (const held of partitions) {
+  const untils: (number | null)[] = [];
+  const lags: Lag[] = [];
+  for (const { held, lag } of partitions) {
+    const state = held?.states[index];
+    untils.push(state?.sourceTimeMs ?? null);
+    lags.push(state === undefined ? lag.at(nowMs) : lag.ofTarget(state, nowMs));
     const counts = held?.parked.count(index);
     parked.conflict += counts?.conflict ?? 0;
     parked.data += counts?.data ?? 0;
   }
-  const lagMs = lagOf(appliedUntilMs, nowMs, heartbeatMs);
-  return { target, appliedUntilMs, lagMs, parked, parkedTables: parkedTables(index, partitions) };
+  return {
+    target,
+    appliedUntilMs: leastOf(untils),
+    ...largestLag(lags),
+    parked,
+    parkedTables: parkedTables(index, partitions),
+  };
 }
 
-function parkedTables(index: number, partitions: readonly Held[]): ParkedTable[] {
+function parkedTables(index: number, partitions: readonly PartitionProgress[]): ParkedTable[] {
   const tables = new Map<string, ParkedTable>();
-  const groups = partitions.flatMap((held) => held?.parked.groups ?? []);
+  const groups = partitions.flatMap(({ held }) => held?.parked.groups ?? []);
   for (const { target, table, reason, rows, oldestMs } of groups) {
     if (target !== index) continue;
     const known = tables.get(`${reason}/${table}`);

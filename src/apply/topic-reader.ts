@@ -24,6 +24,8 @@ export interface TopicReader {
   readonly filterFrom: (start: PartitionSequence) => ChangeFilter;
   /** The writer may leave offsets out, as transactions do; elsewhere a missing one is a lost record (I-4). */
   readonly allowsHoles: boolean;
+  /** Its writer marks how far the source was read; elsewhere the end of the log is asked for. */
+  readonly hasMarkers: boolean;
 }
 
 /** For topics that rowferry wrote. */
@@ -33,5 +35,6 @@ export function ownReader(): TopicReader {
     decode: (record) => decodeRecord(record, shapes),
     filterFrom: (start) => new SequenceFilter(start),
     allowsHoles: false,
+    hasMarkers: true,
   };
 }

@@ -1,16 +1,18 @@
 /** What a capture is doing, for status, lag and metrics. */
+import type { Lag } from '../model/lag.ts';
 import type { Position } from '../model/position.ts';
 import { formatPosition } from '../model/position.ts';
 import { RateWindow } from '../observe/progress.ts';
 import type { BinlogHeadroom, ResumePoint } from './binlog-headroom.ts';
 import type { CopyThrottleStatus } from './copy-throttle.ts';
+import type { CaptureLag } from './capture-lag.ts';
 import type { SnapshotState, TableCopy } from './snapshot-state.ts';
 import type { HeldTable, TableFlow } from './table-flow.ts';
 
 export type CaptureState = 'standby' | 'starting' | 'reading' | 'holding' | 'paused' | 'waiting' | 'stopped';
 
-/** A snapshot that can be sent to another thread. */
-export interface CaptureStatus {
+/** A snapshot that can be sent to another thread. Its lag is how far Kafka is behind the source: not known for one that stands by. */
+export interface CaptureStatus extends Lag {
   readonly source: string;
   readonly state: CaptureState;
   /** When it entered that state, milliseconds since 1970. */
@@ -66,6 +68,7 @@ interface CopyView {
 const RATE_MS = 10_000;
 
 export class CaptureProgress {
+  readonly lag: CaptureLag;
   readonly #source: string;
   #state: CaptureState = 'starting';
   #resume: ResumePoint | undefined;
@@ -81,13 +84,16 @@ export class CaptureProgress {
   #rate = new RateWindow(RATE_MS);
   #error: { readonly text: string; readonly code: string; readonly nextTryMs: number | null } | null = null;
 
-  constructor(source: string) {
+  /** `lag` is that of the source, whichever capture of this process reads it. */
+  constructor(source: string, lag: CaptureLag) {
     this.#source = source;
+    this.lag = lag;
   }
 
   enter(state: CaptureState): void {
     if (state !== this.#state) this.#sinceMs = Date.now();
     this.#state = state;
+    if (state === 'standby') this.lag.forget();
     if (state === 'reading' || state === 'paused') this.#error = null;
   }
 
@@ -152,6 +158,7 @@ export class CaptureProgress {
       bytes: this.#bytes,
       queueBytes: this.#queueBytes,
       readUntilMs: this.#readUntilMs,
+      ...this.lag.at(Date.now(), this.#state === 'reading'),
       error: this.#error?.text ?? null,
       errorCode: this.#error?.code ?? null,
       nextTryMs: this.#error?.nextTryMs ?? null,

@@ -8,6 +8,7 @@ import type { Log } from '../model/log.ts';
 import type { Position, StartFrom } from '../model/position.ts';
 import { formatPosition } from '../model/position.ts';
 import { Assembler } from './assembler.ts';
+import { CaptureLag } from './capture-lag.ts';
 import { CaptureProgress } from './capture-progress.ts';
 import type { CheckpointStore, CheckpointWriter } from './checkpoint-log.ts';
 import { readCheckpointLog } from './checkpoint-log.ts';
@@ -68,10 +69,10 @@ export class Capture {
   readonly #ports: CapturePorts;
   readonly progress: CaptureProgress;
 
-  constructor(options: CaptureOptions, ports: CapturePorts) {
+  constructor(options: CaptureOptions, ports: CapturePorts, lag = new CaptureLag(options.heartbeatMs)) {
     this.#options = options;
     this.#ports = ports;
-    this.progress = new CaptureProgress(options.source);
+    this.progress = new CaptureProgress(options.source, lag);
   }
 
   /** Resolves with `superseded` when another capture claimed the source, with `stopped` when the signal aborted. */
@@ -102,6 +103,7 @@ export class Capture {
     );
     const { writer, epoch, position, accepted } = claimed;
     this.progress.claimed(position);
+    this.progress.lag.begin(epoch, releases.size === 0);
     log.info({ epoch, incarnation: writer.incarnation }, `capture reads from ${formatPosition(position)}`);
     const flow = new TableFlow(claimed.flow);
     for (const held of flow.state.held) {

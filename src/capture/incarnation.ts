@@ -28,6 +28,9 @@ const LONGEST_PAUSE_MS = 20_000;
 /** An idle capture saves this often all the same: it finds out who claimed or asked since, and shows that it lives. */
 const IDLE_SAVE_MS = 5_000;
 
+/** How much later than the source's heartbeat a marker comes by itself, as it does while the source is busy. */
+const MARK_PATIENCE_MS = 100;
+
 export interface IncarnationParts {
   readonly sender: RecordSender;
   readonly progress: CaptureProgress;
@@ -74,6 +77,8 @@ export class Incarnation {
   #isWithin = false;
   #saveFailure: RowferryError | undefined;
   #horizonMs: number | null = null;
+  /** When that was known. */
+  #horizonReadMs = 0;
   #markedAtMs = 0;
 
   constructor(options: CaptureOptions, parts: IncarnationParts) {
@@ -111,6 +116,7 @@ export class Incarnation {
 
   change(partition: number, change: Change): void {
     this.#isWithin = true;
+    this.#progress.lag.change(change.timeMs);
     this.publisher.add(partition, this.#snapshot.seen(change));
   }
 
@@ -148,6 +154,8 @@ export class Incarnation {
     if (this.#flow.reached(end)) this.#options.log.info({ position: placeOf(end) }, 'all tables flow again');
     if (end.gtid !== null) this.#gtids?.add(end.gtid);
     this.#horizonMs = end.commitMs;
+    this.#horizonReadMs = Date.now();
+    this.#progress.lag.transaction(end.commitMs, this.#horizonReadMs);
     this.#snapshot.readUntil(end.commitMs);
   }
 
@@ -199,12 +207,17 @@ export class Incarnation {
   /**
    * The source is idle at this place: everything committed by now has been read. Not so while it still skips what a GTID
    * start covers (it sends heartbeats then, with a backlog behind them), nor when more events wait behind the heartbeat.
+   * A marker tells of it at once: it ages on its way only.
    */
   #heartbeat({ file, offset }: HeartbeatEvent, isLast: boolean): void {
     if (isLast && comparePlace({ file, offset }, this.#facts.current) >= 0) {
       this.#isCurrent = true;
-      this.#horizonMs = Date.now();
-      this.#snapshot.readUntil(this.#horizonMs);
+      const nowMs = Date.now();
+      this.#horizonMs = nowMs;
+      this.#horizonReadMs = nowMs;
+      this.#progress.lag.idle(nowMs);
+      this.#snapshot.readUntil(nowMs);
+      this.#mark(nowMs);
     }
   }
 
@@ -221,6 +234,8 @@ export class Incarnation {
       this.#point = { ...this.#point, snapshot, ...(this.#gate.hasHeld ? { flow } : {}) };
     }
     this.publisher.flush(moved ? this.#point : undefined);
+    this.#progress.lag.sent(this.publisher.issued, false);
+    this.#progress.lag.acknowledged(this.publisher.acknowledged, Date.now());
     this.#snapshot.flushed(this.publisher.issued);
   }
 
@@ -286,7 +301,9 @@ export class Incarnation {
   #tick(signal: AbortSignal): void {
     const nowMs = Date.now();
     this.#progress.queued(this.publisher.pendingBytes);
-    if (nowMs - this.#markedAtMs >= this.#options.heartbeatMs) this.#mark(nowMs);
+    this.#progress.lag.acknowledged(this.publisher.acknowledged, nowMs);
+    // The source's own heartbeat is waited for a little: it tells more.
+    if (nowMs - this.#markedAtMs >= this.#options.heartbeatMs + MARK_PATIENCE_MS) this.#mark(nowMs);
     // Progress that came without a transaction (a request, an empty table) is saved as well.
     if (this.#snapshot.state !== this.#point.snapshot) this.#flush();
     const durable = this.publisher.durable;
@@ -305,9 +322,11 @@ export class Incarnation {
       epoch: this.#epoch,
       incarnation: this.#checkpoints.incarnation,
       horizonMs: this.#horizonMs,
+      readMs: this.#horizonReadMs,
       sentMs: nowMs,
       position: placeOf(this.#point.position),
     });
+    this.#progress.lag.sent(this.publisher.issued, true);
     this.#progress.marked(this.#horizonMs);
   }
 

@@ -56,7 +56,7 @@ export class StatementGate {
           gtid: statement.gtid,
           why: decision.why,
           from,
-          sinceMs: Date.now(),
+          sinceMs: statement.timeMs,
         };
         flow.hold(held);
         this.#hasHeld = true;

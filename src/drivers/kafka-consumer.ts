@@ -15,10 +15,17 @@ import {
   ConsumerSession,
   type AssignedPartition,
   type PartitionBounds,
+  type PartitionEnd,
   type RecordBatch,
 } from './kafka-session.ts';
 
-export type { AssignedPartition, ConsumedRecord, PartitionBounds, RecordBatch } from './kafka-session.ts';
+export type {
+  AssignedPartition,
+  ConsumedRecord,
+  PartitionBounds,
+  PartitionEnd,
+  RecordBatch,
+} from './kafka-session.ts';
 
 export interface GroupConsumerOptions {
   readonly groupId: string;
@@ -108,6 +115,25 @@ export class GroupConsumer {
   /** `nextOffset` is committed soon, as a hint: nobody starts from it. */
   commitHint(topic: string, partition: number, nextOffset: number): void {
     this.#session?.commitHint(topic, partition, nextOffset);
+  }
+
+  /** Offset that is fetched next: all before it was handed over, or was no record. Undefined while it waits for `seek`. */
+  position(topic: string, partition: number): number | undefined {
+    return this.#session?.position(topic, partition);
+  }
+
+  /** The next offset of each partition's log now; none while Kafka does not answer. */
+  async ends(partitions: readonly AssignedPartition[]): Promise<readonly PartitionEnd[]> {
+    try {
+      return (await this.#session?.offsets(partitions, false)) ?? [];
+    } catch (thrown) {
+      // What ails the link ends the session, too, and is told there.
+      this.#link.log.debug(
+        { code: kafkaError(thrown, 'reading offsets').code },
+        'the ends of partitions are not known',
+      );
+      return [];
+    }
   }
 
   /** First and next offset of a partition's log now; tries until the signal aborts. */

@@ -24,6 +24,10 @@ export interface ConsumedRecord extends RawRecord {
   readonly timestampMs: number;
 }
 
+export interface PartitionEnd extends AssignedPartition {
+  readonly offset: number;
+}
+
 export interface PartitionBounds {
   readonly low: number;
   readonly high: number;
@@ -150,19 +154,32 @@ export class ConsumerSession {
     if (this.#flows.has(name)) this.#hints.set(name, { topic, partition, offset: String(nextOffset) });
   }
 
+  /** Offset from which it would fetch next: behind what was delivered, and behind control records that followed. */
+  position(topic: string, partition: number): number | undefined {
+    return this.#flows.get(nameOf(topic, partition))?.expected;
+  }
+
   /** First and next offset of a partition now, asked over this member's own connection. */
   async bounds(topic: string, partition: number): Promise<PartitionBounds> {
     const ask = async (fromBeginning: boolean): Promise<number> => {
-      const answer = await this.#cluster.fetchTopicsOffset([
-        { topic, partitions: [{ partition }], fromBeginning },
-      ]);
-      const found = answer
-        .find((each) => each.topic === topic)
-        ?.partitions.find((p) => p.partition === partition);
+      const [found] = await this.offsets([{ topic, partition }], fromBeginning);
       if (found === undefined) throw new TypeError('the answer lacks the partition');
-      return Number(found.offset);
+      return found.offset;
     };
     return { high: await ask(false), low: await ask(true) };
+  }
+
+  /** The first or the next offset of each partition now; those that the answer lacks are left out. */
+  async offsets(wanted: readonly AssignedPartition[], fromBeginning: boolean): Promise<PartitionEnd[]> {
+    const topics = [...new Set(wanted.map(({ topic }) => topic))].map((topic) => ({
+      topic,
+      partitions: wanted.filter((each) => each.topic === topic).map(({ partition }) => ({ partition })),
+      fromBeginning,
+    }));
+    const answer = await this.#cluster.fetchTopicsOffset(topics);
+    return answer.flatMap(({ topic, partitions }) =>
+      partitions.map(({ partition, offset }) => ({ topic, partition, offset: Number(offset) })),
+    );
   }
 
   async #start(): Promise<void> {

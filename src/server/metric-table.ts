@@ -69,6 +69,12 @@ const OWN: readonly MetricSpec[] = [
     ({ status }) => status.targets.flatMap(({ target, lagMs }) => some(seconds(lagMs), { target })),
   ),
   gauge(
+    'rowferry_capture_lag_seconds',
+    'How far Kafka is behind the source. Absent while it is not known, and for a capture that stands by.',
+    ['source'],
+    (input) => perCapture(input, ({ lagMs }) => (lagMs === null ? null : lagMs / 1000)),
+  ),
+  gauge(
     'rowferry_capture_read_age_seconds',
     'Time since the source was known to be read to its end.',
     ['source'],

@@ -59,8 +59,8 @@ export function readRoutes(daemon: RunningDaemon, audit: AuditLog): Route[] {
       summary: 'How far partitions and targets are behind the source, as far as this process applies them.',
       answer: lagAnswer,
       handle: () => {
-        const { timeMs, lagMs, partitions, targets } = daemon.status;
-        return { timeMs, lagMs, partitions: [...partitions], targets: [...targets] };
+        const { timeMs, lagMs, partitions, targets, captures } = daemon.status;
+        return { timeMs, lagMs, partitions: [...partitions], targets: [...targets], captures: [...captures] };
       },
     }),
     reads({

@@ -44,6 +44,7 @@ const capture = z.object({
   position: z.string().nullable(),
   savedMs: ms().nullable(),
   readUntilMs: ms().nullable(),
+  lagMs: lag().describe('how far Kafka is behind the source; null while unknown and for one that stands by'),
   events: z.number(),
   bytes: z.number(),
   queueBytes: z.number(),
@@ -133,6 +134,7 @@ export const lagAnswer = z.object({
   lagMs: lag(),
   partitions: z.array(z.object({ topic: z.string(), partition: z.number(), lagMs: lag() })),
   targets: z.array(z.object({ target: z.string(), lagMs: lag() })),
+  captures: z.array(z.object({ source: z.string(), lagMs: lag() })),
 });
 
 export const positionsAnswer = z.object({

@@ -5,6 +5,7 @@
  *
  *     v  1      m  kind      e  epoch      i  incarnation
  *     h  horizon: every commit of the source up to this time (milliseconds since 1970) precedes the marker in its partition
+ *     r  when that was known, by the capture's clock: equal to h when the source was idle then
  *     s  when it was sent, by the capture's clock      p  position, as text      n  name (fences)
  *     c  what changes (`schema`; model/schema-change.ts); then p is the end of the statement, `file:end`, which names it: a
  *        capture that begins anew before it broadcasts it again under the same name
@@ -15,6 +16,8 @@ import type { Writer } from './chunk.ts';
 
 interface Travelling extends Writer {
   readonly horizonMs: number;
+  /** When the capture knew that; absent where nobody asks, and in markers of earlier versions. */
+  readonly readMs?: number;
   readonly sentMs: number;
   readonly position: string;
 }
@@ -35,6 +38,7 @@ export function encodeMarker(marker: Marker): Buffer {
       e: marker.epoch,
       i: marker.incarnation,
       h: marker.horizonMs,
+      r: marker.readMs,
       s: marker.sentMs,
       p: marker.position,
       ...(marker.kind === 'schema' ? { c: marker.change } : { n: marker.name }),
@@ -49,7 +53,7 @@ export function isMarker(parsed: unknown): boolean {
 /** Reads a parsed marker. Throws ROWFERRY_WIRE_CORRUPT when it is not one of version 1. */
 export function decodeMarker(parsed: unknown): Marker {
   const wire = parsed as Readonly<Record<string, unknown>>;
-  const { v, m, e, i, h, s, p, n, c } = wire;
+  const { v, m, e, i, h, r, s, p, n, c } = wire;
   const known = m === 'heartbeat' || m === 'fence' || (m === 'schema' && isSchemaChange(c));
   if (
     v !== 1 ||
@@ -64,7 +68,14 @@ export function decodeMarker(parsed: unknown): Marker {
       hint: 'find out who wrote it; rowferry changes nothing and waits here',
     });
   }
-  const travelling = { epoch: e, incarnation: i, horizonMs: h, sentMs: s, position: p };
+  const travelling = {
+    epoch: e,
+    incarnation: i,
+    horizonMs: h,
+    sentMs: s,
+    position: p,
+    ...(isInteger(r) ? { readMs: r } : {}),
+  };
   if (m === 'schema') return { kind: m, ...travelling, change: c as SchemaChange };
   return { kind: m, ...travelling, ...(typeof n === 'string' ? { name: n } : {}) };
 }

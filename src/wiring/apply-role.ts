@@ -29,6 +29,8 @@ import { checkSourceTables, checkTables, missingTables } from './target-tables.t
 const MiB = 1024 * 1024;
 /** How often the tables of coming periods are looked for. */
 const PERIOD_CHECK_MS = 10 * 60_000;
+/** How often the ends of topics of Debezium are asked for, which tell of lag in place of markers. */
+const END_CHECK_MS = 1_000;
 /** How often topics of Debezium are looked for: each appears with the first row of its table. */
 const TOPIC_CHECK_MS = 5_000;
 
@@ -197,7 +199,10 @@ export class ApplyRole {
         gate: this.#gate,
         counters: this.#counters,
         outages: this.#outages,
-        heartbeatMs: Math.max(0, ...config.sources.map(({ heartbeatMs }) => heartbeatMs)),
+        heartbeatMs: Math.max(
+          config.debezium.length === 0 ? 0 : END_CHECK_MS,
+          ...config.sources.map(({ heartbeatMs }) => heartbeatMs),
+        ),
         log: this.#log,
       },
       (handlers) =>

@@ -6,6 +6,7 @@ import { MysqlCopySource } from '../capture/copy-source.ts';
 import { HeadroomWatch } from '../capture/headroom-watch.ts';
 import { isMarkTable } from '../capture/mark.ts';
 import { SNAPSHOT_SESSION } from '../capture/snapshot-reader.ts';
+import { CaptureLag } from '../capture/capture-lag.ts';
 import { CaptureProgress } from '../capture/capture-progress.ts';
 import { TableFilter } from '../model/table-filter.ts';
 import type { Config, SourceSettings } from '../config/config.ts';
@@ -48,6 +49,7 @@ export class CaptureRole {
   readonly #gate = new Gate();
   readonly #outages: Outages;
   readonly #retries: Partial<Record<ErrorCode, number>> = {};
+  readonly #lag: CaptureLag;
   #progress: CaptureProgress;
   /** Of the incarnation before, until the next one has claimed. */
   #resume: ResumePoint | undefined;
@@ -62,7 +64,8 @@ export class CaptureRole {
     this.#source = source;
     this.#log = log;
     this.#outages = new Outages({ maxMs: config.retry.maxMs, log });
-    this.#progress = new CaptureProgress(source.name);
+    this.#lag = new CaptureLag(source.heartbeatMs);
+    this.#progress = new CaptureProgress(source.name, this.#lag);
   }
 
   status(): Omit<CaptureRoleStatus, 'thread'> {
@@ -247,6 +250,7 @@ export class CaptureRole {
           closed: () => care.closed(),
         },
       },
+      this.#lag,
     );
     this.#resume = this.#progress.resume ?? this.#resume;
     const { events, bytes } = this.#progress.status(null);

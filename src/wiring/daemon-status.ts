@@ -3,6 +3,8 @@ import { hostname } from 'node:os';
 import type { PartitionStatus } from '../apply/partition-progress.ts';
 import type { TargetStatus } from '../apply/target-status.ts';
 import type { CaptureStatus, ShownCopy } from '../capture/capture-progress.ts';
+import type { Lag } from '../model/lag.ts';
+import { lagAt, largestLag, risingLag } from '../model/lag.ts';
 import { RateWindow } from '../observe/progress.ts';
 import type { OutageStatus } from '../runtime/outages.ts';
 import { VERSION } from '../version.ts';
@@ -33,7 +35,10 @@ export interface DaemonStatus {
   readonly bytesPerSecond: number;
   /** Row changes applied since the daemon started. */
   readonly rows: number;
-  /** The largest lag of any partition or held table, milliseconds; null while nothing is known. */
+  /**
+   * The largest lag of any partition, capture or held table, milliseconds; null while that of a partition is not known, or
+   * nothing is.
+   */
   readonly lagMs: number | null;
   /** Applying is paused by an operator. */
   readonly pause: Pause | null;
@@ -72,10 +77,7 @@ export class StatusGatherer {
     this.#rows.add(timeMs, rows);
     this.#bytes.add(timeMs, bytes);
     const partitions = appliers.flatMap((role) => role.partitions);
-    const lags = partitions.map(({ lagMs }) => lagMs).filter((lag) => lag !== null);
-    // What a held table's rows are behind no marker tells: markers follow the other tables.
-    const held = captures.flatMap(({ capture }) => capture.held.map(({ sinceMs }) => timeMs - sinceMs));
-    return {
+    const status: DaemonStatus = {
       ...this.#identity,
       version: VERSION,
       pid: process.pid,
@@ -85,7 +87,7 @@ export class StatusGatherer {
       rowsPerSecond: perSecond(this.#rows),
       bytesPerSecond: perSecond(this.#bytes),
       rows,
-      lagMs: lags.length === 0 || lags.length < partitions.length ? null : Math.max(...lags, ...held),
+      lagMs: null,
       pause: appliers.find(({ pause }) => pause !== null)?.pause ?? null,
       captures: captures.map(({ capture, pause }) => ({
         ...capture,
@@ -96,7 +98,20 @@ export class StatusGatherer {
       targets: appliers.flatMap((role) => role.targets),
       outages: roles.flatMap((role) => role.outages),
     };
+    return statusAt(status, timeMs);
   }
+}
+
+/** The same with its lags as they are at another time: what rises has risen since. */
+export function statusAt(status: DaemonStatus, timeMs: number): DaemonStatus {
+  const at = <T extends Lag>(part: T): T => ({ ...part, ...lagAt(part, timeMs) });
+  const [captures, partitions] = [status.captures.map(at), status.partitions.map(at)];
+  // What a held table's rows are behind no marker tells: markers follow the other tables.
+  const held = captures.flatMap((capture) => capture.held.map(({ sinceMs }) => risingLag(sinceMs, timeMs)));
+  // A capture that stands by knows of no lag; others do.
+  const known = [...captures, ...held].filter(({ lagMs }) => lagMs !== null);
+  const { lagMs } = largestLag([...partitions, ...known]);
+  return { ...status, timeMs, lagMs, captures, partitions, targets: status.targets.map(at) };
 }
 
 /** Of a copy what may be shown: not the keys at which it stands. */

@@ -13,7 +13,7 @@ import { sleep } from '../runtime/backoff.ts';
 import type { DaemonAlerts } from './alert-watch.ts';
 import { AlertWatch } from './alert-watch.ts';
 import type { DaemonStatus } from './daemon-status.ts';
-import { StatusGatherer } from './daemon-status.ts';
+import { StatusGatherer, statusAt } from './daemon-status.ts';
 import type {
   RoleCommand,
   RoleMessage,
@@ -134,7 +134,7 @@ class Daemon implements RunningDaemon {
   }
 
   get status(): DaemonStatus {
-    return this.#status;
+    return statusAt(this.#status, Date.now());
   }
 
   get roles(): readonly RoleView[] {

@@ -61,5 +61,6 @@ export function debeziumReader(format: DebeziumFormat): TopicReader {
     filterFrom: (start) => new DebeziumFilter(start),
     // A connector with exactly-once support writes in transactions, whose ends take offsets.
     allowsHoles: true,
+    hasMarkers: false,
   };
 }

@@ -185,6 +185,10 @@ describe('topics that Debezium writes', () => {
     expect(await load).toBeGreaterThan(100);
     await pipeline.untilEqual();
 
+    // Debezium sends no markers: that all of a topic is applied tells its end.
+    const idle = await daemon.untilStatus('lag to be gone', ({ lagMs }) => lagMs === 0);
+    expect(idle.partitions.every(({ lagMs }) => lagMs === 0)).toBe(true);
+
     const written = await changesIn(`dbz_${pipeline.name}.${pipeline.source.name}.items`);
     const repeated = written.length - new Set(written).size;
     expect(repeated).toBeGreaterThan(2 * AS_YOUNG_AS_THE_NEWEST);

@@ -3,6 +3,7 @@ import { onTestFinished } from 'vitest';
 import { ApplyCounters } from '../../src/apply/apply-counters.ts';
 import { Gate } from '../../src/runtime/gate.ts';
 import { Outages } from '../../src/runtime/outages.ts';
+import { PartitionLag } from '../../src/apply/partition-lag.ts';
 import { PartitionWorker } from '../../src/apply/partition-worker.ts';
 import { TableEvolver } from '../../src/apply/table-evolver.ts';
 import { TableLocks } from '../../src/apply/table-locks.ts';
@@ -115,6 +116,7 @@ export class AppliersProcess {
       gate: new Gate(),
       counters: new ApplyCounters(),
       outages: new Outages({ maxMs: 30_000, log: silentLog }),
+      lag: new PartitionLag(1_000),
       log: silentLog,
       feed: {
         seek: (offset) => {
@@ -124,6 +126,7 @@ export class AppliersProcess {
         pause: () => {},
         resume: () => {},
         commitHint: () => {},
+        position: () => sent,
         bounds: () => Promise.resolve({ low: 0, high: records.length }),
       },
     });

@@ -26,7 +26,7 @@ describe.each(ENGINES)('%s', (engine) => {
     topic.rows(1, ITEM, [['4', 'new', 1]], { end: 31 });
     const applier = new AppliersProcess(topic, [target], [routeTo('shard-1')]);
     const fast = applier.start(0);
-    const status = () => fast.worker.progress.status(fast.worker.id, Date.now(), 1000);
+    const status = () => fast.worker.progress.status(fast.worker.id, Date.now());
     await waitUntil(() => status().error, { what: 'the fast partition to wait for the slow one' });
     expect(status()).toMatchObject({ state: 'waiting', errorCode: null, next: 1 });
     expect(status().error).toMatch(/empty shop\.item at shard-1 .* partition 1 \(at 0 of 1\)/);
@@ -114,7 +114,7 @@ describe.each(ENGINES)('%s', (engine) => {
     await reached(target, 0, 3);
     await reached(target, 1, 3);
     expect(await target.parked()).toEqual([]);
-    expect(workers.map(({ worker }) => worker.progress.status(worker.id, 0, 1).parked)).toEqual([0, 0]);
+    expect(workers.map(({ worker }) => worker.progress.status(worker.id, 0).parked)).toEqual([0, 0]);
     expect((await database.rows(IDS)).flat()).toEqual(['3', '4']);
   });
 
@@ -153,7 +153,7 @@ describe.each(ENGINES)('%s', (engine) => {
       [routeTo('shard-1', { keysAreDisjoint: true, columns })],
     );
     const worker = applier.start(0);
-    await waitUntil(() => worker.error() !== undefined || worker.worker.progress.status(worker.worker.id, 0, 1).next === 2, { what: 'the statement to be met' }); // prettier-ignore
+    await waitUntil(() => worker.error() !== undefined || worker.worker.progress.status(worker.worker.id, 0).next === 2, { what: 'the statement to be met' }); // prettier-ignore
     expect((await database.rows(IDS)).flat()).toContain('8');
     expect(worker.error()).toMatchObject({ code: 'ROWFERRY_TARGET_SCHEMA', where: { target: 'shard-1' } });
   });

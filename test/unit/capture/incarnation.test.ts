@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Assembler } from '../../../src/capture/assembler.ts';
 import type { CaptureOptions } from '../../../src/capture/capture.ts';
+import { CaptureLag } from '../../../src/capture/capture-lag.ts';
 import { CaptureProgress } from '../../../src/capture/capture-progress.ts';
 import type { LogEntry } from '../../../src/capture/checkpoint-log.ts';
 import { CheckpointWriter, readCheckpointLog } from '../../../src/capture/checkpoint-log.ts';
@@ -101,7 +102,7 @@ async function captured(events: readonly BinlogEvent[]) {
         return sent.length;
       },
     },
-    progress: new CaptureProgress('main'),
+    progress: new CaptureProgress('main', new CaptureLag(1_000)),
     checkpoints: writer,
     epoch: 1,
     position: START,

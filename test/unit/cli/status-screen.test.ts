@@ -78,6 +78,7 @@ describe('the screen of a pipeline', () => {
             target: 'a',
             appliedUntilMs: NOW,
             lagMs: 7_000,
+            lagSinceMs: null,
             parked: { conflict: 1, data: 1 },
             parkedTables: [],
           },

@@ -85,6 +85,7 @@ describe('the dashboard and the rules', () => {
     const shown = JSON.stringify([targets, rules, dashboard]);
     expect([...metrics.keys()].filter((name) => !shown.includes(name))).toEqual([
       'rowferry_target_lag_seconds',
+      'rowferry_capture_lag_seconds',
       'rowferry_capture_read_age_seconds',
       'rowferry_changes_applied_total',
       'rowferry_moves_total',

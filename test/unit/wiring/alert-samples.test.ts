@@ -65,7 +65,13 @@ test('every metric that rules can ask about is measured, with its labels', () =>
   const looks = new Looks();
   const held = [{ table: 'shop.h', statement: 'f:1', why: 'ALTER', sinceMs: NOW }];
   const copies = [copy(), copy({ table: 'shop.f', state: 'failed' })];
-  const target = { target: 'a', appliedUntilMs: NOW, lagMs: 0, parked: { conflict: 1, data: 0 } };
+  const target = {
+    target: 'a',
+    appliedUntilMs: NOW,
+    lagMs: 0,
+    lagSinceMs: null,
+    parked: { conflict: 1, data: 0 },
+  };
   const parkedTables = [{ table: 't', reason: 'conflict' as const, rows: 1, oldestMs: NOW - 5_000 }];
   const samples = looks.at(
     0,
