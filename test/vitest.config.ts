@@ -3,6 +3,9 @@ import { defineConfig } from 'vitest/config';
 
 const serverTests = { globalSetup: 'test/support/global-setup.ts', hookTimeout: 60_000 };
 
+/** These hold what is told against a clock: nothing else may take the processor meanwhile. */
+const TIMED = ['alerts', 'lag', 'two-of-everything'].map((name) => `test/e2e/${name}.e2e.test.ts`);
+
 // Two cores: two workers, and projects one after another so that none competes with the servers of the next.
 export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),
@@ -42,10 +45,21 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.e2e.test.ts'],
+          exclude: TIMED,
           testTimeout: 180_000,
           // Each pipeline has databases and topics of its own, and mostly waits: two at a time.
           maxWorkers: 2,
           sequence: { groupOrder: 3 },
+          ...serverTests,
+        },
+      },
+      {
+        test: {
+          name: 'e2e-alone',
+          include: TIMED,
+          testTimeout: 180_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 4 },
           ...serverTests,
         },
       },
