@@ -2,13 +2,13 @@
  * Records of one partition that wait to be applied, bounded by bytes (I-10). Whoever fills it asks `isFull` and pauses the
  * partition; `onRoom` says when half of it is free again.
  */
+import { Fifo } from '../model/fifo.ts';
 import type { RawRecord } from '../wire/raw-record.ts';
 
 export class RecordQueue {
   readonly #limitBytes: number;
   readonly #onRoom: () => void;
-  #records: (RawRecord | undefined)[] = [];
-  #head = 0;
+  readonly #records = new Fifo<RawRecord>();
   #bytes = 0;
   #wasFull = false;
   #wake: (() => void) | undefined;
@@ -23,7 +23,7 @@ export class RecordQueue {
   }
 
   get length(): number {
-    return this.#records.length - this.#head;
+    return this.#records.length;
   }
 
   /** True once the limit is passed, until half is free again. */
@@ -41,28 +41,18 @@ export class RecordQueue {
   }
 
   peek(): RawRecord | undefined {
-    return this.#records[this.#head];
+    return this.#records.peek();
   }
 
   /** All that wait, in order. */
-  *records(): Generator<RawRecord> {
-    for (let i = this.#head; i < this.#records.length; i++) {
-      const record = this.#records[i];
-      if (record !== undefined) yield record;
-    }
+  records(): Iterable<RawRecord> {
+    return this.#records;
   }
 
   shift(): RawRecord | undefined {
-    const record = this.#records[this.#head];
+    const record = this.#records.shift();
     if (record === undefined) return undefined;
-    // Its bytes must not wait for the array to be cut: 1024 records may be a gigabyte.
-    this.#records[this.#head] = undefined;
-    this.#head++;
     this.#bytes -= sizeOf(record);
-    if (this.#head > 1024 && this.#head * 2 > this.#records.length) {
-      this.#records = this.#records.slice(this.#head);
-      this.#head = 0;
-    }
     if (this.#wasFull && this.#bytes * 2 <= this.#limitBytes) {
       this.#wasFull = false;
       this.#onRoom();

@@ -1,5 +1,6 @@
 /** A link to a source's binlog that yields events by pull, with bounded memory. */
 import { RowferryError } from '../errors.ts';
+import { Fifo } from '../model/fifo.ts';
 import { BinlogDecoder, type BinlogDecoderOptions } from './binlog-decoder.ts';
 import { BinlogDump, type BinlogDumpOptions } from './binlog-dump.ts';
 import type { BinlogEvent } from './binlog-event.ts';
@@ -21,7 +22,6 @@ export interface BinlogLinkStats {
 const BATCH_BYTES = 256 * 1024;
 /** What a waiting event costs beyond its bytes. */
 const EVENT_OVERHEAD = 100;
-const TAKEN = Buffer.alloc(0);
 /** COM_BINLOG_DUMP takes a file offset of 32 bits. */
 const LARGEST_START = 0xffff_ffff;
 
@@ -38,8 +38,7 @@ export class BinlogLink {
   readonly #decoder: BinlogDecoder;
   readonly #dump: BinlogDump;
   readonly #silenceMs: number;
-  #queue: Buffer[] = [];
-  #head = 0;
+  readonly #queue = new Fifo<Buffer>();
   #queuedBytes = 0;
   #failure: RowferryError | undefined;
   #closed = false;
@@ -110,7 +109,7 @@ export class BinlogLink {
       const events = this.#closed ? [] : this.#decodeBatch();
       if (events.length > 0) return events;
       if (this.#closed) throw closedError();
-      if (this.#head < this.#queue.length) continue;
+      if (this.#queue.length > 0) continue;
       if (this.#failure !== undefined) throw await this.#explain(this.#failure);
       await this.#sleep();
     }
@@ -142,11 +141,9 @@ export class BinlogLink {
     const events: BinlogEvent[] = [];
     let bytes = 0;
     try {
-      while (this.#head < this.#queue.length && bytes < BATCH_BYTES) {
-        const raw = this.#queue[this.#head]!;
-        // Its bytes must not wait for the array to be cut: 1024 events may be a gigabyte.
-        this.#queue[this.#head] = TAKEN;
-        this.#head += 1;
+      while (bytes < BATCH_BYTES) {
+        const raw = this.#queue.shift();
+        if (raw === undefined) break;
         bytes += raw.length;
         this.#queuedBytes -= raw.length + EVENT_OVERHEAD;
         const event = this.#decoder.decode(raw);
@@ -157,13 +154,6 @@ export class BinlogLink {
       this.#fail(error instanceof RowferryError ? error : undecodable(error));
       this.#drop();
       return events;
-    }
-    if (this.#head === this.#queue.length) {
-      this.#queue = [];
-      this.#head = 0;
-    } else if (this.#head > 1024) {
-      this.#queue.splice(0, this.#head);
-      this.#head = 0;
     }
     this.#resumeWhenDrained();
     return events;
@@ -177,8 +167,7 @@ export class BinlogLink {
   }
 
   #drop(): void {
-    this.#queue = [];
-    this.#head = 0;
+    this.#queue.clear();
     this.#queuedBytes = 0;
   }
 

@@ -1,5 +1,6 @@
 /** The queue of one partition: what waits, what is on its way, and who waits for the acknowledgement. */
 import type { RowferryError } from '../errors.ts';
+import { Fifo } from '../model/fifo.ts';
 import {
   BATCH_OVERHEAD_BYTES,
   encodeRecord,
@@ -47,8 +48,7 @@ export class PartitionLane {
   /** Its next batch travels alone, so that a refusal can only mean this partition. */
   alone = false;
   #limitBytes: number;
-  #queue: Waiting[] = [];
-  #head = 0;
+  readonly #queue = new Fifo<Waiting>();
 
   constructor(topic: string, partition: number, limitBytes: number) {
     this.topic = topic;
@@ -57,7 +57,7 @@ export class PartitionLane {
   }
 
   get length(): number {
-    return this.#queue.length - this.#head;
+    return this.#queue.length;
   }
 
   /** Returns the bytes that were added. */
@@ -74,7 +74,7 @@ export class PartitionLane {
   }
 
   take(roomBytes: number): LaneBatch {
-    const waiting = this.#queue.slice(this.#head, this.#head + MAX_BATCH_RECORDS);
+    const waiting = this.#queue.first(MAX_BATCH_RECORDS);
     const limit = Math.min(this.#limitBytes, roomBytes);
     const count = recordsThatFit(sizes(waiting), limit, MAX_BATCH_RECORDS);
     const taken = waiting.slice(0, count);
@@ -94,22 +94,17 @@ export class PartitionLane {
 
   acknowledge(batch: LaneBatch, baseOffset: number): void {
     for (let index = 0; index < batch.records.length; index++) {
-      const { waiter } = this.#queue[this.#head++]!;
+      const { waiter } = this.#queue.shift()!;
       waiter.baseOffset ??= baseOffset + index;
       waiter.remaining -= 1;
       if (waiter.remaining === 0) waiter.resolve({ baseOffset: waiter.baseOffset });
-    }
-    if (this.#head > 1024 && this.#head * 2 > this.#queue.length) {
-      this.#queue = this.#queue.slice(this.#head);
-      this.#head = 0;
     }
   }
 
   /** Nothing of it will be sent any more. */
   fail(error: RowferryError | Error): void {
-    const waiters = new Set(this.#queue.slice(this.#head).map(({ waiter }) => waiter));
-    this.#queue = [];
-    this.#head = 0;
+    const waiters = new Set([...this.#queue].map(({ waiter }) => waiter));
+    this.#queue.clear();
     for (const waiter of waiters) waiter.reject(error);
   }
 }
