@@ -28,9 +28,10 @@ export type Role = 'all' | 'capture' | 'apply';
 
 /**
  * A thread's heap. V8 lets garbage pile up in proportion to the limit, which by default is gigabytes: a small one keeps the
- * daemon small at the same speed. It leaves room for a transaction of very large rows.
+ * daemon small at the same speed. It leaves room for a transaction of very large rows. The young part is as large as the rows
+ * of the batches on their way: those would otherwise be moved to the old part before they are garbage.
  */
-const HEAP = { maxYoungGenerationSizeMb: 24, maxOldGenerationSizeMb: 512 };
+const HEAP = { maxYoungGenerationSizeMb: 48, maxOldGenerationSizeMb: 512 };
 const GATHER_MS = 500;
 /** How long alerts that wait to be told hold up the end. */
 const LAST_ALERTS_MS = 3_000;
