@@ -11,7 +11,12 @@ export interface CaptureView {
   readonly error: string | null;
   readonly errorCode: string | null;
   /** Tables that wait for an operator since a statement. */
-  readonly held: readonly { readonly table: string; readonly statement: string }[];
+  readonly held: readonly {
+    readonly table: string;
+    readonly statement: string;
+    readonly waits: string | null;
+  }[];
+  readonly catchesUp: boolean;
   readonly binlogOlderBytes: number | null;
   readonly binlogBehindBytes: number | null;
   /** Tables that are copied or were. */

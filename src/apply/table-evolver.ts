@@ -3,7 +3,8 @@
  * the process.
  *
  * Every partition meets the change, and other processes do too: each compares the target with what the change asks for, so that
- * whoever comes first does it. A step that another one took meanwhile fails here; what is left then tells whether that matters.
+ * whoever comes first does it, in a session that holds the target's lock. A step that somebody else took by hand meanwhile fails
+ * here; what is left then tells whether that matters.
  */
 import { RowferryError, toRowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';
@@ -14,8 +15,9 @@ import { planEvolution } from '../schema/evolve.ts';
 import type { EvolvePlan } from '../schema/evolve.ts';
 import { readEvolveCatalog } from '../schema/evolve-catalog.ts';
 import { evolveSql } from '../schema/evolve-sql.ts';
-import type { Target } from '../targets/target.ts';
+import type { CatalogQuery, Target } from '../targets/target.ts';
 import type { SchemaMarkerOf } from './batch.ts';
+import type { RoutedTables } from './routed-tables.ts';
 import { rowsOf, tablesAt } from './routed-tables.ts';
 import { TableLocks } from './table-locks.ts';
 
@@ -73,12 +75,28 @@ export class TableEvolver {
     marker: SchemaMarkerOf<'additive'>,
     signal: AbortSignal,
   ): Promise<void> {
-    let left = await missingAt(target, routes, marker);
+    const routed = await tablesAt(target, routes);
+    // Nothing to do is the rule: every partition of every process asks.
+    const missing = await target.catalog((query) => missingAt(target, query, routed, marker));
+    if (missing.length === 0) return;
+    // Under the lock: two that read before either has changed anything would change it twice, or to what only one of them knew.
+    const change = async (run: CatalogQuery) => await this.#change(target, run, routed, marker, signal);
+    await target.changeTables(change, signal);
+  }
+
+  async #change(
+    target: Target,
+    run: CatalogQuery,
+    routed: readonly RoutedTables[],
+    marker: SchemaMarkerOf<'additive'>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    let left = await missingAt(target, run, routed, marker);
     while (left.length > 0) {
       signal.throwIfAborted();
       const [next] = left;
       try {
-        await target.alter([next!.sql], signal);
+        await run(next!.sql);
         this.#log.info(
           { target: target.name, table: next!.table, position: marker.position },
           `${next!.kind}, as at the source`,
@@ -87,7 +105,8 @@ export class TableEvolver {
         left = left.slice(1);
       } catch (thrown) {
         const error = toRowferryError(thrown, 'changing a target table');
-        const now = await missingAt(target, routes, marker);
+        if (error.action === 'retry') throw error;
+        const now = await missingAt(target, run, routed, marker);
         // Somebody else took a step: what failed may have been that.
         if (now.length >= left.length) throw byHand(error, target, next!, marker);
         left = now;
@@ -98,13 +117,13 @@ export class TableEvolver {
 
 async function missingAt(
   target: Target,
-  routes: readonly TableRoute[],
+  query: CatalogQuery,
+  routed: readonly RoutedTables[],
   { change, position }: SchemaMarkerOf<'additive'>,
 ): Promise<Statement[]> {
-  const routed = await tablesAt(target, routes);
   if (routed.length === 0) return [];
   const all = [...new Set(routed.flatMap(({ paths }) => paths))];
-  const { traits, tables } = await target.catalog((query) => readEvolveCatalog(target.kind, query, all));
+  const { traits, tables } = await readEvolveCatalog(target.kind, query, all);
   const statements: Statement[] = [];
   for (const { route, paths } of routed) {
     const isShared = rowsOf(route) !== null;
@@ -143,7 +162,6 @@ function byHand(
   { table, sql }: Statement,
   { change, position }: SchemaMarkerOf<'additive'>,
 ): RowferryError {
-  if (error.action === 'retry') return error;
   const grant =
     target.kind === 'mysql'
       ? 'grant ALTER, CREATE and INSERT on it (and INDEX)'

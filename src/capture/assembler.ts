@@ -18,6 +18,7 @@ import type { Mark } from './mark.ts';
 import { isMarkTable, readMark } from './mark.ts';
 import type { CapturedTables, TouchedTable, TouchingStatement } from './captured-statements.ts';
 import { touchedBy } from './captured-statements.ts';
+import { charsetsIn, hasOtherCharset } from './column-charsets.ts';
 import { other } from './table-effect.ts';
 import type { TableEffect } from './table-effect.ts';
 import type { TableFlow } from './table-flow.ts';
@@ -68,8 +69,8 @@ export interface AssemblerOptions extends CapturedTables {
   readonly offset: number;
   readonly dialect: 'mysql' | 'mariadb';
   readonly flow: TableFlow;
-  /** `file:end position` of statements that an operator has dealt with. */
-  readonly accepted: ReadonlySet<string>;
+  /** Whether an operator has dealt with the statement; `name` is its `file:end position`. */
+  readonly isAccepted: (name: string, gtid: string | null) => boolean;
 }
 
 interface ShapePlan {
@@ -212,7 +213,11 @@ export class Assembler {
     if (last !== table) {
       this.#lastShapes.set(name, table);
       this.#shapes.set(name, table);
-      if (last !== undefined && hasOtherCharset(last, table) && this.#options.flow.passes(name, place))
+      const { flow } = this.#options;
+      if (
+        flow.passes(name, place) &&
+        hasOtherCharset({ ...charsetsIn(last), ...flow.charsetsOf(name) }, table)
+      )
         this.#sink.statement({
           schema: table.schema,
           table: table.name,
@@ -220,10 +225,11 @@ export class Assembler {
           effect: other('has changed the character set of a column'),
           former: last,
           name: `${place.file}:${end}`,
-          isAccepted: this.#options.accepted.has(`${place.file}:${end}`),
+          isAccepted: this.#options.isAccepted(`${place.file}:${end}`, null),
           gtid: null,
           timeMs,
         });
+      if (flow.passes(name, place)) flow.forget(name);
     }
     return this.#options.flow.passes(name, place);
   }
@@ -286,14 +292,18 @@ export class Assembler {
   #touched(event: StatementEvent): void {
     const place = { file: this.#file, offset: event.end };
     const name = `${place.file}:${place.offset}`;
-    const { accepted, flow } = this.#options;
-    const isAccepted = accepted.has(name) || (event.gtid !== null && flow.state.passed.includes(event.gtid));
+    const { flow } = this.#options;
+    const hasPassed = event.gtid !== null && flow.state.passed.includes(event.gtid);
+    const isAccepted = hasPassed || this.#options.isAccepted(name, event.gtid);
     const found = this.#touching(event, name, isAccepted);
     for (const { schema, table, effect } of found?.tables ?? []) {
       const fullName = `${schema}.${table}`;
       const former = this.#shapes.get(fullName);
       // What an operator has dealt with is not asked about again by the rows behind it.
-      if (isAccepted) this.#lastShapes.delete(fullName);
+      if (isAccepted) {
+        this.#lastShapes.delete(fullName);
+        flow.forget(fullName);
+      }
       if (effect.kind !== 'none') this.#shapes.delete(fullName);
       if (!flow.passes(fullName, place)) continue;
       const { verb } = found!;
@@ -320,7 +330,7 @@ export class Assembler {
       const { source } = this.#options;
       throw new RowferryError(error.code, error.message, {
         where: { source, position: name },
-        hint: `${error.hint ?? ''}, then: rowferry ddl ack --source ${source} --at ${name}`,
+        hint: `${error.hint ?? ''}, then: rowferry ddl ack --source ${source} --at ${name} --ahead`,
       });
     }
   }
@@ -368,17 +378,6 @@ export class Assembler {
     const where = { source: this.#options.source, position: `${this.#file}:${end}` };
     return new RowferryError('ROWFERRY_SOURCE_UNSUPPORTED', what, { where, hint });
   }
-}
-
-/**
- * A MODIFY that names no character set takes the table's, which the binlog does not tell: only the rows that follow show that
- * the text was converted, and a session that is not strict replaces what the new set lacks.
- */
-function hasOtherCharset(former: Table, table: Table): boolean {
-  return table.columns.some(({ name, room }) => {
-    const before = former.columns.find((column) => column.name === name)?.room?.charset ?? null;
-    return before !== null && (room?.charset ?? null) !== null && room?.charset !== before;
-  });
 }
 
 /** The source tells microseconds; everything from here on counts in whole milliseconds. */

@@ -7,6 +7,7 @@ import type { BinlogHeadroom, ResumePoint } from './binlog-headroom.ts';
 import type { CopyThrottleStatus } from './copy-throttle.ts';
 import type { CaptureLag } from './capture-lag.ts';
 import type { SnapshotState, TableCopy } from './snapshot-state.ts';
+import type { HeldProgress, ReleaseWatch } from './release-watch.ts';
 import type { HeldTable, TableFlow } from './table-flow.ts';
 
 export type CaptureState = 'standby' | 'starting' | 'reading' | 'holding' | 'paused' | 'waiting' | 'stopped';
@@ -30,7 +31,7 @@ export interface CaptureStatus extends Lag {
   readonly errorCode: string | null;
   readonly nextTryMs: number | null;
   /** Tables that wait for an operator since a statement; the others flow. */
-  readonly held: readonly Omit<HeldTable, 'from' | 'gtid'>[];
+  readonly held: readonly ShownHeld[];
   /** Tables that were held catch up with the others, which wait meanwhile. */
   readonly catchesUp: boolean;
   /** Tables that are copied or were; the state that is queued, which may be ahead of what is saved. */
@@ -51,6 +52,9 @@ export interface CaptureStatus extends Lag {
   /** What was copied over the last ten seconds; null when nothing is. */
   readonly copyRate: { readonly elapsedMs: number; readonly rows: number } | null;
 }
+
+/** A table that waits as it is shown. */
+export type ShownHeld = Omit<HeldTable, 'from' | 'gtid'> & HeldProgress;
 
 /** A table's copy as it is shown: all of it is read, but not all of it is at the targets. */
 export type ShownCopy = Omit<TableCopy, 'state'> & { readonly state: TableCopy['state'] | 'arriving' };
@@ -81,6 +85,7 @@ export class CaptureProgress {
   #readUntilMs: number | null = null;
   #copies: CopyView | undefined;
   #flow: TableFlow | undefined;
+  #releases: Pick<ReleaseWatch, 'progressOf'> | undefined;
   #rate = new RateWindow(RATE_MS);
   #error: { readonly text: string; readonly code: string; readonly nextTryMs: number | null } | null = null;
 
@@ -102,8 +107,9 @@ export class CaptureProgress {
     this.#rate = new RateWindow(RATE_MS);
   }
 
-  flows(flow: TableFlow): void {
+  flows(flow: TableFlow, releases: Pick<ReleaseWatch, 'progressOf'>): void {
     this.#flow = flow;
+    this.#releases = releases;
   }
 
   read(events: number, bytes: number): void {
@@ -162,8 +168,10 @@ export class CaptureProgress {
       error: this.#error?.text ?? null,
       errorCode: this.#error?.code ?? null,
       nextTryMs: this.#error?.nextTryMs ?? null,
-      held: (this.#flow?.state.held ?? []).map(({ table, statement, why, sinceMs }) => {
-        return { table, statement, why, sinceMs };
+      held: (this.#flow?.state.held ?? []).map((held) => {
+        const { table, statement, why, sinceMs } = held;
+        const progress = this.#releases?.progressOf(held) ?? { acknowledged: null, waits: null };
+        return { table, statement, why, sinceMs, ...progress };
       }),
       catchesUp: (this.#flow?.state.catchUp ?? null) !== null,
       copies: this.#shownCopies(),

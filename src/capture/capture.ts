@@ -157,7 +157,7 @@ export class Capture {
         hasDeclaredKey,
         dialect: facts.flavour,
         tableNames: facts.tableNames,
-        accepted,
+        isAccepted: (statement, gtid) => accepted.pass({ server: position.server, statement, gtid }),
         flow,
       },
       {
@@ -176,7 +176,7 @@ export class Capture {
       this.progress.enter('reading');
       this.#options.onReading();
       this.progress.copies(snapshot);
-      this.progress.flows(flow);
+      this.progress.flows(flow, incarnation.releases);
       copying = snapshot.run(incarnation.publisher, AbortSignal.any([signal, ended.signal]));
       return await incarnation.pump(link, assembler, signal);
     } catch (error) {

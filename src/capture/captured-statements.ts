@@ -61,13 +61,13 @@ export function touchedBy(
     };
   }
   // Which tables it means was not understood: it must not pass where one of them may be captured.
-  const unknown = { schema, table: '', mayBeValue: false, does: NOT_UNDERSTOOD };
+  const unknown = { schema, table: '', mayBeValue: false, isTableName: true, does: NOT_UNDERSTOOD };
   const mentioned = statement.tables.length === 0 ? [unknown] : statement.tables;
   const found = mentioned.flatMap((table) => touched(table, captured) ?? []);
   if (found.length === 0) return undefined;
   const names = new Set(found.map((table) => nameOf(table)));
   const isCertain = EXACT.has(verb) && found.every(({ table, mayBeValue }) => table !== '' && !mayBeValue);
-  if (!isCertain) throw refused(statement, [...names]);
+  if (!isCertain) throw refused(statement, found);
   const tables = [...names].map((name) => {
     const mentions = found.filter((table) => nameOf(table) === name);
     const { schema, table } = mentions[0]!;
@@ -95,15 +95,22 @@ function touched(named: StatementTable, captured: CapturedTables): StatementTabl
   return undefined;
 }
 
-/** In words that may be shown. */
+/** By which two mentions are of one table; in words that may be shown. */
 function nameOf({ schema, table, mayBeValue }: StatementTable): string {
   if (mayBeValue) return 'a captured table';
   return table === '' ? 'a table that its text does not tell' : `${schema}.${table}`;
 }
 
+/** Every word of a text that was not understood is compared with the captured tables; only what is a table's name is told. */
+function namesOf(found: readonly StatementTable[]): string {
+  const named = found.filter(({ isTableName }) => isTableName);
+  if (named.length === 0) return 'what may be captured tables';
+  return [...new Set(named.map((table) => nameOf(table)))].join(', ');
+}
+
 /** Without the place, which the caller adds. */
-function refused({ verb, effect }: Statement, names: readonly string[]): RowferryError {
-  const tables = names.join(', ');
+function refused({ verb, effect }: Statement, found: readonly StatementTable[]): RowferryError {
+  const tables = namesOf(found);
   if (effect !== 'rows') {
     return new RowferryError('ROWFERRY_SOURCE_DDL', `${verb} changes ${tables}`, {
       hint: MAKE_CHANGE_HINT,

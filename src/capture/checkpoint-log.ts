@@ -4,7 +4,7 @@
  * - A capture appends a **claim** before it publishes anything; its *incarnation* is that record's offset.
  * - A **checkpoint** counts only if no newer claim precedes it: a late zombie's checkpoint is ignored.
  * - A **claim by an operator** (`rowferry replay`) raises the epoch; the running capture meets it as a newer claim and gives way.
- * - An **accept** record names the end position of a statement that an operator has dealt with; checkpoints say which tables
+ * - An **accept** record names the place and server of a statement that an operator has dealt with; checkpoints say which tables
  *   wait for one (table-flow.ts).
  * - A **snapshot** record asks for tables to be copied, paused, resumed or cancelled; checkpoints say how far that has come.
  *
@@ -14,6 +14,8 @@
 import { randomUUID } from 'node:crypto';
 import { RowferryError } from '../errors.ts';
 import type { Position } from '../model/position.ts';
+import type { Accept } from './acknowledgements.ts';
+import { Acknowledgements } from './acknowledgements.ts';
 import type { SnapshotRequest, SnapshotState } from './snapshot-state.ts';
 import { NO_SNAPSHOT } from './snapshot-state.ts';
 import type { FlowState } from './table-flow.ts';
@@ -66,14 +68,6 @@ export interface Checkpoint extends Omit<SavePoint, 'snapshot' | 'flow'> {
   readonly timeMs: number;
 }
 
-export interface Accept {
-  readonly kind: 'accept';
-  /** `file:end position` of the statement. */
-  readonly statement: string;
-  readonly by: string;
-  readonly timeMs: number;
-}
-
 export interface AskSnapshot extends SnapshotRequest {
   readonly kind: 'snapshot';
   /** Made anew for each request, so that a copy of it counts once. */
@@ -106,7 +100,7 @@ export interface CheckpointState {
   readonly commitMs: number | null;
   /** When `position` was saved, milliseconds. */
   readonly savedMs: number | null;
-  readonly accepted: ReadonlySet<string>;
+  readonly accepted: Acknowledgements;
   readonly snapshot: SnapshotState;
   readonly flow: FlowState;
   /** Requests that `snapshot` does not hold yet, oldest first. */
@@ -131,7 +125,7 @@ export function readCheckpointLog(entries: readonly LogEntry[]): CheckpointState
     end: 0,
   };
   const requests = new Map<string, PendingRequest>();
-  const accepted = new Set<string>();
+  const accepted: Accept[] = [];
   const history: Checkpoint[] = [];
   const claims = new Set<string>();
   for (const entry of entries) {
@@ -139,7 +133,7 @@ export function readCheckpointLog(entries: readonly LogEntry[]): CheckpointState
     const end = entry.offset + 1;
     if (record.kind === 'claim') lineage ??= record.id;
     if (record.kind === 'accept') {
-      accepted.add(record.statement);
+      accepted.push(record);
       state = { ...state, end };
     } else if (record.kind === 'snapshot') {
       const { id, action, table } = record;
@@ -178,7 +172,7 @@ export function readCheckpointLog(entries: readonly LogEntry[]): CheckpointState
   const pending = [...requests.values()].filter(
     ({ id, end }) => end > snapshot.requests && snapshot.taken?.includes(id) !== true,
   );
-  return { ...state, lineage, accepted, requests: pending, history };
+  return { ...state, lineage, accepted: new Acknowledgements(accepted), requests: pending, history };
 }
 
 const KINDS: ReadonlySet<unknown> = new Set(['claim', 'checkpoint', 'accept', 'snapshot']);
@@ -211,7 +205,7 @@ export function recordKey(record: CheckpointRecord): string {
     case 'claim':
       return `claim/${record.id}`;
     case 'accept':
-      return `accept/${record.statement}`;
+      return `accept/${record.server === undefined ? '' : `${record.server}/`}${record.statement}`;
     case 'snapshot':
       return `snapshot/${record.id}`;
     case 'checkpoint':

@@ -1,6 +1,7 @@
 /** Takes a source over: reads the checkpoint topic, decides epoch and position (C3), claims (C1). */
 import { RowferryError } from '../errors.ts';
 import type { Position, StartFrom } from '../model/position.ts';
+import type { Acknowledgements } from './acknowledgements.ts';
 import type { CheckpointStore, PendingRequest } from './checkpoint-log.ts';
 import { CheckpointWriter } from './checkpoint-log.ts';
 import type { SnapshotState } from './snapshot-state.ts';
@@ -14,7 +15,7 @@ export interface ClaimedSource {
   readonly writer: CheckpointWriter;
   readonly epoch: number;
   readonly position: Position;
-  readonly accepted: ReadonlySet<string>;
+  readonly accepted: Acknowledgements;
   readonly snapshot: SnapshotState;
   readonly flow: FlowState;
   /** Asked for since `snapshot` was saved. */

@@ -10,6 +10,7 @@ import { GtidSet } from '../model/gtid-set.ts';
 import type { Change } from '../model/change.ts';
 import type { Position } from '../model/position.ts';
 import { comparePlace } from '../model/position-order.ts';
+import type { Acknowledgements } from './acknowledgements.ts';
 import type { Assembler, MarkPlace, TableStatement, TransactionEnd } from './assembler.ts';
 import type { CaptureOptions } from './capture.ts';
 import type { CaptureProgress } from './capture-progress.ts';
@@ -41,7 +42,7 @@ export interface IncarnationParts {
   readonly snapshot: Snapshot;
   readonly flow: TableFlow;
   /** Statements that an operator had dealt with when this incarnation began. */
-  readonly accepted: ReadonlySet<string>;
+  readonly accepted: Acknowledgements;
   /** Offset after the last record of each partition of the change topic. */
   readonly published: (signal: AbortSignal) => Promise<readonly number[]>;
   /** Offsets up to which the appliers have applied, by partition. */
@@ -53,6 +54,7 @@ export type IncarnationEnd = 'superseded' | 'stopped' | { readonly released: Rea
 
 export class Incarnation {
   readonly publisher: Publisher<SavePoint>;
+  readonly releases: ReleaseWatch;
   readonly #options: CaptureOptions;
   readonly #progress: CaptureProgress;
   readonly #checkpoints: CheckpointWriter;
@@ -71,7 +73,6 @@ export class Incarnation {
   #savedAtMs = Date.now();
   #saving: Promise<'saved' | 'superseded' | CheckpointState> | undefined;
   #superseded = false;
-  readonly #releases: ReleaseWatch;
   /** Everything that stood in the binlog when this incarnation began has been read. */
   #isCurrent = false;
   #isWithin = false;
@@ -93,7 +94,7 @@ export class Incarnation {
     this.#gtids = position.gtid === undefined ? undefined : GtidSet.parse(position.gtid);
     this.#flow = flow;
     const { accepted, published, applied } = parts;
-    this.#releases = new ReleaseWatch({ flow, accepted, published, applied, log: options.log });
+    this.releases = new ReleaseWatch({ flow, accepted, published, applied, log: options.log });
     this.#published = parts.published;
     this.#start = { position, commitMs: null, snapshot: snapshot.state, flow: flow.state };
     this.#point = this.#start;
@@ -342,7 +343,7 @@ export class Incarnation {
       }
       if (outcome !== 'saved') {
         this.#snapshot.asked(outcome.requests);
-        this.#releases.accept(outcome.accepted);
+        this.releases.accept(outcome.accepted);
       }
       this.#saved = point;
       // With nothing behind it that is not saved, the newest point covers all that the source had by the horizon.
@@ -362,7 +363,7 @@ export class Incarnation {
    */
   async #released(signal: AbortSignal): Promise<ReadonlySet<string> | undefined> {
     if (!this.#isCurrent || this.#isWithin) return undefined;
-    const released = await this.#releases.ready(signal);
+    const released = await this.releases.ready(signal);
     return released !== undefined && (await this.#drain(signal)) ? released : undefined;
   }
 

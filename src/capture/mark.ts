@@ -102,5 +102,7 @@ export function whoseMark(mark: Mark, self: MarkWriter): 'ours' | 'newer' | 'str
   if (mark.pipeline !== self.pipeline || mark.source !== self.source) return 'nobody';
   if (mark.lineage !== '' && mark.lineage !== self.lineage) return 'stranger';
   if (mark.incarnation > self.incarnation) return 'newer';
-  return mark.claim === self.claim && mark.incarnation === self.incarnation ? 'ours' : 'nobody';
+  const isOurs =
+    mark.claim === self.claim && mark.lineage === self.lineage && mark.incarnation === self.incarnation;
+  return isOurs ? 'ours' : 'nobody';
 }

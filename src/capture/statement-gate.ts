@@ -4,6 +4,7 @@ import type { Log } from '../model/log.ts';
 import type { Position } from '../model/position.ts';
 import type { SchemaChange } from '../model/schema-change.ts';
 import type { TableStatement } from './assembler.ts';
+import { openCharsets } from './column-charsets.ts';
 import { MAKE_CHANGE_HINT } from './captured-statements.ts';
 import type { SchemaPolicy } from './schema-policy.ts';
 import { decide } from './schema-policy.ts';
@@ -43,6 +44,7 @@ export class StatementGate {
         break;
       case 'add':
         log.info(where, `${verb} follows the rows to the targets`);
+        flow.remember(`${schema}.${table}`, openCharsets(decision.steps, statement.former));
         broadcast(statement, { kind: 'additive', schema, table, steps: decision.steps });
         break;
       case 'truncate':

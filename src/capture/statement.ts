@@ -30,6 +30,8 @@ export interface Statement {
 export interface StatementTable extends NamedTable {
   /** It stands where a value may stand: good to compare with table names, never to be shown. */
   readonly mayBeValue: boolean;
+  /** A table's name is due where it stands; of a text that was not understood, every other word is only compared. */
+  readonly isTableName: boolean;
   /** What happens to this table; `other` wherever the statement was not understood. */
   readonly does: TableEffect;
 }
@@ -91,11 +93,15 @@ function undecided(statement: Classified): Classified {
   return { ...statement, tables: concerned(statement.tables, other('may mean different things')) };
 }
 
-function concerned(
-  tables: readonly (NamedTable & { readonly mayBeValue?: boolean })[],
-  does: TableEffect,
-): StatementTable[] {
-  return tables.map(({ schema, table, mayBeValue = false }) => ({ schema, table, mayBeValue, does }));
+interface Mention extends NamedTable {
+  readonly mayBeValue?: boolean;
+  readonly isTableName?: boolean;
+}
+
+function concerned(tables: readonly Mention[], does: TableEffect): StatementTable[] {
+  return tables.map(({ schema, table, mayBeValue = false, isTableName = true }) => {
+    return { schema, table, mayBeValue, isTableName, does };
+  });
 }
 
 function harmless(verb: string): Classified {
@@ -276,11 +282,7 @@ function hasDefiner(reader: TokenReader, tokens: readonly Token[]): boolean {
  * Names separated by commas or TO: `a, b.c` and `a TO b, c TO d`. When something follows that is no part of such a list, it was
  * not understood, and everything that is mentioned counts, and an unknown table of the default schema.
  */
-function listedNames(
-  reader: TokenReader,
-  tokens: readonly Token[],
-  schema: string,
-): (NamedTable & { readonly mayBeValue?: boolean })[] {
+function listedNames(reader: TokenReader, tokens: readonly Token[], schema: string): Mention[] {
   const found: NamedTable[] = [];
   for (let name = reader.name(); name !== null; name = reader.name()) {
     found.push(name);
@@ -312,13 +314,21 @@ function furtherTables(reader: TokenReader): NamedTable[] {
   return found;
 }
 
+/** Behind these words stands the name of a table. */
+const BEFORE_TABLES = new Set(
+  'INTO FROM JOIN UPDATE TABLE TABLES INSERT REPLACE LOW_PRIORITY HIGH_PRIORITY DELAYED IGNORE QUICK'.split(
+    ' ',
+  ),
+);
+
 /** Every identifier that could name a table: over-conflict is safe. */
 function mentions(tokens: readonly Token[], schema: string): StatementTable[] {
-  const found: (NamedTable & { readonly mayBeValue: boolean })[] = [];
+  const found: Mention[] = [];
   // Under a sql_mode that quotes otherwise, what stands behind the first quotation mark may be the inside of a string.
   const quote = tokens.findIndex(({ kind }) => kind === 'string' || kind === 'double');
   const reader = new TokenReader(tokens, schema);
   while (!reader.ended) {
+    const before = tokens[tokens.length - reader.rest().length - 1];
     const name = reader.name();
     if (name === null) {
       reader.step();
@@ -326,7 +336,13 @@ function mentions(tokens: readonly Token[], schema: string): StatementTable[] {
     }
     const number = /^\d/.test(name.schema) || /^\d/.test(name.table);
     const at = tokens.length - reader.rest().length;
-    found.push({ ...name, mayBeValue: number || (quote !== -1 && at > quote) });
+    const isTableName = before?.kind === 'word' && BEFORE_TABLES.has(before.text.toUpperCase());
+    const isKeyword = BEFORE_TABLES.has(name.table.toUpperCase());
+    found.push({
+      ...name,
+      mayBeValue: number || (quote !== -1 && at > quote),
+      isTableName: isTableName && !isKeyword,
+    });
   }
   return concerned(found, NOT_UNDERSTOOD);
 }

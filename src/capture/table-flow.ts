@@ -10,6 +10,7 @@
  * The state is part of each saved point. The rules are pure; `TableFlow` keeps the state of a running capture.
  */
 import type { Position } from '../model/position.ts';
+import type { Acknowledgements } from './acknowledgements.ts';
 import { comparePlace, isEarlier } from '../model/position-order.ts';
 
 export interface HeldTable {
@@ -38,6 +39,11 @@ export interface FlowState {
   readonly catchUp: CatchUp | null;
   /** GTIDs of acknowledged statements: on another server they stand in other places. */
   readonly passed: readonly string[];
+  /**
+   * By table, the character sets of columns that a statement changed without naming one: the rows that follow must have the same
+   * (`assembler.ts`). Absent when there are none.
+   */
+  readonly charsets?: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 
 export const ALL_FLOW: FlowState = { held: [], catchUp: null, passed: [] };
@@ -72,14 +78,36 @@ export class TableFlow {
     return this.#state.held.some((entry) => covers(entry.table, table));
   }
 
-  /** Those of these statements that hold a table. */
-  freedBy(accepted: ReadonlySet<string>): ReadonlySet<string> {
-    const statements = this.#state.held.map(({ statement }) => statement);
-    return new Set(statements.filter((statement) => accepted.has(statement)));
+  /** The statements that hold a table and are acknowledged. */
+  freedBy(accepted: Acknowledgements): ReadonlySet<string> {
+    const { held } = this.#state;
+    // After a failover one place may name statements of two servers.
+    const open = new Set(
+      held.filter((entry) => accepted.ofHeld(entry) === undefined).map(({ statement }) => statement),
+    );
+    return new Set(held.map(({ statement }) => statement).filter((statement) => !open.has(statement)));
   }
 
   hold(table: HeldTable): void {
     this.#state = { ...this.#state, held: [...this.#state.held, table] };
+  }
+
+  /** What the rows of a table that come next must have, by column. */
+  charsetsOf(table: string): Readonly<Record<string, string>> {
+    return this.#state.charsets?.[table] ?? {};
+  }
+
+  /** To be kept until its next row: a restart in between knows of no shape that came before. */
+  remember(table: string, charsets: Readonly<Record<string, string>>): void {
+    if (Object.keys(charsets).length === 0) return;
+    const all = { ...this.#state.charsets, [table]: { ...charsets, ...this.charsetsOf(table) } };
+    this.#state = { ...this.#state, charsets: all };
+  }
+
+  forget(table: string): void {
+    if (this.#state.charsets?.[table] === undefined) return;
+    const { charsets: { [table]: _, ...rest } = {}, ...state } = this.#state;
+    this.#state = Object.keys(rest).length === 0 ? state : { ...state, charsets: rest };
   }
 
   /** A transaction ended here; true when that is where the reader had been. */
@@ -92,28 +120,27 @@ export class TableFlow {
 }
 
 /**
- * What acknowledged statements let go: from where to read, and the state to read with. Undefined when none of those that hold
- * a table is acknowledged.
+ * What these statements let go: from where to read, and the state to read with. Undefined when none of them holds a table.
  */
 export function release(
   state: FlowState,
   at: Position,
-  accepted: ReadonlySet<string>,
+  released: ReadonlySet<string>,
 ): { readonly start: Position; readonly state: FlowState } | undefined {
-  const freed = state.held.filter(({ statement }) => accepted.has(statement));
+  const freed = state.held.filter(({ statement }) => released.has(statement));
   if (freed.length === 0) return undefined;
-  const held = state.held.filter(({ statement }) => !accepted.has(statement));
+  const held = state.held.filter(({ statement }) => !released.has(statement));
   const passed = [...state.passed, ...freed.flatMap(({ gtid }) => gtid ?? [])].slice(-REMEMBERED);
   const start = earliest([...freed.map(({ from }) => from), at]);
   // Places on another server cannot be compared with those that follow: everything is published again from the start.
   const comparable = [start, ...freed.map(({ from }) => from)].every(({ server }) => server === at.server);
-  if (!comparable) return { start, state: { held, catchUp: null, passed } };
+  if (!comparable) return { start, state: { ...state, held, catchUp: null, passed } };
   const until = state.catchUp === null ? at : latest(at, state.catchUp.until);
   const behind: Record<string, Position> = {};
   for (const [table, from] of Object.entries(state.catchUp?.behind ?? {})) behind[table] = latest(from, at);
   for (const { table, from } of freed)
     behind[table] = behind[table] === undefined ? from : earliest([from, behind[table]]);
-  return { start, state: { held, catchUp: { until, behind }, passed } };
+  return { start, state: { ...state, held, catchUp: { until, behind }, passed } };
 }
 
 /** The state for a reader that goes back to `start` by an operator's wish, and publishes everything from there. */

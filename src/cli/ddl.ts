@@ -4,6 +4,15 @@ import { loadConfig } from '../config/load.ts';
 import { configOption } from './config-option.ts';
 import type { CliContext } from './context.ts';
 
+interface AckOptions {
+  readonly config: string;
+  readonly source?: string;
+  readonly at: string;
+  readonly ahead?: boolean;
+  readonly force?: boolean;
+  readonly wait: boolean;
+}
+
 export function ddlCommand({ output, env, signal }: CliContext): Command {
   const command = new Command('ddl').description('statements that change captured tables');
   command
@@ -14,18 +23,22 @@ export function ddlCommand({ output, env, signal }: CliContext): Command {
     .addOption(configOption())
     .option('--source <name>', 'the source; may be left out when there is one')
     .requiredOption('--at <file:position>', 'the place that the log line and `rowferry status` name')
-    .action(async (options: { config: string; source?: string; at: string }) => {
-      const config = loadConfig(options.config, env);
-      const { acknowledgeStatement } = await import('../wiring/positions.ts');
-      const { source, held } = await acknowledgeStatement(config, options.source, options.at, signal);
-      output.out(
-        `${source} passes the statement at ${options.at}: a running capture goes on by itself; start one that has stopped`,
-      );
-      if (held.some(({ statement }) => statement === options.at)) return;
-      output.out(
-        'no table is saved as waiting for a statement there: right only where the whole capture stopped at it',
-      );
-      for (const { table, statement } of held) output.out(`  ${table} waits since ${statement}`);
+    .option('--ahead', 'no table waits for it: the whole capture stopped there, or has not come so far')
+    .option('--force', 'also where a route does not fit the table any more: its rows stop the appliers')
+    .option('--no-wait', 'others than rowferry consume the topic: wait for no applier')
+    .action(async ({ config: file, source: wanted, at: statement, ...how }: AckOptions) => {
+      const config = loadConfig(file, env);
+      const { acknowledgeStatement } = await import('../wiring/acknowledge.ts');
+      const { ahead = false, force = false, wait: waits } = how;
+      const request = { statement, ahead, force, waits };
+      const { source, tables } = await acknowledgeStatement(config, wanted, request, signal);
+      if (tables.length === 0)
+        output.out(`${source} passes the statement at ${statement}: start a capture that has stopped`);
+      else if (waits)
+        output.out(
+          `${tables.join(', ')} of ${source}: goes on by itself once the targets have what precedes the statement (rowferry status)`,
+        );
+      else output.out(`${tables.join(', ')} of ${source}: goes on by itself`);
     });
   return command;
 }

@@ -195,9 +195,11 @@ function heldLines(captures: readonly Capture[], nowMs: number): string[] {
     `HELD  ${held.length} ${held.length === 1 ? 'table waits' : 'tables wait'}: make the change at the targets, then`,
     ...held
       .slice(0, MOST_TROUBLES)
-      .flatMap(({ of, table, why, statement, sinceMs }) => [
+      .flatMap(({ of, table, why, statement, sinceMs, acknowledged, waits }) => [
         `  ${table}  ${why} (for ${since(sinceMs, nowMs)})`,
-        `    rowferry ddl ack --source ${of} --at ${statement}`,
+        acknowledged === null
+          ? `    rowferry ddl ack --source ${of} --at ${statement}`
+          : `    acknowledged ${since(acknowledged.timeMs, nowMs)} ago by ${acknowledged.by}${waits === null ? '' : `, waits ${waits}`}`,
       ]),
     ...more(held.length - MOST_TROUBLES, 'tables'),
   ];

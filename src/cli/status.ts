@@ -74,6 +74,14 @@ async function watchStatus(
 
 const WAY_ON = 'make the same change at the targets, then:';
 
+/** What a table waits for that an operator has let go. */
+export function acknowledgedText(
+  { timeMs, by }: { readonly timeMs: number; readonly by: string },
+  waits: string | null,
+): string {
+  return `acknowledged at ${new Date(timeMs).toISOString()} by ${by}${waits === null ? '' : `, waits ${waits}`}`;
+}
+
 /** The screen of `rowferry status`. Pure. */
 export function statusLines(status: PipelineStatus): string[] {
   const lines = [`pipeline ${status.name}`];
@@ -99,9 +107,13 @@ export function statusLines(status: PipelineStatus): string[] {
       const why = waits === null ? '' : `, waits: ${waits}`;
       lines.push(`          copied ${done} of ${tables} tables${why} (rowferry snapshot status)`);
     }
-    for (const { table, why, statement } of source.held) {
+    for (const { table, why, statement, acknowledged, waits } of source.held) {
       lines.push(`          ${table} waits: ${why}`);
-      lines.push(`            ${WAY_ON} rowferry ddl ack --source ${source.name} --at ${statement}`);
+      lines.push(
+        acknowledged === null
+          ? `            ${WAY_ON} rowferry ddl ack --source ${source.name} --at ${statement}`
+          : `            ${acknowledgedText(acknowledged, waits)}`,
+      );
     }
   }
   lines.push(

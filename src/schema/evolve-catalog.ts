@@ -89,11 +89,21 @@ async function mysqlTables(
     tables.set(path, {
       ...found,
       path,
-      columns: found.columns.map((column) => ({ ...column, catalog: columnOf(column.name) })),
+      columns: found.columns.map((column) => {
+        const catalog = columnOf(column.name);
+        return { ...column, catalog, ...(catalog === null ? {} : { default: defaultSql(catalog) }) };
+      }),
       indexNames: new Set(full.indexes.map((index) => index.name.toLowerCase())),
     });
   }
   return tables;
+}
+
+function defaultSql({ default: found, autoIncrement }: CatalogColumn): string | null {
+  if (autoIncrement) return 'nextval()';
+  if (found === null) return null;
+  if (found.kind === 'now') return 'CURRENT_TIMESTAMP';
+  return found.kind === 'literal' ? mysqlQuote(found.text) : found.sql;
 }
 
 async function postgresTables(
@@ -108,17 +118,29 @@ async function postgresTables(
        WHERE n.nspname = ${schema === null ? 'current_schema()' : postgresQuote(schema)}`,
     );
     const collations = await collationsOf(query, path);
+    const defaults = await defaultsOf(query, path);
     tables.set(path, {
       ...found,
       path,
       columns: found.columns.map((column) => {
         const collate = collations.get(column.name);
-        return { ...column, catalog: null, ...(collate === undefined ? {} : { collate }) };
+        const base = { ...column, catalog: null, default: defaults.get(column.name) ?? null };
+        return { ...base, ...(collate === undefined ? {} : { collate }) };
       }),
       indexNames: new Set(rows.map((row) => (row['name'] ?? '').toLowerCase())),
     });
   }
   return tables;
+}
+
+/** As SQL, by column; those without one are absent. */
+async function defaultsOf(query: CatalogQuery, path: string): Promise<ReadonlyMap<string, string>> {
+  const rows = await query(
+    `SELECT a.attname AS name, CASE WHEN a.attidentity <> '' THEN 'nextval()' ELSE pg_get_expr(d.adbin, d.adrelid) END AS sql
+     FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+     WHERE a.attrelid = to_regclass(${postgresQuote(postgresPath(path))}) AND a.attnum > 0 AND a.attgenerated = ''`,
+  );
+  return new Map(rows.flatMap(({ name = '', sql = null }) => (sql === null ? [] : [[name ?? '', sql]])));
 }
 
 /** As SQL, by column; those that have their type's own are absent. */

@@ -15,6 +15,7 @@ import { mapColumn } from './map-columns.ts';
 import type { PlannedColumn, PlannedIndex, PlannedPart, TargetTraits } from './planned.ts';
 import { partsText } from './planned.ts';
 import { own } from './postgres-ddl.ts';
+import { defaultsDiffer } from './same-default.ts';
 import { fitOf } from './type-room.ts';
 
 /** A target table as it is, with what a change of it has to keep. */
@@ -29,6 +30,8 @@ export interface EvolveTable extends Pick<ActualTable, 'primaryKey' | 'uniqueKey
 export interface EvolveColumn extends ActualColumn {
   /** MySQL: all that MODIFY has to say again. */
   readonly catalog: CatalogColumn | null;
+  /** Its default as SQL, null for none; absent where that is not known. */
+  readonly default?: string | null;
   /** PostgreSQL: the collation that TYPE has to say again, as SQL; absent for the type's own. */
   readonly collate?: string;
 }
@@ -77,7 +80,7 @@ export function planEvolution(
     const answer =
       actual === undefined
         ? missing(step, evolved)
-        : (lacksDefault(step, evolved, actual) ??
+        : (otherDefault(step, evolved, actual) ??
           widened(traits.engine, step.column, column, actual, inKey(name)));
     if (typeof answer === 'string') problems.push({ column: column.name, what: answer });
     else if (answer !== undefined) planned.push(answer);
@@ -103,15 +106,22 @@ function missing(
   return { kind: 'add column', column: planned };
 }
 
-/** Somebody made the column before: its rows, and those of the old shape that are on their way, get NULL where the source has a value. */
-function lacksDefault(
+/** Somebody made the column before: its rows, and those of the old shape that are on their way, get its default and not the source's. */
+function otherDefault(
   step: AdditiveStep,
-  { planned }: EvolvedColumn,
+  { planned, lacksDefault: untold }: EvolvedColumn,
   actual: EvolveColumn,
 ): string | undefined {
-  if (step.kind !== 'add column' || planned.default === null) return undefined;
-  if (actual.hasDefault || actual.generated) return undefined;
-  return 'is there without the default by which rows that were there got a value at the source: fill them and set it';
+  if (step.kind !== 'add column' || actual.generated || untold !== null) return undefined;
+  if (planned.default !== null && !actual.hasDefault)
+    return 'is there without the default by which rows that were there got a value at the source: fill them and set it';
+  const { default: found } = actual;
+  if (found === undefined || !defaultsDiffer(planned.from, planned.default, found)) return undefined;
+  const due = planned.default ?? 'NULL';
+  return (
+    `is there with the default ${found ?? 'NULL'}, and rows that were there got ${due} at the source: ` +
+    `give them that, and the column that default until every partition has passed`
+  );
 }
 
 function widened(

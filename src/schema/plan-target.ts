@@ -7,6 +7,7 @@ import type { TableShape } from './convert-table.ts';
 import type { Note, PlannedColumn, PlannedTable, TargetTraits, TypeOverride } from './planned.ts';
 import { partsText } from './planned.ts';
 import { holdsAll } from './type-room.ts';
+import { Unfit } from './unfit.ts';
 
 /** One source table by one route. */
 export interface Feed {
@@ -25,7 +26,7 @@ export interface TargetPlan {
   readonly notes: readonly Note[];
 }
 
-/** Throws ROWFERRY_ROUTE_COLUMNS, and ROWFERRY_CONFIG_INVALID where source tables that meet do not fit together. */
+/** Throws ROWFERRY_ROUTE_COLUMNS, and ROWFERRY_CONFIG_INVALID where source tables that meet do not fit together; all that there is at once. */
 export function planTarget(
   feeds: readonly Feed[],
   target: TargetTraits,
@@ -35,21 +36,29 @@ export function planTarget(
   for (const path of feeds.flatMap(({ paths }) => paths)) sharing.set(path, (sharing.get(path) ?? 0) + 1);
   const shapes = new Map<string, TableShape>();
   const notes = new Map<string, Note>();
+  const unfit = new Unfit();
   for (const feed of feeds) {
     const byFeeds = new Map<number, TableShape>();
     for (const path of feed.paths) {
       const count = sharing.get(path) ?? 1;
       let shape = byFeeds.get(count);
       if (shape === undefined) {
-        const converted = convertTable(feed.table, { ...feed, target, overrides, feeds: count });
+        const converted = unfit.gather(() =>
+          convertTable(feed.table, { ...feed, target, overrides, feeds: count }),
+        );
+        if (converted === undefined) break;
         shape = converted.shape;
         byFeeds.set(count, shape);
         for (const note of converted.notes) notes.set(`${note.about}\0${note.what}`, note);
       }
       const before = shapes.get(path);
-      shapes.set(path, before === undefined ? shape : together(path, before, shape, target.engine));
+      const mine = shape;
+      const both =
+        before === undefined ? mine : unfit.gather(() => together(path, before, mine, target.engine));
+      if (both !== undefined) shapes.set(path, both);
     }
   }
+  unfit.refuse();
   const tables = [...shapes].map(([path, shape]): PlannedTable => ({ path, ...shape }));
   return { tables: tables.toSorted((a, b) => (a.path < b.path ? -1 : 1)), notes: [...notes.values()] };
 }

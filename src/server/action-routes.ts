@@ -80,8 +80,15 @@ export function actionRoutes(operator: Operator): Route[] {
       body: z.strictObject({
         source,
         at: z.string().min(1).max(300).describe('`file:position` as the error names it'),
+        ahead: z.boolean().default(false).describe('no table waits for it: the whole capture stopped there'),
+        force: z.boolean().default(false).describe('also where a route does not fit the table any more'),
+        wait: z
+          .boolean()
+          .default(true)
+          .describe('false where others than rowferry consume the topic: then no applier is waited for'),
       }),
-      handle: async ({ body, signal }) => await operator.acknowledge(body.source, body.at, signal),
+      handle: async ({ body: { source, at, wait, ...how }, who, signal }) =>
+        await operator.acknowledge(source, { statement: at, ...how, waits: wait, by: who }, signal),
     }),
     acts({
       url: '/api/alerts/silence',

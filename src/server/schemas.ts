@@ -59,7 +59,19 @@ const capture = z.object({
     .describe('part of its full speed that the copy may have, and what holds it back'),
   copyRate: rate,
   held: z
-    .array(z.object({ table: z.string(), statement: z.string(), why: z.string(), sinceMs: ms() }))
+    .array(
+      z.object({
+        table: z.string(),
+        statement: z.string(),
+        why: z.string(),
+        sinceMs: ms(),
+        acknowledged: z
+          .object({ timeMs: ms(), by: z.string() })
+          .nullable()
+          .describe('null while the operator is waited for'),
+        waits: z.string().nullable().describe('what it waits for since it was acknowledged'),
+      }),
+    )
     .describe('tables that wait for an operator since a statement'),
   catchesUp: z.boolean().describe('tables that were held catch up; the others wait meanwhile'),
   binlogHeadroomMs: z.number().nullable().describe('until the source may delete what is needed'),

@@ -18,6 +18,9 @@ export interface ControlResult {
   readonly affectedRows: number;
 }
 
+/** Whatever the pipeline: two of them may write one table. */
+const CHANGE_LOCK = JSON.stringify(['rowferry_change']);
+
 export abstract class ControlSession {
   protected readonly control: ControlSql;
 
@@ -32,6 +35,17 @@ export abstract class ControlSession {
 
   async query(sql: string): Promise<ControlResult['rows']> {
     return (await this.run(sql)).rows;
+  }
+
+  async changeTables<T>(
+    work: (run: (sql: string) => Promise<ControlResult['rows']>) => Promise<T>,
+  ): Promise<T> {
+    return this.withChangeLock(CHANGE_LOCK, async () => work((sql) => this.query(sql)));
+  }
+
+  /** Like `withTruncateLock`; each statement of `work` is complete in itself. */
+  protected withChangeLock<T>(name: string, work: () => Promise<T>): Promise<T> {
+    return this.withTruncateLock(name, work);
   }
 
   async isTruncated(id: TruncateId): Promise<boolean> {

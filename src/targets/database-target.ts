@@ -156,10 +156,8 @@ export class DatabaseTarget implements Target {
     return this.#read((session) => read((sql) => session.query(sql)));
   }
 
-  async alter(statements: readonly string[], signal: AbortSignal): Promise<void> {
-    await this.#patiently(async (session) => {
-      for (const statement of statements) await session.query(statement);
-    }, signal);
+  async changeTables<T>(work: (run: CatalogQuery) => Promise<T>, signal: AbortSignal): Promise<T> {
+    return this.#patiently((session) => session.changeTables(work), signal);
   }
 
   async isTruncated(id: TruncateId): Promise<boolean> {

@@ -196,6 +196,17 @@ export class PostgresSession extends ControlSession implements Session {
     return answer;
   }
 
+  /** One transaction would end with the first statement that fails. */
+  protected override async withChangeLock<T>(lock: string, work: () => Promise<T>): Promise<T> {
+    const held = `hashtextextended(${quote(lock)}, 0)`;
+    await this.run(`SELECT pg_advisory_lock(${held})`);
+    try {
+      return await work();
+    } finally {
+      if (this.isUsable) await this.run(`SELECT pg_advisory_unlock(${held})`);
+    }
+  }
+
   protected override run(text: string): Promise<PostgresResult> {
     return this.#connection.query({ text });
   }

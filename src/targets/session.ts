@@ -95,6 +95,8 @@ export interface Session extends PooledConnection {
 
   /** Runs one statement; every value of its rows is the server's text, or null. */
   query(sql: string): Promise<readonly Readonly<Record<string, string | null>>[]>;
+  /** Takes the database's lock of changes of tables for as long as `work` lasts; no transaction and no lock remain. */
+  changeTables<T>(work: (run: Session['query']) => Promise<T>): Promise<T>;
   isTruncated(id: TruncateId): Promise<boolean>;
   /** Takes the statement's lock and, without a record, empties the tables and leaves one; no transaction and no lock remain. */
   truncate(truncation: Truncation): Promise<'now' | 'before'>;

@@ -27,9 +27,10 @@
  *   `retry`-class error is thrown. A row that can never be written throws a `data`-class error which names table and column,
  *   never a value; nothing of the batch is committed then, unless `onBadRow` is `park`, in which case that row is parked
  *   with its reason and the others are written.
- * - **Changes of tables.** `catalog` lends a session to read what the server's catalog says; `alter` runs statements one by one, each
- *   complete in itself, and stops at the first that fails. A statement whose answer is lost may have been carried out and is sent
- *   again: the caller reads the catalog after an error and plans anew. Both wait for others no longer than a few seconds at a time
+ * - **Changes of tables.** `catalog` lends a session to read what the server's catalog says. `changeTables` lends one that holds a
+ *   lock of the database: what is read there of the catalog stays true until its statements, for whoever takes the lock as well,
+ *   and a session that is lost has lost both. Statements are each complete in themselves. After a `retry`-class error the work begins
+ *   anew: it must read first, since a statement whose answer is lost may have been carried out. Both wait for others no longer than a few seconds at a time
  *   (retried as above), but a statement that works may take a day.
  * - **Truncation.** `truncate` empties tables and removes the parked entries of the source table, and records the statement's
  *   name in the same session that holds a lock for it: of many callers in any process exactly one empties, whoever comes later
@@ -237,7 +238,8 @@ export interface Target {
 
   /** Lends a session for queries that change nothing. */
   catalog<T>(read: (query: CatalogQuery) => Promise<T>): Promise<T>;
-  alter(statements: readonly string[], signal: AbortSignal): Promise<void>;
+  /** Lends the session in which tables of this database may be changed, to one caller at a time in any process. */
+  changeTables<T>(work: (run: CatalogQuery) => Promise<T>, signal: AbortSignal): Promise<T>;
   isTruncated(id: TruncateId): Promise<boolean>;
   /** `before` when the record was there. */
   truncate(truncation: Truncation, signal: AbortSignal): Promise<'now' | 'before'>;

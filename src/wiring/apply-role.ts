@@ -38,6 +38,7 @@ export class ApplyRole {
   readonly #config: Config;
   readonly #log: Log;
   readonly #seesSources: boolean;
+  readonly #onChecked: () => void;
   readonly #counters = new ApplyCounters();
   readonly #gate = new Gate();
   readonly #outages: Outages;
@@ -48,7 +49,9 @@ export class ApplyRole {
   #missing: readonly MissingTables[] = [];
 
   /** `seesSources`: the sources can be asked for their tables, since their captures run here too. */
-  constructor(config: Config, log: Log, seesSources: boolean) {
+  /** `onChecked`: the routes fit the targets and what is stored. */
+  constructor(config: Config, log: Log, seesSources: boolean, onChecked: () => void) {
+    this.#onChecked = onChecked;
     this.#config = config;
     this.#log = log;
     this.#seesSources = seesSources;
@@ -93,9 +96,10 @@ export class ApplyRole {
       await Promise.all(targets.map(async (target) => await this.#open(target, signal)));
       if (signal.aborted) return;
       await checkTables(routes, targets, 'present');
-      if (this.#seesSources) await this.#checkColumns(routes, targets);
       // What is stored cannot be taken back: only routes that can work get so far.
       await agreeOnLayout(link, config, routes, signal);
+      this.#onChecked();
+      if (this.#seesSources) await this.#checkColumns(routes, targets);
       await removeDeadMembers(link, applyGroup(config), this.#log);
       const pauses = new PauseWatch(link, config, { role: 'apply' }, this.#gate, this.#log);
       this.#pauses = pauses;

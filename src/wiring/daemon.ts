@@ -67,6 +67,8 @@ class RoleThread implements RoleView {
   reportedMs = Date.now();
   #failure: RowferryError | undefined;
   readonly ended: Promise<void>;
+  /** Its checks are passed, or wait for a server. */
+  readonly checked: Promise<void>;
 
   constructor(name: string, data: RoleThreadData) {
     this.name = name;
@@ -75,12 +77,16 @@ class RoleThread implements RoleView {
       name,
       resourceLimits: HEAP,
     });
+    let checked = (): void => {};
+    this.checked = new Promise((resolve) => (checked = resolve));
     this.ended = new Promise((resolve, reject) => {
       this.#worker.on('message', (message: RoleMessage) => {
         if (message.type === 'status') {
           this.status = message.status;
           this.reportedMs = Date.now();
-        } else this.#failure = revive(message.error);
+          if (message.status.outages.length > 0) checked();
+        } else if (message.type === 'checked') checked();
+        else this.#failure = stopped(name, message.error);
       });
       this.#worker.on('error', (cause) => {
         this.#failure = new RowferryError(
@@ -109,9 +115,12 @@ class RoleThread implements RoleView {
   }
 }
 
-function revive({ code, message, where, hint }: SentError): RowferryError {
-  return new RowferryError(code, message, hint === undefined ? { where } : { where, hint });
+/** What ends the daemon is the last line that it writes: which part stopped, why, and the way on. */
+function stopped(part: string, { code, message, where, hint = LOOK_HINT }: SentError): RowferryError {
+  return new RowferryError(code, `${part} stopped: ${message}`, { where, hint });
 }
+
+const LOOK_HINT = 'mend that, then start again: it goes on from what is saved';
 
 /** The threads of a daemon and what they tell. */
 class Daemon implements RunningDaemon {
@@ -150,17 +159,25 @@ class Daemon implements RunningDaemon {
     this.#http = address;
   }
 
-  start(role: Role): readonly RoleThread[] {
-    const { config } = this;
-    const common = { configFile: config.file, seesSources: role === 'all' };
-    const threads: RoleThread[] = [];
-    if (role !== 'capture') threads.push(new RoleThread('apply', { ...common, source: null }));
-    if (role !== 'apply') {
-      for (const { name } of config.sources)
-        threads.push(new RoleThread(`capture ${name}`, { ...common, source: name }));
-    }
-    this.#threads = threads;
-    return threads;
+  get threads(): readonly RoleThread[] {
+    return this.#threads;
+  }
+
+  startApply(role: Role): RoleThread {
+    const thread = new RoleThread('apply', { ...this.#common(role), source: null });
+    this.#threads = [...this.#threads, thread];
+    return thread;
+  }
+
+  startCaptures(role: Role): void {
+    const captures = this.config.sources.map(
+      ({ name }) => new RoleThread(`capture ${name}`, { ...this.#common(role), source: name }),
+    );
+    this.#threads = [...this.#threads, ...captures];
+  }
+
+  #common(role: Role): Omit<RoleThreadData, 'source'> {
+    return { configFile: this.config.file, seesSources: role === 'all' };
   }
 
   gather(): DaemonStatus {
@@ -215,7 +232,6 @@ async function runThreads(
   signal: AbortSignal,
 ): Promise<void> {
   const { config, log } = daemon;
-  const threads = daemon.start(role);
   const gathering = setInterval(() => statusFile.write(daemon.gather(), log), GATHER_MS);
   const stopped = new Promise<void>((resolve) => {
     if (signal.aborted) resolve();
@@ -224,17 +240,25 @@ async function runThreads(
   log.info({ role, pid: process.pid }, 'rowferry runs');
   let failure: RowferryError | undefined;
   try {
-    await Promise.race([stopped, ...threads.map(({ ended }) => ended)]);
+    if (role !== 'capture') {
+      const apply = daemon.startApply(role);
+      // With routes that are refused it must not take the source from a capture that works.
+      if (role === 'all') await Promise.race([stopped, apply.checked, apply.ended]);
+    }
+    if (role !== 'apply' && !signal.aborted) daemon.startCaptures(role);
+    await Promise.race([stopped, ...daemon.threads.map(({ ended }) => ended)]);
   } catch (error) {
     failure = toRowferryError(error, 'running a role');
     // The last look that still sees what failed.
     statusFile.write(daemon.gather(), log);
     log.error({ code: failure.code }, `${failure.describe()}; finishing what was read`);
     // What is in Kafka is applied on the next start in any case: a short while lets most of it arrive now.
-    await Promise.race([stopped, sleep(Math.min(config.drainMs, 3_000), signal)]);
+    if (daemon.threads.length > 1)
+      await Promise.race([stopped, sleep(Math.min(config.drainMs, 3_000), signal)]);
   }
   log.info({}, 'stopping');
   daemon.stops();
+  const { threads } = daemon;
   await endThreads(threads, config.drainMs, log);
   clearInterval(gathering);
   statusFile.remove();

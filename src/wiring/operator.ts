@@ -9,7 +9,9 @@ import type { ParkedFilter } from './parked.ts';
 import { withParked } from './parked.ts';
 import type { PauseChange } from './pauses.ts';
 import { pauseParts, setPauses } from './pauses.ts';
-import { acknowledgeStatement, requestReplay, savedPositions } from './positions.ts';
+import type { AcknowledgeRequest } from './acknowledge.ts';
+import { acknowledgeStatement } from './acknowledge.ts';
+import { requestReplay, savedPositions } from './positions.ts';
 import { requestSnapshot } from './snapshots.ts';
 
 export interface OperatorResult {
@@ -121,9 +123,16 @@ export class Operator {
     return { changes: [{ part, from: 'as it was', to: `${action} asked for` }] };
   }
 
-  async acknowledge(source: string | undefined, at: string, signal: AbortSignal): Promise<OperatorResult> {
-    const { source: name } = await acknowledgeStatement(this.#daemon.config, source, at, signal);
-    return { changes: [{ part: `capture ${name}`, from: `stops at ${at}`, to: `passes ${at}` }] };
+  async acknowledge(
+    source: string | undefined,
+    request: AcknowledgeRequest,
+    signal: AbortSignal,
+  ): Promise<OperatorResult> {
+    const { statement } = request;
+    const { source: name } = await acknowledgeStatement(this.#daemon.config, source, request, signal);
+    return {
+      changes: [{ part: `capture ${name}`, from: `stops at ${statement}`, to: `passes ${statement}` }],
+    };
   }
 
   /** Keeps alerts of this process quiet for a while. `counts.id` is what ends it early. */

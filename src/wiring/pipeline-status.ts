@@ -1,4 +1,6 @@
 /** What a pipeline has saved and, when its daemon runs on this machine, what that does now. */
+import type { ShownHeld } from '../capture/capture-progress.ts';
+import type { CheckpointState } from '../capture/checkpoint-log.ts';
 import { readCheckpointLog } from '../capture/checkpoint-log.ts';
 import type { Config } from '../config/config.ts';
 import { topicOffsets } from '../drivers/kafka-admin.ts';
@@ -24,7 +26,7 @@ export interface SourceState {
   /** Tables that are copied or were: how many in all, and how many of them are at the targets. */
   readonly copies: { readonly tables: number; readonly done: number; readonly waits: string | null };
   /** Tables that wait for an operator since a statement (`file:end`). */
-  readonly held: readonly { readonly table: string; readonly statement: string; readonly why: string }[];
+  readonly held: readonly Omit<ShownHeld, 'sinceMs'>[];
 }
 
 export interface PartitionSummary {
@@ -108,9 +110,7 @@ export async function pipelineStatus(
         savedMs: state.savedMs,
         error: capture?.error ?? null,
         copies: copiesOf(known?.copies ?? state.snapshot.tables, known?.copyWaits ?? null),
-        held: (known?.held ?? state.flow.held).map(({ table, statement, why }) => {
-          return { table, statement, why };
-        }),
+        held: known === undefined ? heldOf(state) : heldBy(known, state),
       });
       await addPartitions(changes);
     }
@@ -156,6 +156,32 @@ function smallest(
 ): number | null {
   const found = marks.filter((mark) => mark.topic === topic && mark.partition === partition);
   return found.length < targets ? null : Math.min(...found.map(({ next }) => next));
+}
+
+/** What is saved; the capture tells what it waits for when it is there. */
+function heldOf({ flow, accepted }: CheckpointState): SourceState['held'] {
+  return flow.held.map((held) => {
+    const { table, statement, why } = held;
+    const { timeMs, by } = accepted.ofHeld(held) ?? { timeMs: 0, by: null };
+    return by === null
+      ? { table, statement, why, acknowledged: null, waits: null }
+      : { table, statement, why, acknowledged: { timeMs, by }, waits: 'for a capture' };
+  });
+}
+
+/** A running capture reads of an acknowledgement within seconds; the log tells at once. */
+function heldBy({ held }: SourceStatus, state: CheckpointState): SourceState['held'] {
+  const saved = new Map(heldOf(state).map((entry) => [`${entry.table} ${entry.statement}`, entry]));
+  return held.map(({ table, statement, why, acknowledged, waits }) => {
+    const inLog = saved.get(`${table} ${statement}`)?.acknowledged ?? null;
+    return {
+      table,
+      statement,
+      why,
+      acknowledged: acknowledged ?? inLog,
+      waits: waits ?? (inLog === null ? null : 'until the capture has read of it, within seconds'),
+    };
+  });
 }
 
 function copiesOf(

@@ -1,9 +1,8 @@
-/** Saved positions, replays and acknowledged statements, for the command line: all of it is records in the checkpoint topic. */
+/** Saved positions and replays, for the command line: all of it is records in the checkpoint topic. */
 import { hostname } from 'node:os';
-import type { Accept, CheckpointState, ClaimWish } from '../capture/checkpoint-log.ts';
-import { CheckpointWriter, encodeRecord, readCheckpointLog, recordKey } from '../capture/checkpoint-log.ts';
+import type { CheckpointState, ClaimWish } from '../capture/checkpoint-log.ts';
+import { CheckpointWriter, readCheckpointLog } from '../capture/checkpoint-log.ts';
 import { resolveReplay } from '../capture/replay.ts';
-import type { HeldTable } from '../capture/table-flow.ts';
 import { rewind } from '../capture/table-flow.ts';
 import type { Config } from '../config/config.ts';
 import { waitForKafka } from '../drivers/kafka-admin.ts';
@@ -55,29 +54,6 @@ export async function requestReplay(
     const { claim } = await CheckpointWriter.claim(store, decide, signal);
     return { source: name, epoch: claim.epoch, position: claim.start! };
   });
-}
-
-/** Also answers which tables were saved as held then: the caller sees whether it named one of their statements. */
-export async function acknowledgeStatement(
-  config: Config,
-  source: string | undefined,
-  statement: string,
-  signal: AbortSignal,
-): Promise<{ readonly source: string; readonly held: readonly HeldTable[] }> {
-  const name = chooseSource(config, source);
-  if (!/^.+\.\d+:\d+$/.test(statement)) {
-    throw new RowferryError('ROWFERRY_CONFIG_INVALID', `${statement} is not a place in the binlog`, {
-      hint: 'give it as the error names it, for example binlog.000012:3456',
-    });
-  }
-  const held = await withKafka(config, signal, async (link) => {
-    return readCheckpointLog(await readTopic(link, sourceTopics(config, name).checkpoints, signal)).flow.held;
-  });
-  await withStore(config, name, signal, async (store) => {
-    const record: Accept = { kind: 'accept', statement, by: hostname(), timeMs: Date.now() };
-    await store.append(recordKey(record), encodeRecord(record));
-  });
-  return { source: name, held };
 }
 
 export function chooseSource(config: Config, wanted: string | undefined): string {

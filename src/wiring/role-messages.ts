@@ -61,6 +61,8 @@ export interface RoleView {
 
 export type RoleMessage =
   | { readonly type: 'status'; readonly status: RoleStatus }
+  /** Apply: its routes fit the targets and what is stored. */
+  | { readonly type: 'checked' }
   | { readonly type: 'failed'; readonly error: SentError };
 
 /** A RowferryError as it crosses a thread boundary. */

@@ -21,9 +21,12 @@ async function runRole(
   const fields = { pipeline: config.name, role: source === null ? 'apply' : 'capture' };
   const log = createLog({ ...config.log, fields: source === null ? fields : { ...fields, source } });
   const stop = new AbortController();
+  const checked = (): void => port.postMessage({ type: 'checked' } satisfies RoleMessage);
   const settings = config.sources.find(({ name }) => name === source);
   const role =
-    settings === undefined ? new ApplyRole(config, log, seesSources) : new CaptureRole(config, settings, log);
+    settings === undefined
+      ? new ApplyRole(config, log, seesSources, checked)
+      : new CaptureRole(config, settings, log);
   port.on('message', (command: RoleCommand) => {
     if (command.type === 'stop') stop.abort();
     else if (command.type === 'look') role.lookForPauses();

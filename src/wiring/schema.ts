@@ -20,6 +20,7 @@ import { planTarget } from '../schema/plan-target.ts';
 import type { Feed, TargetPlan } from '../schema/plan-target.ts';
 import { planVersions } from '../schema/plan-versions.ts';
 import type { Note, TargetTraits, TypeOverride } from '../schema/planned.ts';
+import { Unfit } from '../schema/unfit.ts';
 import { postgresDdl } from '../schema/postgres-ddl.ts';
 import { VERSION } from '../version.ts';
 import { readRecord, readVersions, writeVersions } from './schema-files.ts';
@@ -64,9 +65,13 @@ export async function planSchema(
 ): Promise<PlannedFiles[]> {
   const sources = await readSources(config, options, 'refuse');
   const answers: PlannedFiles[] = [];
+  const unfit = new Unfit();
+  const writes: (() => void)[] = [];
   for (const target of targetsOf(config, options)) {
     const traits = await withTarget(target, readTraits);
-    const { plan, routes } = planOf(sources, target, traits, placesSince);
+    const planned = unfit.gather(() => planOf(sources, target, traits, placesSince));
+    if (planned === undefined) continue;
+    const { plan, routes } = planned;
     const output = planVersions({
       plan,
       ddl: ddlOf(traits),
@@ -76,7 +81,7 @@ export async function planSchema(
       record: readRecord(options.dir, target.name),
       accept: how.accept,
     });
-    if (!how.dryRun) writeVersions(options.dir, target.name, output.files, output.record);
+    writes.push(() => writeVersions(options.dir, target.name, output.files, output.record));
     answers.push({
       target: target.name,
       files: output.files.map(({ name }) => name),
@@ -84,6 +89,8 @@ export async function planSchema(
       byHand: output.byHand,
     });
   }
+  unfit.refuse();
+  if (!how.dryRun) for (const write of writes) write();
   return answers;
 }
 
@@ -128,16 +135,20 @@ export async function diffSchema(
 ): Promise<{ readonly target: string; readonly difference: Difference }[]> {
   const sources = await readSources(config, options, 'tell');
   const answers: { target: string; difference: Difference }[] = [];
+  const unfit = new Unfit();
   for (const target of targetsOf(config, options)) {
     await withTarget(target, async (session) => {
       const traits = await readTraits(session);
-      const { plan } = planOf(sources, target, traits, placesComing);
+      const planned = unfit.gather(() => planOf(sources, target, traits, placesComing));
+      if (planned === undefined) return;
+      const { plan } = planned;
       const paths = plan.tables.map(({ path }) => path);
       const actual = await readActual(session, target.url, paths);
       const differences = schemaDifferences(traits.engine, plan.tables, actual);
       answers.push(...differences.map((difference) => ({ target: target.name, difference })));
     });
   }
+  unfit.refuse();
   return answers;
 }
 

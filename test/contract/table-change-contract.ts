@@ -2,7 +2,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { FaultProxy } from '../support/fault-proxy.ts';
 import { waitUntil } from '../support/wait-until.ts';
-import type { Truncation } from '../../src/targets/target.ts';
+import type { Target, Truncation } from '../../src/targets/target.ts';
 import {
   ACCOUNT,
   batch,
@@ -28,14 +28,20 @@ const ITEM_EMPTIED: Truncation = {
   tables: [{ table: 'item', only: null }],
 };
 
+async function alter(target: Target, statements: readonly string[], signal = NEVER): Promise<void> {
+  await target.changeTables(async (run) => {
+    for (const statement of statements) await run(statement);
+  }, signal);
+}
+
 export function tableChangeContract(engine: EngineName): void {
   describe('changes of tables', () => {
     test('are statements one by one, up to the first that fails', async (context) => {
       const { database, target } = await claimedTarget(context, engine, CREATE_ITEM, ITEM);
       const add = (column: string): string => `ALTER TABLE item ADD COLUMN ${column} int`;
-      await expect(target.alter([add('a'), add('a'), add('b')], NEVER)).rejects.toThrow(/error/i);
+      await expect(alter(target, [add('a'), add('a'), add('b')])).rejects.toThrow(/error/i);
       expect(await columnsOf(database)).toEqual(['id', 'name', 'qty', 'a']);
-      await target.alter([add('b')], NEVER);
+      await alter(target, [add('b')]);
       expect(await columnsOf(database)).toContain('b');
     });
 
@@ -60,7 +66,7 @@ export function tableChangeContract(engine: EngineName): void {
       });
       Object.assign(url, { username: role, password: 'pw' });
       const target = await openedTarget(url.href);
-      await expect(target.alter(['ALTER TABLE item ADD COLUMN a int'], NEVER)).rejects.toMatchObject({
+      await expect(alter(target, ['ALTER TABLE item ADD COLUMN a int'])).rejects.toMatchObject({
         code: 'ROWFERRY_TARGET_ACCESS',
       });
       await expect(target.truncate(ITEM_EMPTIED, NEVER)).rejects.toMatchObject({
@@ -75,12 +81,31 @@ export function tableChangeContract(engine: EngineName): void {
       await blocker.exec('BEGIN');
       await blocker.exec("INSERT INTO item VALUES (1, 'a', 1)");
       const stop = new AbortController();
-      const altering = target.alter(['ALTER TABLE item ADD COLUMN a int'], stop.signal);
+      const altering = alter(target, ['ALTER TABLE item ADD COLUMN a int'], stop.signal);
       altering.catch(() => undefined);
       await waitUntil(() => isWaitingForTable(database), { what: 'the ALTER to wait', intervalMs: 150 });
       stop.abort();
       await expect(altering).rejects.toMatchObject({ code: 'ROWFERRY_TARGET_LINK' });
       await blocker.exec('ROLLBACK');
+    });
+
+    test('are made by one caller at a time, whatever its process: what one has read stays true until it is done', async (context) => {
+      const { database, target } = await claimedTarget(context, engine, CREATE_ITEM, ITEM);
+      const other = await openedTarget(database.url);
+      const steps: string[] = [];
+      let second: Promise<void> = Promise.resolve();
+      await target.changeTables(async (run) => {
+        second = other.changeTables(async (query) => {
+          await query('SELECT 1');
+          steps.push('second');
+        }, NEVER);
+        second.catch(() => undefined);
+        await waitUntil(() => isWaitingForLock(database), { what: 'the other to wait', intervalMs: 150 });
+        await run('ALTER TABLE item ADD COLUMN a int');
+        steps.push('first');
+      }, NEVER);
+      await second;
+      expect(steps).toEqual(['first', 'second']);
     });
 
     test('can be planned by the catalog', async (context) => {
@@ -220,5 +245,13 @@ async function isWaitingForTable({ engine, rows }: ContractDatabase): Promise<bo
     engine === 'postgres'
       ? "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND wait_event = 'relation'"
       : "SELECT 1 FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND STATE LIKE 'Waiting for table metadata lock%'";
+  return (await rows(sql)).length > 0;
+}
+
+async function isWaitingForLock({ engine, rows }: ContractDatabase): Promise<boolean> {
+  const sql =
+    engine === 'postgres'
+      ? "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'"
+      : "SELECT 1 FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND STATE = 'User lock'";
   return (await rows(sql)).length > 0;
 }

@@ -66,6 +66,20 @@ describe('a daemon refuses', () => {
     expect(changed.log).toContain('ROWFERRY_CONFIG_STATE_MISMATCH');
   });
 
+  it('routes that do not fit without taking the source from a daemon that works', async (t) => {
+    const pipeline = await Pipeline.create(t, { tables: [itemsTable()] });
+    const working = await pipeline.startRunning();
+    const config = readFileSync(pipeline.configFile, 'utf8');
+    writeFileSync(pipeline.configFile, config.replace('"by": "owner"', '"by": "n"'));
+    const changed = pipeline.start();
+    expect(await pipeline.exitOf(changed)).toEqual({ code: WRONG_CONFIG, signal: null });
+    expect(changed.log).not.toContain('"role":"capture"');
+    expect(changed.log).toMatch(/^ROWFERRY_CONFIG_STATE_MISMATCH: apply stopped: [^{]* -> [^{]*$/m);
+    expect(working.log).not.toContain('superseded');
+    await pipeline.write("INSERT INTO items (id, owner, code) VALUES (1, 0, 'goes on')");
+    await pipeline.untilEqual();
+  });
+
   it('a target without the table that a route names', async (t) => {
     const pipeline = await Pipeline.create(t, { tables: [itemsTable()] });
     await pipeline.meddle('west', 'DROP TABLE items');

@@ -30,13 +30,17 @@ const altered = (...steps: readonly AdditiveStep[]) =>
 /** Counts the ALTERs that were sent. */
 function counted(target: Target): { readonly target: Target; readonly alters: string[] } {
   const alters: string[] = [];
-  const alter: Target['alter'] = async (statements, signal) => {
-    alters.push(...statements);
-    await target.alter(statements, signal);
-  };
+  const changeTables: Target['changeTables'] = async (work, signal) =>
+    await target.changeTables(async (run) => {
+      const counting: typeof run = async (sql) => {
+        if (/^(?:ALTER|CREATE)/.test(sql)) alters.push(sql);
+        return await run(sql);
+      };
+      return await work(counting);
+    }, signal);
   const proxy = new Proxy(target, {
     get: (real, key) => {
-      if (key === 'alter') return alter;
+      if (key === 'changeTables') return changeTables;
       const value: unknown = Reflect.get(real, key, real);
       return typeof value === 'function' ? (value.bind(real) as unknown) : value;
     },

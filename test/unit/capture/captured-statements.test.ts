@@ -42,3 +42,34 @@ describe('the table that a statement means', () => {
     expect(named('TRUNCATE TABLE Orders', ['shop.orders'], 'any')).toEqual(['shop.orders']);
   });
 });
+
+describe('what is told of a statement that must not pass', () => {
+  const told = (sql: string): string => {
+    try {
+      named(sql, ['shop.*'], 'lower');
+    } catch (error) {
+      return error instanceof Error ? error.message : '';
+    }
+    return 'nothing';
+  };
+
+  it('are the tables that it names, and not each of its words', () => {
+    const rows = 'was logged as a statement, not as rows, and touches';
+    expect(told('UPDATE orders SET note = 1 WHERE id IN (SELECT id FROM goods)')).toBe(
+      `UPDATE ${rows} shop.orders, shop.goods`,
+    );
+    expect(told('INSERT IGNORE INTO shop.orders (id, note) VALUES (1, 2)')).toBe(
+      `INSERT ${rows} shop.orders`,
+    );
+    expect(told("DELETE LOW_PRIORITY FROM orders WHERE note = 'from goods'")).toBe(
+      `DELETE ${rows} shop.orders`,
+    );
+  });
+
+  it('is plainly that it touches captured tables, where its text does not tell which', () => {
+    expect(told('CALL fill_up(1)')).toBe(
+      'CALL was logged as a statement, not as rows, and touches what may be captured tables',
+    );
+    expect(told('ALTER THING orders')).toBe('ALTER THING changes what may be captured tables');
+  });
+});

@@ -95,9 +95,11 @@ describe('the checkpoint log', () => {
   it('an acknowledged statement in between does not supersede anybody', async () => {
     const log = new MemoryLog();
     const { writer } = await CheckpointWriter.claim(log, claimAt(at(4)), signal);
-    log.add({ kind: 'accept', statement: 'binlog.000001:77', by: 'op', timeMs: 1 });
+    log.add({ kind: 'accept', statement: 'binlog.000001:77', server: 's1', gtid: null, by: 'op', timeMs: 1 });
     expect(await writer.save(point(100, null), 1, signal)).not.toBe('superseded');
-    expect([...readCheckpointLog(log.entries).accepted]).toEqual(['binlog.000001:77']);
+    const { accepted } = readCheckpointLog(log.entries);
+    expect(accepted.pass({ server: 's1', statement: 'binlog.000001:77', gtid: null })).toBe(true);
+    expect(accepted.pass({ server: 's1', statement: 'binlog.000001:78', gtid: null })).toBe(false);
   });
 
   it('a request for a table to be copied reaches the running capture with its next save, and once', async () => {

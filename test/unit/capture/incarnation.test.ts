@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Assembler } from '../../../src/capture/assembler.ts';
 import type { CaptureOptions } from '../../../src/capture/capture.ts';
+import { Acknowledgements } from '../../../src/capture/acknowledgements.ts';
 import { CaptureLag } from '../../../src/capture/capture-lag.ts';
 import { CaptureProgress } from '../../../src/capture/capture-progress.ts';
 import type { LogEntry } from '../../../src/capture/checkpoint-log.ts';
@@ -118,12 +119,20 @@ async function captured(events: readonly BinlogEvent[]) {
     },
     snapshot,
     flow,
-    accepted: new Set(),
+    accepted: new Acknowledgements([]),
     published: async () => [sent.length],
     applied: async () => [0],
   });
   const assembler = new Assembler(
-    { ...names, partitions: 1, ...START, dialect: 'mariadb', tableNames: 'exact', flow, accepted: new Set() },
+    {
+      ...names,
+      partitions: 1,
+      ...START,
+      dialect: 'mariadb',
+      tableNames: 'exact',
+      flow,
+      isAccepted: () => false,
+    },
     {
       change: (partition, change) => incarnation.change(partition, change),
       mark: () => {},
@@ -147,8 +156,31 @@ async function captured(events: readonly BinlogEvent[]) {
   const state = readCheckpointLog(entries);
   signal.abort();
   await done;
-  return { state, sent };
+  return { state, sent, saved: readCheckpointLog(entries) };
 }
+
+describe('a column that a statement changed without naming its character set', () => {
+  it('is saved with the one it had, until a row shows that it has it still', async () => {
+    const room = { nullable: true, unsigned: false, bytes: 40, charset: 'latin1', labels: null };
+    const notes: Table = { ...orders, columns: [...orders.columns, { name: 'note', type: 'varchar', room }] };
+    const modify: BinlogEvent = {
+      kind: 'statement',
+      schema: 'shop',
+      sql: 'ALTER TABLE orders MODIFY note VARCHAR(60)',
+      standalone: true,
+      gtid: null,
+      commitTimeMs: 1,
+      end: 50,
+      timeMs: 1,
+    };
+    const before = [begin(10), insert(notes, 20), commit(30), modify];
+    const { saved } = await captured(before);
+    expect(saved.flow.charsets).toEqual({ 'shop.orders': { note: 'latin1' } });
+    const shape = { ...notes, columns: [...notes.columns] };
+    const after = await captured([...before, begin(60), insert(shape, 70), commit(80)]);
+    expect(after.saved.flow.charsets).toBeUndefined();
+  });
+});
 
 describe('a table that is held', () => {
   it('is saved as held before anything behind it is published, also in the middle of a transaction', async () => {

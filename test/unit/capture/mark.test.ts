@@ -47,6 +47,7 @@ describe('a mark', () => {
           expect(['', SELF.lineage]).toContain(other.lineage);
         }
       }),
+      { numRuns: 2000 },
     );
   });
 

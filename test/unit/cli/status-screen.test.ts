@@ -115,6 +115,8 @@ describe('the screen of a pipeline', () => {
       statement: 'binlog.000007:777',
       why: 'ALTER TABLE drops a column',
       sinceMs: NOW - 120_000,
+      acknowledged: null,
+      waits: null,
     };
     const waits = live([captureRole({ held: [held] }), applyRole([partition({ lagMs: 0 })])]);
     const text = screenLines(waits, 'shop', SIZE, NOW).join('\n');
@@ -122,5 +124,12 @@ describe('the screen of a pipeline', () => {
     expect(text).toContain('HELD  1 table waits: make the change at the targets, then');
     expect(text).toContain('rowferry ddl ack --source main --at binlog.000007:777');
     expect(plainLine(waits, NOW)).toMatch(/lag 2 min .* 1 held /);
+
+    const acknowledged = { timeMs: NOW - 60_000, by: 'mia' };
+    const letGo = { ...held, acknowledged, waits: 'until partition 3 is there' };
+    const after = live([captureRole({ held: [letGo] }), applyRole([partition({ lagMs: 0 })])]);
+    const told = screenLines(after, 'shop', SIZE, NOW).join('\n');
+    expect(told).toContain('acknowledged 1 min ago by mia, waits until partition 3 is there');
+    expect(told).not.toContain('ddl ack');
   });
 });

@@ -7,6 +7,8 @@ describe('rowferry status', () => {
       table: 'shop.orders',
       statement: 'binlog.000007:777',
       why: 'ALTER TABLE drops a column',
+      acknowledged: null,
+      waits: null,
     };
     const source = {
       name: 'main',
@@ -25,5 +27,12 @@ describe('rowferry status', () => {
       '          shop.orders waits: ALTER TABLE drops a column',
       '            make the same change at the targets, then: rowferry ddl ack --source main --at binlog.000007:777',
     ]);
+
+    const acknowledged = { timeMs: 0, by: 'mia' };
+    const letGo = { ...held, acknowledged, waits: 'until partition 3 is there' };
+    const after = { ...source, held: [letGo] };
+    expect(statusLines({ name: 'shop', timeMs: 0, daemons: [], sources: [after], partitions: [] })).toContain(
+      '            acknowledged at 1970-01-01T00:00:00.000Z by mia, waits until partition 3 is there',
+    );
   });
 });

@@ -47,6 +47,23 @@ describe('the tables of a target', () => {
     expect(() => plan(feed(one), feed(wrong))).toThrow('column a is int in one and date in another');
   });
 
+  it('cannot be for several reasons, which are told at once', () => {
+    const one = catalogTable({ a: 'int' });
+    const lost = feed(catalogTable({ a: 'int' }, { name: 'goods' }), {
+      columns: { only: ['id', 'gone'] },
+      paths: ['goods'],
+    });
+    const hidden = feed(catalogTable({ a: 'int' }, { name: 'users' }), {
+      columns: { hash: ['mail'] },
+      paths: ['users'],
+    });
+    const wrong = feed(catalogTable({ a: 'date' }, { name: 'orders_3' }));
+    const told = (): unknown => plan(lost, feed(one), hidden, wrong);
+    expect(told).toThrow('there is no column gone');
+    expect(told).toThrow('there is no column mail');
+    expect(told).toThrow('column a is int in one and date in another');
+  });
+
   it('keep a unique key for each origin apart', () => {
     const table = (name: string): CatalogTable =>
       catalogTable({ mail: 'varchar(9)' }, { name, indexes: [unique('mail')] });

@@ -72,7 +72,16 @@ describe('a scrape', () => {
   });
 
   it('tells of numbers that captures may add: headroom and tables held', async () => {
-    const held = [{ table: 'shop.orders', statement: 'binlog.000001:77', why: 'ALTER TABLE', sinceMs: 1 }];
+    const held = [
+      {
+        table: 'shop.orders',
+        statement: 'binlog.000001:77',
+        why: 'ALTER TABLE',
+        sinceMs: 1,
+        acknowledged: null,
+        waits: null,
+      },
+    ];
     const capture = { ...captureRole().capture, binlogHeadroomMs: 90_000, held };
     const text = await scrape([captureRole(capture)]);
     expect(text).toContain('rowferry_binlog_headroom_seconds{source="main"} 90');

@@ -63,7 +63,9 @@ const waits = (nextTryMs: number) =>
 
 test('every metric that rules can ask about is measured, with its labels', () => {
   const looks = new Looks();
-  const held = [{ table: 'shop.h', statement: 'f:1', why: 'ALTER', sinceMs: NOW }];
+  const held = [
+    { table: 'shop.h', statement: 'f:1', why: 'ALTER', sinceMs: NOW, acknowledged: null, waits: null },
+  ];
   const copies = [copy(), copy({ table: 'shop.f', state: 'failed' })];
   const target = {
     target: 'a',
@@ -234,7 +236,10 @@ describe('copies', () => {
     ['resting for the source’s sake', captureRole({ copies: [copy()], copyIsSpared: true })],
     [
       'held',
-      captureRole({ copies: [copy()], held: [{ table: 'shop.t', statement: '', why: '', sinceMs: 1 }] }),
+      captureRole({
+        copies: [copy()],
+        held: [{ table: 'shop.t', statement: '', why: '', sinceMs: 1, acknowledged: null, waits: null }],
+      }),
     ],
     ['of a capture that waits', captureRole({ copies: [copy()], state: 'waiting' })],
   ])('that are %s are neither slow nor stalled', (_, role) => {

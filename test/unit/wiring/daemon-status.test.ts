@@ -12,7 +12,14 @@ const rising = (ms: number) => ({ lagMs: ms, lagSinceMs: NOW - ms });
 describe('the lag of a process', () => {
   it('is the largest of its partitions, captures and held tables', () => {
     const partitions = applyRole([partition(), partition({ partition: 1, ...rising(3_000) })]);
-    const held = { table: 'shop.t', statement: 'b.1:4', why: 'x', sinceMs: NOW - 9_000 };
+    const held = {
+      table: 'shop.t',
+      statement: 'b.1:4',
+      why: 'x',
+      sinceMs: NOW - 9_000,
+      acknowledged: null,
+      waits: null,
+    };
     expect(gather([partitions, captureRole()]).lagMs).toBe(3_000);
     expect(gather([partitions, captureRole({ lagMs: 5_000 })]).lagMs).toBe(5_000);
     expect(gather([partitions, captureRole({ held: [held] })]).lagMs).toBe(9_000);

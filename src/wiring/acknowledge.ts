@@ -1,0 +1,170 @@
+/** `rowferry ddl ack`: an operator has dealt with a statement for which a table, or the capture, waits. */
+import { hostname } from 'node:os';
+import type { Accept, StatementPlace } from '../capture/acknowledgements.ts';
+import { encodeRecord, readCheckpointLog, recordKey } from '../capture/checkpoint-log.ts';
+import type { CheckpointState } from '../capture/checkpoint-log.ts';
+import type { HeldTable } from '../capture/table-flow.ts';
+import { covers } from '../capture/table-flow.ts';
+import type { Config, SourceSettings } from '../config/config.ts';
+import { loadRoutes } from '../config/routes.ts';
+import { RowferryError, toRowferryError } from '../errors.ts';
+import type { Table } from '../model/table.ts';
+import { tableName } from '../model/table.ts';
+import { Router } from '../routing/router.ts';
+import { sleep } from '../runtime/backoff.ts';
+import { readTopic } from './kafka-parts.ts';
+import { sourceTopics } from './names.ts';
+import { chooseSource, withKafka, withStore } from './positions.ts';
+import { sourceTables } from './source-facts.ts';
+
+export interface AcknowledgeRequest {
+  /** `file:end position`, as the log line and the status name it. */
+  readonly statement: string;
+  /** No table need wait for it: the whole capture stopped there, or has not come so far. */
+  readonly ahead: boolean;
+  /** Also where a route does not fit the table as it is now. */
+  readonly force: boolean;
+  /** False where others than rowferry consume the topic: then there is nobody to wait for. */
+  readonly waits: boolean;
+  /** Who acknowledges; the host where that is not known. */
+  readonly by?: string;
+}
+
+export interface Acknowledged {
+  readonly source: string;
+  /** Tables that go on. */
+  readonly tables: readonly string[];
+}
+
+/** A table is shown as held a moment before that is saved. */
+const SAVE_PATIENCE_MS = 3_000;
+const LOOK_MS = 250;
+
+/**
+ * Throws ROWFERRY_CONFIG_INVALID with what waits when nothing waits for the statement, and ROWFERRY_ROUTE_COLUMNS, _KEY with the
+ * route when rows of the table as it is now would stop the appliers.
+ */
+export async function acknowledgeStatement(
+  config: Config,
+  source: string | undefined,
+  { statement, ahead, force, waits, by = hostname() }: AcknowledgeRequest,
+  signal: AbortSignal,
+): Promise<Acknowledged> {
+  const name = chooseSource(config, source);
+  if (!/^.+\.\d+:\d+$/.test(statement)) {
+    throw new RowferryError('ROWFERRY_CONFIG_INVALID', `${statement} is not a place in the binlog`, {
+      hint: 'give it as the error names it, for example binlog.000012:3456',
+    });
+  }
+  const state = await savedState(config, name, ahead ? null : statement, signal);
+  const named = state.flow.held.filter((held) => held.statement === statement);
+  if (named.length === 0 && !ahead) throw notHeld(name, statement, state.flow.held);
+  const settings = config.sources.find((found) => found.name === name);
+  if (!force && named.length > 0 && settings !== undefined) await checkRoutes(config, settings, named);
+  await withStore(config, name, signal, async (store) => {
+    for (const place of placesOf(name, statement, named, state)) {
+      const record: Accept = {
+        kind: 'accept',
+        ...place,
+        ...(waits ? {} : { waits: false }),
+        by,
+        timeMs: Date.now(),
+      };
+      await store.append(recordKey(record), encodeRecord(record));
+    }
+  });
+  return { source: name, tables: named.map(({ table }) => table) };
+}
+
+async function savedState(
+  config: Config,
+  source: string,
+  statement: string | null,
+  signal: AbortSignal,
+): Promise<CheckpointState> {
+  const { checkpoints } = sourceTopics(config, source);
+  return await withKafka(config, signal, async (link) => {
+    const giveUpAt = Date.now() + SAVE_PATIENCE_MS;
+    for (;;) {
+      const state = readCheckpointLog(await readTopic(link, checkpoints, signal));
+      const isHeld = statement === null || state.flow.held.some((held) => held.statement === statement);
+      if (isHeld || Date.now() >= giveUpAt) return state;
+      await sleep(LOOK_MS, signal);
+    }
+  });
+}
+
+/** The statement as no other one is named: by its server, and by its transaction where that is known. */
+function placesOf(
+  source: string,
+  statement: string,
+  named: readonly HeldTable[],
+  { position }: CheckpointState,
+): StatementPlace[] {
+  if (named.length > 0) {
+    const places = new Map<string, StatementPlace>();
+    for (const { from, gtid } of named)
+      places.set(`${from.server} ${gtid ?? ''}`, { server: from.server, statement, gtid });
+    return [...places.values()];
+  }
+  if (position !== null) return [{ server: position.server, statement, gtid: null }];
+  throw new RowferryError(
+    'ROWFERRY_CONFIG_INVALID',
+    'nothing of this source is saved: no statement can be waiting',
+    {
+      where: { source },
+      hint: 'start a capture first',
+    },
+  );
+}
+
+function notHeld(source: string, statement: string, held: readonly HeldTable[]): RowferryError {
+  const told = held.map((entry) => `${entry.table} waits since ${entry.statement} (${entry.why})`).join('; ');
+  return new RowferryError('ROWFERRY_CONFIG_INVALID', `no table waits for a statement at ${statement}`, {
+    where: { source },
+    hint: `${told === '' ? 'none waits at all' : told}; say --ahead where the whole capture stopped at it`,
+  });
+}
+
+/**
+ * Once acknowledged, rows of the new shape are in the topic for good: a route that names a column which they lack would stop
+ * their partitions, and no change at a target could mend that.
+ */
+async function checkRoutes(
+  config: Config,
+  source: SourceSettings,
+  named: readonly HeldTable[],
+): Promise<void> {
+  const routes = await loadRoutes(config);
+  const tables = (await sourceTables(source)).filter((table) =>
+    named.some((held) => covers(held.table, tableName(table))),
+  );
+  const errors = tables.flatMap((table) =>
+    routes.flatMap(({ rule, route }) => {
+      const isTaken = rule.takes(table.schema, table.name) !== undefined;
+      if (!isTaken || rule.sources?.includes(source.name) === false) return [];
+      const error = unfit(new Router([rule], rule.layout.targets), source.name, table);
+      return error === undefined ? [] : [{ place: route.place, error }];
+    }),
+  );
+  const [first] = errors;
+  if (first === undefined) return;
+  const told = errors.map(({ place, error }) => `${place}: ${error.message}`).join('\n');
+  throw new RowferryError(
+    first.error.code,
+    `rows that follow the statement would stop the appliers:\n${told}`,
+    {
+      where: { source: source.name, ...first.error.where },
+      hint: 'give the source its column back, or go on with a pipeline with a new "name" and routes that fit; --force lets the rows through all the same',
+    },
+  );
+}
+
+function unfit(router: Router, source: string, table: Table): RowferryError | undefined {
+  try {
+    router.of(source).placements(table);
+    return undefined;
+  } catch (error) {
+    return toRowferryError(error, 'looking at a route');
+  }
+}

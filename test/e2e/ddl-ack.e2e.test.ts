@@ -1,0 +1,109 @@
+import { execFile } from 'node:child_process';
+import { describe, expect, it } from 'vitest';
+import { PROGRAM } from '../../scripts/lib/daemon.ts';
+import type { Daemon } from '../../scripts/lib/daemon.ts';
+import type { DaemonView } from '../../scripts/lib/daemon-status.ts';
+import { Pipeline } from '../support/pipeline.ts';
+import { itemsTable } from '../support/pipeline-tables.ts';
+
+const STOPPED_ON_DATA = 4;
+const WRONG_REQUEST = 2;
+
+interface Answer {
+  readonly code: number;
+  readonly text: string;
+}
+
+async function rowferry(pipeline: Pipeline, ...args: readonly string[]): Promise<Answer> {
+  const all = [PROGRAM, ...args, '--config', pipeline.configFile];
+  const env = { ...process.env, ROWFERRY_TEST_RUN_DIR: pipeline.folder };
+  return await new Promise((resolve) => {
+    execFile(process.execPath, all, { env }, (error, stdout, stderr) =>
+      resolve({ code: typeof error?.code === 'number' ? error.code : 0, text: stdout + stderr }),
+    );
+  });
+}
+
+const acknowledge = async (pipeline: Pipeline, place: string, ...more: readonly string[]): Promise<Answer> =>
+  await rowferry(pipeline, 'ddl', 'ack', '--source', 'main', '--at', place, ...more);
+
+/** The place of the statement by which a table is held, other than `former`. */
+async function untilHeld(daemon: Daemon, former = ''): Promise<string> {
+  const heldOf = ({ captures }: DaemonView) =>
+    captures.flatMap(({ held }) => held).find(({ statement }) => statement !== former)?.statement;
+  const status = await daemon.untilStatus('a table to be held', (found) => heldOf(found) !== undefined);
+  return heldOf(status) ?? '';
+}
+
+async function untilFlowing(daemon: Daemon): Promise<void> {
+  await daemon.untilStatus('all tables to flow', ({ captures }) =>
+    captures.every(({ held, catchesUp, state }) => held.length === 0 && !catchesUp && state === 'reading'),
+  );
+}
+
+describe('rowferry ddl ack', () => {
+  it('is refused while a route names a column that the table has lost, and tells what waits instead of a wrong place', async (t) => {
+    const pipeline = await Pipeline.create(t, { tables: [itemsTable()] });
+    const daemon = await pipeline.startRunning();
+    await pipeline.write("INSERT INTO items (id, owner, code) VALUES (1, 0, 'before')");
+    await pipeline.untilEqual();
+    await pipeline.write('ALTER TABLE items RENAME COLUMN owner TO keeper');
+    const place = await untilHeld(daemon);
+
+    const refused = await acknowledge(pipeline, place);
+    expect(refused.text).toContain('owner');
+    expect(refused.text).toContain('rows that follow the statement would stop the appliers');
+    expect(refused.code).toBe(STOPPED_ON_DATA);
+    const wrong = await acknowledge(pipeline, 'binlog.000001:4');
+    expect(wrong.text).toContain(`${pipeline.source.name}.items waits since ${place}`);
+    expect(wrong.code).toBe(WRONG_REQUEST);
+
+    await pipeline.write('ALTER TABLE items RENAME COLUMN keeper TO owner');
+    expect(await acknowledge(pipeline, place)).toMatchObject({ code: 0 });
+    const next = await untilHeld(daemon, place);
+    expect(await acknowledge(pipeline, next)).toMatchObject({ code: 0 });
+    await untilFlowing(daemon);
+    await pipeline.write("INSERT INTO items (id, owner, code) VALUES (2, 1, 'after')");
+    await pipeline.untilEqual();
+  });
+
+  it('lets a capture go on that stopped altogether; the last line said which part stopped, why, and how to go on', async (t) => {
+    const pipeline = await Pipeline.create(t, { tables: [itemsTable()] });
+    const daemon = await pipeline.startRunning();
+    await pipeline.write("INSERT INTO items (id, owner, code) VALUES (1, 0, 'before')");
+    await pipeline.untilEqual();
+    const connection = await pipeline.source.pool.getConnection();
+    await connection.query("SET SESSION binlog_format = 'STATEMENT'");
+    await connection.query("UPDATE items SET code = 'before' WHERE id = 1");
+    connection.destroy();
+    expect(await pipeline.exitOf(daemon)).toEqual({ code: STOPPED_ON_DATA, signal: null });
+    const last = daemon.log.trimEnd().split('\n').at(-1) ?? '';
+    expect(last).toMatch(/^ROWFERRY_SOURCE_UNSUPPORTED: capture main stopped: UPDATE .*items \[/);
+    const [, place = '', more = ''] = /rowferry ddl ack --source main --at (\S+) (--ahead)$/.exec(last) ?? [];
+    expect(await acknowledge(pipeline, place)).toMatchObject({ code: WRONG_REQUEST });
+    expect(await acknowledge(pipeline, place, more)).toMatchObject({ code: 0 });
+    await pipeline.startRunning();
+    await pipeline.write("INSERT INTO items (id, owner, code) VALUES (2, 1, 'after')");
+    await pipeline.untilEqual();
+  });
+
+  it('is seen in the status until the targets have what precedes the statement, with what they lack', async (t) => {
+    const pipeline = await Pipeline.create(t, { tables: [itemsTable()] });
+    const capture = await pipeline.startRunning({ role: 'capture' });
+    await pipeline.write("INSERT INTO items (id, owner, code) VALUES (1, 0, 'before')");
+    await pipeline.write('ALTER TABLE items MODIFY code VARCHAR(30) NULL');
+    const place = await untilHeld(capture);
+    expect(await acknowledge(pipeline, place)).toMatchObject({ code: 0 });
+    const { text } = await rowferry(pipeline, 'status');
+    expect(text).toMatch(/acknowledged at \S+ by \S+, waits/);
+    // Nobody has applied anything: no reason to let rows of the new shape pass those of the old one.
+    await capture.untilStatus('the wait to be told', ({ captures }) =>
+      captures.some(({ held }) => held[0]?.waits?.includes('no applier of this pipeline') === true),
+    );
+    const applier = await pipeline.startRunning({ role: 'apply' });
+    await untilFlowing(capture);
+    await pipeline.write("INSERT INTO items (id, owner, code) VALUES (2, 1, 'after')");
+    await pipeline.untilEqual();
+    await applier.stop();
+  });
+});
