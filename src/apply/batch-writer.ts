@@ -107,7 +107,7 @@ export class BatchWriter {
     const { id, owner, states, onBadRow, counters } = this.#options;
     const state = states[step.target]!;
     const { target, next } = state;
-    const tables = (work?.tables ?? []).map((table) => this.#tableBatch(step, table, batch.sequence));
+    const tables = (work?.tables ?? []).map((table) => this.#tableBatch(step, table, batch.sequence, next));
     const write: WriteBatch = {
       id,
       owner,
@@ -141,14 +141,23 @@ export class BatchWriter {
     for (const entry of entries) parked.add(target, entry);
   }
 
-  #tableBatch({ target, kind }: StageStep, work: TableWork, sequence: PartitionSequence): TableBatch {
+  #tableBatch(
+    { target, kind }: StageStep,
+    work: TableWork,
+    sequence: PartitionSequence,
+    next: number,
+  ): TableBatch {
     const writer = this.#writers.get(writerKey(target, work))!;
     const arriving = kind === 'full' || kind === 'arrive';
     const leaving = kind === 'full' || kind === 'leave';
     const deleted = [...(arriving ? work.deletes : []), ...(leaving ? work.moveDeletes : [])].map((row) =>
       keyOfRow(row),
     );
-    const upserted = arriving ? work.upserts : [];
+    // What is added and not replaced goes with the transaction that saves `next`, and not to a target that has it already:
+    // a first phase may be repeated, and a batch begins where the target that is furthest behind stands.
+    const upserted = work.upserts.filter(({ addedAt }) =>
+      addedAt === undefined ? arriving : leaving && addedAt >= next,
+    );
     // Deletes come before inserts; where secondary unique keys exist, inserts follow the order of the source's last changes,
     // so that of two rows that held one unique value in turn the later holder comes last.
     const ordered = writer.hasUniqueKeys ? upserted.toSorted(byLastChange) : upserted;

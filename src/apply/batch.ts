@@ -5,6 +5,7 @@ import type { PartitionId, PartitionSequence } from '../targets/target.ts';
 import type { SchemaChange } from '../model/schema-change.ts';
 import type { Marker, SchemaMarker } from '../wire/marker.ts';
 import type { RawRecord } from '../wire/raw-record.ts';
+import type { EmptiedTables } from './emptied-tables.ts';
 import type { RecordQueue } from './record-queue.ts';
 import type { ChangeFilter, TopicReader } from './topic-reader.ts';
 
@@ -29,6 +30,8 @@ export interface Batch {
   readonly end: number;
   /** Changes that are new, in order. */
   readonly changes: readonly Change[];
+  /** For each of them the offset of its record. */
+  readonly offsets: readonly number[];
   /** The last marker that tells how far the source was read, when there was one. */
   readonly marker: Marker | undefined;
   /** Changes of tables that the rows of this batch may need already, in order. */
@@ -58,8 +61,10 @@ export class BatchCutter {
   readonly #reader: TopicReader;
   readonly #filter: ChangeFilter;
   readonly #limits: BatchLimits;
+  readonly #emptied: EmptiedTables;
   #start: number;
   #changes: Change[] = [];
+  #offsets: number[] = [];
   #marker: Marker | undefined;
   #additive: SchemaMarkerOf<'additive'>[] = [];
   #truncate: SchemaMarkerOf<'truncate'> | undefined;
@@ -72,6 +77,7 @@ export class BatchCutter {
     readonly reader: TopicReader;
     readonly filter: ChangeFilter;
     readonly limits: BatchLimits;
+    readonly emptied: EmptiedTables;
     readonly start: number;
   }) {
     this.#id = options.id;
@@ -79,6 +85,7 @@ export class BatchCutter {
     this.#reader = options.reader;
     this.#filter = options.filter;
     this.#limits = options.limits;
+    this.#emptied = options.emptied;
     this.#start = options.start;
     this.#end = options.start;
   }
@@ -124,7 +131,9 @@ export class BatchCutter {
       if (decoded.kind === 'changes') {
         const { epoch, changes } = decoded.chunk;
         for (const change of changes) {
-          if (this.#filter.accepts(epoch, change)) this.#changes.push(change);
+          if (!this.#filter.accepts(epoch, change) || this.#emptied.removed(epoch, change)) continue;
+          this.#changes.push(change);
+          this.#offsets.push(record.offset);
         }
       }
     } catch (error) {
@@ -164,6 +173,7 @@ export class BatchCutter {
       start: this.#start,
       end: this.#end,
       changes: this.#changes,
+      offsets: this.#offsets,
       marker: this.#marker,
       additive: this.#additive,
       truncate: this.#truncate,
@@ -174,6 +184,7 @@ export class BatchCutter {
     };
     this.#start = this.#end;
     this.#changes = [];
+    this.#offsets = [];
     this.#marker = undefined;
     this.#additive = [];
     this.#truncate = undefined;

@@ -7,10 +7,14 @@
  * batch, so both shortcuts leave rows behind. For the same reason a row is left alone only when *no* change of the batch
  * touched a column that the layout writes; a value that went and came back is written, and so is an update that a row of a
  * snapshot gave way to.
+ *
+ * Rows of tables without a key are kept one by one: nothing tells two of them apart, and each is to be added.
  */
+import { RowferryError } from '../errors.ts';
 import type { Change } from '../model/change.ts';
 import { exactRowKey } from '../model/row-key.ts';
 import type { Row, Table } from '../model/table.ts';
+import { tableName } from '../model/table.ts';
 import type { Placement, RouterPlace, SourceRouter } from '../routing/router.ts';
 import { NOWHERE } from '../routing/router.ts';
 
@@ -27,6 +31,11 @@ export interface FoldedRow {
   readonly touched: readonly number[];
   /** The row's last change in the batch. */
   readonly last: Change;
+  /**
+   * Of a row without a key: the offset of its record. It is added, so that it may be written once only: to targets whose
+   * `next` is not past it, and in the transaction that moves `next` past it.
+   */
+  readonly addedAt?: number;
 }
 
 interface OpenRow {
@@ -39,10 +48,22 @@ interface OpenRow {
   differs: boolean;
 }
 
-/** Folds changes (already filtered by sequence, in order). Throws the router's errors, with table and column. */
-export function foldChanges(changes: readonly Change[], router: SourceRouter): FoldedRow[] {
+/**
+ * Folds changes (already filtered by sequence, in order); `offsets` are those of their records. Throws the router's errors, with
+ * table and column.
+ */
+export function foldChanges(
+  changes: readonly Change[],
+  router: SourceRouter,
+  offsets: readonly number[] = [],
+): FoldedRow[] {
   const rows = new Map<string, OpenRow>();
-  for (const change of changes) {
+  const added: FoldedRow[] = [];
+  for (const [index, change] of changes.entries()) {
+    if (change.table.key.length === 0) {
+      added.push(...addedRows(change, router, offsets[index]));
+      continue;
+    }
     const { table, before, after, snapshot } = change;
     const isCounted = before === null || after === null || snapshot !== undefined;
     const image = (after ?? before)!;
@@ -67,12 +88,29 @@ export function foldChanges(changes: readonly Change[], router: SourceRouter): F
       touch(row.touched, to);
     }
   }
-  const folded: FoldedRow[] = [];
+  const folded: FoldedRow[] = added;
   for (const { placement, image, place, touched, last, differs } of rows.values()) {
     if (!differs || touched.length === 0) continue;
     folded.push({ placement, table: placement.table, image: placement.image(image), place, touched, last });
   }
   return folded;
+}
+
+function addedRows(change: Change, router: SourceRouter, addedAt: number | undefined): FoldedRow[] {
+  const { table, before, after } = change;
+  if (addedAt === undefined) throw new RowferryError('ROWFERRY_INVARIANT', 'a row to be added has no offset');
+  if (before !== null || after === null) {
+    throw new RowferryError('ROWFERRY_WIRE_CORRUPT', 'a row without a key is changed', {
+      where: { table: tableName(table) },
+      hint: 'find out who wrote the record; rowferry changes nothing and waits here',
+    });
+  }
+  return router.placements(table).flatMap((placement): FoldedRow[] => {
+    const place = placement.place(after);
+    if (place === NOWHERE) return [];
+    const image = placement.image(after);
+    return [{ placement, table: placement.table, image, place, touched: [place], last: change, addedAt }];
+  });
 }
 
 function touch(touched: number[], place: number): void {

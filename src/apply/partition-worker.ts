@@ -25,6 +25,7 @@ import { BatchCutter, OFFSET_LOST_HINT } from './batch.ts';
 import type { TargetState } from './batch-writer.ts';
 import type { WrittenBatch } from './batch-writer.ts';
 import { BatchWriter } from './batch-writer.ts';
+import { EmptiedTables } from './emptied-tables.ts';
 import type { FoldedRow } from './fold.ts';
 import { foldChanges } from './fold.ts';
 import { OldestWaiting } from './oldest-waiting.ts';
@@ -33,7 +34,7 @@ import { ParkedRetry } from './parked-retry.ts';
 import type { PartitionLag } from './partition-lag.ts';
 import { PartitionProgress } from './partition-progress.ts';
 import { RecordQueue } from './record-queue.ts';
-import { emptyTable } from './table-emptier.ts';
+import { emptyTable, truncateId } from './table-emptier.ts';
 import type { TableEvolver } from './table-evolver.ts';
 import type { TableLocks } from './table-locks.ts';
 import type { TopicReader } from './topic-reader.ts';
@@ -139,12 +140,16 @@ export class PartitionWorker {
     await this.#checkBounds(start, mustReach, signal);
     const parked = new ParkedKeys();
     parked.replace(await this.#listParked());
+    const emptied = new EmptiedTables();
+    for (const target of this.#options.targets)
+      for (const truncation of await target.truncations(id.topic)) emptied.add(truncation);
     const cutter = new BatchCutter({
       id,
       queue: this.#queue,
       reader,
       filter: reader.filterFrom(sequence),
       limits,
+      emptied,
       start,
     });
     const writer = new BatchWriter({ id, owner, states, parked, onBadRow, locks, counters });
@@ -169,7 +174,8 @@ export class PartitionWorker {
       const startedMs = performance.now();
       const written = await this.#persist(
         async () => {
-          if ((await this.#changeTables(batch, writer, parked, signal)) === 'stale') return STALE;
+          if ((await this.#changeTables(batch, writer, { parked, emptied }, signal)) === 'stale')
+            return STALE;
           return writer.write(batch, { rows, places: router.places }, touchIdle, signal);
         },
         batch,
@@ -201,7 +207,7 @@ export class PartitionWorker {
   async #changeTables(
     batch: Batch,
     writer: BatchWriter,
-    parked: ParkedKeys,
+    { parked, emptied }: { readonly parked: ParkedKeys; readonly emptied: EmptiedTables },
     signal: AbortSignal,
   ): Promise<'done' | 'stale'> {
     const { id, targets, router, evolver, log } = this.#options;
@@ -217,6 +223,7 @@ export class PartitionWorker {
       if (this.progress.waitingFor(what)) log.info({ ...id, offset: batch.start }, what);
     };
     await emptyTable(truncate, { targets, router, topic: id.topic, log, onWait }, signal);
+    emptied.add(truncateId(id.topic, truncate));
     parked.replace(await this.#listParked());
     return 'done';
   }
@@ -337,7 +344,7 @@ function tooFarApart(states: readonly TargetState[], furthest: number, id: Parti
 
 function foldAt(batch: Batch, router: SourceRouter, id: PartitionId): FoldedRow[] {
   try {
-    return foldChanges(batch.changes, router);
+    return foldChanges(batch.changes, router, batch.offsets);
   } catch (error) {
     const { topic, partition } = id;
     throw toRowferryError(error, 'routing a batch').at({ topic, partition, offset: String(batch.start) });

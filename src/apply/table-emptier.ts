@@ -58,7 +58,10 @@ export async function emptyTable(
   }
 }
 
-function truncateId(topic: string, { change, epoch, position }: SchemaMarkerOf<'truncate'>): TruncateId {
+export function truncateId(
+  topic: string,
+  { change, epoch, position }: SchemaMarkerOf<'truncate'>,
+): TruncateId {
   const place = statementPlace(position);
   if (place !== undefined) return { topic, sourceTable: `${change.schema}.${change.table}`, epoch, ...place };
   throw new RowferryError(

@@ -8,57 +8,20 @@
  */
 import type { BinlogEvent, RowsEvent, StatementEvent, XaEvent } from '../drivers/binlog-event.ts';
 import { RowferryError } from '../errors.ts';
-import type { Change } from '../model/change.ts';
 import { binlogFileNumber } from '../model/position.ts';
 import { exactRowKey } from '../model/row-key.ts';
 import type { Row, Table } from '../model/table.ts';
 import { tableName } from '../model/table.ts';
 import { partitioner } from '../wire/partition.ts';
-import type { Mark } from './mark.ts';
 import { isMarkTable, readMark } from './mark.ts';
-import type { CapturedTables, TouchedTable, TouchingStatement } from './captured-statements.ts';
+import type { CapturedTables, TouchingStatement } from './captured-statements.ts';
+import { noNumber, wasReset } from './assembler-errors.ts';
 import { touchedBy } from './captured-statements.ts';
 import { charsetsIn, hasOtherCharset } from './column-charsets.ts';
+import type { AssemblerSink } from './assembled.ts';
+import type { AppendVerdict } from './keyless-tables.ts';
 import { other } from './table-effect.ts';
-import type { TableEffect } from './table-effect.ts';
 import type { TableFlow } from './table-flow.ts';
-
-/** The end of a transaction: from here capture can go on. */
-export interface TransactionEnd {
-  readonly file: string;
-  readonly offset: number;
-  readonly gtid: string | null;
-  readonly commitMs: number;
-}
-
-/** Where in the binlog a mark stands: the end position of its rows event names the rows of its chunk (I-3). */
-export interface MarkPlace {
-  readonly file: number;
-  readonly end: number;
-  readonly timeMs: number;
-}
-
-/** A statement at one captured table that flows. */
-export interface TableStatement extends TouchedTable {
-  readonly verb: string;
-  readonly effect: TableEffect;
-  /** The table's shape in its last rows before the statement, when no other statement stands between. */
-  readonly former: Table | undefined;
-  /** `file:end position`, by which an operator names it. */
-  readonly name: string;
-  readonly gtid: string | null;
-  readonly isAccepted: boolean;
-  /** Commit time at the source, milliseconds. */
-  readonly timeMs: number;
-}
-
-export interface AssemblerSink {
-  change(partition: number, change: Change): void;
-  mark(mark: Mark, place: MarkPlace): void;
-  /** Told before the statement's transaction ends. */
-  statement(statement: TableStatement): void;
-  transactionEnd(end: TransactionEnd): void;
-}
 
 export interface AssemblerOptions extends CapturedTables {
   readonly source: string;
@@ -71,6 +34,8 @@ export interface AssemblerOptions extends CapturedTables {
   readonly flow: TableFlow;
   /** Whether an operator has dealt with the statement; `name` is its `file:end position`. */
   readonly isAccepted: (name: string, gtid: string | null) => boolean;
+  /** What becomes of rows of a table without a key; undefined where such a table is refused. */
+  readonly keyless?: (event: RowsEvent) => AppendVerdict;
 }
 
 interface ShapePlan {
@@ -89,6 +54,7 @@ export class Assembler {
   #commitMs: number | null = null;
   #xa = false;
   #atStart = true;
+  #waiting: RowsEvent | undefined;
 
   constructor(options: AssemblerOptions, sink: AssemblerSink) {
     this.#options = options;
@@ -99,6 +65,13 @@ export class Assembler {
 
   get file(): string {
     return this.#file;
+  }
+
+  /** Handles rows that waited for a state to be saved. */
+  resume(): void {
+    const event = this.#waiting;
+    this.#waiting = undefined;
+    if (event !== undefined) this.#rows(event);
   }
 
   handle(event: BinlogEvent): void {
@@ -151,14 +124,7 @@ export class Assembler {
       this.#atStart = false;
       return;
     }
-    throw new RowferryError(
-      'ROWFERRY_SOURCE_POSITION_LOST',
-      `the source sends ${file}:${end}, which lies before the saved position: its binlogs were reset`,
-      {
-        where: { source, position: `${file}:${offset}` },
-        hint: 'fill emptied targets by a pipeline with a new "name"',
-      },
-    );
+    throw wasReset(source, { file, end, offset });
   }
 
   #rotate(file: string): void {
@@ -184,7 +150,7 @@ export class Assembler {
       const name = tableName(table);
       throw this.#refuse(end, `an XA transaction changes ${name}`, 'XA is not supported: exclude the table');
     }
-    if (!this.#flows(event)) return;
+    if (!this.#flows(event) || !this.#appends(event)) return;
     const plan = this.#planOf(table, end);
     const commitMs = this.#commitMs ?? timeMs;
     const file = this.#fileNumber;
@@ -204,6 +170,24 @@ export class Assembler {
         after: inserts ? row : null,
       });
     }
+  }
+
+  /** Whether the rows are published now. */
+  #appends(event: RowsEvent): boolean {
+    const { table, end, timeMs } = event;
+    if (table.key.length > 0 || this.#options.keyless === undefined) return true;
+    const verdict = this.#options.keyless(event);
+    if (typeof verdict === 'string') {
+      if (verdict !== 'first') return verdict === 'passes';
+      this.#waiting = event;
+      this.#sink.waits();
+      return false;
+    }
+    const { schema, name } = table;
+    const place = { name: `${this.#file}:${end}`, gtid: null, timeMs, isAccepted: false };
+    const what = { verb: 'rows', effect: other(verdict.why), isKeyless: true } as const;
+    this.#sink.statement({ schema, table: name, former: table, ...place, ...what });
+    return false;
   }
 
   #flows({ table, end, timeMs }: RowsEvent): boolean {
@@ -229,7 +213,7 @@ export class Assembler {
           gtid: null,
           timeMs,
         });
-      if (flow.passes(name, place)) flow.forget(name);
+      if (flow.passes(name, place)) flow.forgetCharsets(name);
     }
     return this.#options.flow.passes(name, place);
   }
@@ -302,7 +286,7 @@ export class Assembler {
       // What an operator has dealt with is not asked about again by the rows behind it.
       if (isAccepted) {
         this.#lastShapes.delete(fullName);
-        flow.forget(fullName);
+        flow.forgetCharsets(fullName);
       }
       if (effect.kind !== 'none') this.#shapes.delete(fullName);
       if (!flow.passes(fullName, place)) continue;
@@ -347,12 +331,12 @@ export class Assembler {
   #planOf(table: Table, end: number): ShapePlan {
     let plan = this.#plans.get(table);
     if (plan === undefined) {
-      if (table.key.length === 0) {
+      if (table.key.length === 0 && this.#options.keyless === undefined) {
         const name = tableName(table);
         throw this.#refuse(
           end,
           `${name} has no primary key`,
-          `ALTER TABLE ${name} ADD PRIMARY KEY (…), declare a unique key of it under \`keys\` of the source, or exclude it`,
+          `ALTER TABLE ${name} ADD PRIMARY KEY (…), declare a unique key of it under \`keys\` of the source, set \`keyless: append\` there, or exclude it`,
         );
       }
       plan = { partitionOf: partitioner(table, this.#options.partitions) };
@@ -364,14 +348,7 @@ export class Assembler {
   #numberOf(file: string): number {
     const number = binlogFileNumber(file);
     if (number !== undefined) return number;
-    throw new RowferryError(
-      'ROWFERRY_SOURCE_UNSUPPORTED',
-      `the binlog file name ${file} does not end in a number`,
-      {
-        where: { source: this.#options.source },
-        hint: 'set log_bin to a plain base name',
-      },
-    );
+    throw noNumber(this.#options.source, file);
   }
 
   #refuse(end: number, what: string, hint: string): RowferryError {

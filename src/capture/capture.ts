@@ -35,6 +35,7 @@ export interface CaptureOptions {
   readonly heartbeatMs: number;
   readonly start: StartFrom;
   readonly captures: (schema: string, table: string) => boolean;
+  readonly keyless: 'refuse' | 'append';
   /** Whether the table's key is one that the configuration declares. */
   readonly hasDeclaredKey: (schema: string, table: string) => boolean;
   /** Whether any table of the schema could be captured. */
@@ -78,12 +79,16 @@ export class Capture {
   /** Resolves with `superseded` when another capture claimed the source, with `stopped` when the signal aborted. */
   async run(signal: AbortSignal): Promise<'superseded' | 'stopped'> {
     let end = await this.#incarnate(new Set(), signal);
-    while (typeof end === 'object') end = await this.#incarnate(end.released, signal);
+    while (typeof end === 'object') end = await this.#incarnate(end.released, signal, end.incarnation);
     return end;
   }
 
   /** One incarnation; tables that wait for the statements in `releases` go on. */
-  async #incarnate(releases: ReadonlySet<string>, signal: AbortSignal): Promise<IncarnationEnd> {
+  async #incarnate(
+    releases: ReadonlySet<string>,
+    signal: AbortSignal,
+    releasedBy?: number,
+  ): Promise<IncarnationEnd> {
     const { source, pipeline, log, by, start, captures, capturesIn, hasDeclaredKey, partitions } =
       this.#options;
     this.progress.enter('starting');
@@ -97,6 +102,7 @@ export class Capture {
         by,
         hasPublished: await this.#ports.hasPublished(signal),
         releases,
+        ...(releasedBy === undefined ? {} : { releasedBy }),
         copy: start.kind === 'snapshot' ? await this.#ports.tables(signal) : [],
       },
       signal,
@@ -124,6 +130,7 @@ export class Capture {
           incarnation: writer.incarnation,
         },
         captures,
+        epoch,
         flow,
         queueBytes: this.#options.queueBytes,
         outages: this.#options.outages,
@@ -159,11 +166,13 @@ export class Capture {
         tableNames: facts.tableNames,
         isAccepted: (statement, gtid) => accepted.pass({ server: position.server, statement, gtid }),
         flow,
+        ...(this.#options.keyless === 'append' ? { keyless: (event) => snapshot.keyless.judge(event) } : {}),
       },
       {
         change: (partition, change) => incarnation.change(partition, change),
         mark: (mark, place) => incarnation.mark(mark, place),
         statement: (statement) => incarnation.statement(statement),
+        waits: () => incarnation.waits(),
         transactionEnd: (end) => incarnation.transactionEnd(end),
       },
     );

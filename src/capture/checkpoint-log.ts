@@ -136,8 +136,11 @@ export function readCheckpointLog(entries: readonly LogEntry[]): CheckpointState
       accepted.push(record);
       state = { ...state, end };
     } else if (record.kind === 'snapshot') {
-      const { id, action, table } = record;
-      if (!requests.has(id)) requests.set(id, { id, request: { action, table }, end });
+      const { id, action, table, empties } = record;
+      if (!requests.has(id)) {
+        const request = { action, table, ...(empties === true ? { empties } : {}) };
+        requests.set(id, { id, request, end });
+      }
       state = { ...state, end };
     } else if (record.epoch < state.epoch || (record.kind === 'claim' && claims.has(record.id))) {
       // A late copy, or a zombie of an epoch that is over: taking it up would bring that epoch back.

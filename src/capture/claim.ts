@@ -9,7 +9,7 @@ import { newCopy } from './snapshot-state.ts';
 import type { SourceFacts } from './start-position.ts';
 import { firstPosition, positionOnServer } from './start-position.ts';
 import type { FlowState } from './table-flow.ts';
-import { release } from './table-flow.ts';
+import { inNextEpoch, release } from './table-flow.ts';
 
 export interface ClaimedSource {
   readonly writer: CheckpointWriter;
@@ -35,10 +35,12 @@ export async function claimSource(
     readonly copy: readonly string[];
     /** Tables that wait for these statements go on: those that others may have acknowledged since have rows on their way. */
     readonly releases: ReadonlySet<string>;
+    /** The incarnation that found nothing on its way; of what another one has published since nothing is known. */
+    readonly releasedBy?: number;
   },
   signal: AbortSignal,
 ): Promise<ClaimedSource> {
-  const { source, start, facts, by, hasPublished, copy, releases } = options;
+  const { source, start, facts, by, hasPublished, copy, releases, releasedBy } = options;
   const { writer, claim, state } = await CheckpointWriter.claim(
     store,
     (found) => {
@@ -51,9 +53,11 @@ export async function claimSource(
           : { ...claim, snapshot: { requests: 0, tables: copy.map((table) => newCopy(table, 0)) } };
       }
       // What was acknowledged is published from further back: a new epoch, which goes back to the statement.
-      const released = release(found.flow, found.position, releases);
+      const isOurs = releasedBy === undefined || releasedBy === found.incarnation;
+      const released = isOurs ? release(found.flow, found.position, releases) : undefined;
       const { position, sameServer } = positionOnServer(source, released?.start ?? found.position, facts);
-      const flow = released?.state ?? found.flow;
+      const freed = released?.state ?? found.flow;
+      const flow = freed.catchUp !== null && released !== undefined ? inNextEpoch(freed, found.epoch) : freed;
       // Restarting on the same server goes on under the same names; another server's names are new: a new epoch.
       const isSameEpoch = sameServer && released === undefined;
       return {

@@ -4,6 +4,8 @@ import { RowferryError } from '../errors.ts';
 import type { DeclaredKeys } from '../model/declared-key.ts';
 import type { Mark } from './mark.ts';
 import { ADD_MARK_WRITER, CREATE_MARK_TABLE, MARK_WRITER_COLUMNS, writeMark } from './mark.ts';
+import { quoteName } from '../model/mysql-literals.ts';
+import { CUT_SESSION, LOCK_SESSION, readAll } from './cut-reader.ts';
 import { SnapshotReader } from './snapshot-reader.ts';
 import type { KeyRange } from './snapshot-sql.ts';
 import type { CopyKey } from './snapshot-state.ts';
@@ -18,6 +20,8 @@ export interface MysqlCopySourceOptions {
   readonly chunkBytes: number;
   /** Keys that are declared for tables. */
   readonly keys: DeclaredKeys;
+  /** What becomes of tables without a key. */
+  readonly keyless: 'refuse' | 'append';
   /** `schema.table` -> SQL condition. */
   readonly where: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
@@ -28,6 +32,8 @@ export class MysqlCopySource implements CopySource {
   readonly #marks: MysqlConnection;
   readonly #planner: SnapshotReader;
   readonly #readers = new Map<number, SnapshotReader>();
+  /** Of tables without a key. */
+  readonly #cuts: MysqlConnection[] = [];
 
   private constructor(options: MysqlCopySourceOptions, marks: MysqlConnection) {
     this.#options = options;
@@ -87,6 +93,7 @@ export class MysqlCopySource implements CopySource {
       table.slice(0, dot),
       table.slice(dot + 1),
       this.#options.keys[table],
+      this.#options.keyless,
     );
   }
 
@@ -117,6 +124,45 @@ export class MysqlCopySource implements CopySource {
     );
   }
 
+  async readAtCut(table: SnapshotTable, mark: () => Promise<void>) {
+    const { connect, where, signal } = this.#options;
+    const { schema, name } = table.table;
+    const path = `${quoteName(schema)}.${quoteName(name)}`;
+    const [locker, reader] = [await connect(), await connect()];
+    this.#cuts.push(locker, reader);
+    try {
+      for (const sql of LOCK_SESSION) await locker.query(sql);
+      await this.#mayLock(schema, async () => void (await locker.query(`LOCK TABLES ${path} READ`)));
+      if (shapeOf(await this.describe(`${schema}.${name}`)) !== shapeOf(table)) throw changedShape(table);
+      for (const sql of CUT_SESSION) await reader.query(sql);
+      // The first look at the table also keeps statements that change it away until all of it is read.
+      await reader.query(`SELECT 1 FROM ${path} LIMIT 1`);
+      await mark();
+      // Answered by the session that took the lock: it was held until now.
+      await locker.query('UNLOCK TABLES');
+    } catch (error) {
+      reader.destroy();
+      throw error;
+    } finally {
+      locker.destroy();
+    }
+    const condition = where[`${schema}.${name}`];
+    return readAll(reader, table, condition, signal);
+  }
+
+  async #mayLock(schema: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (!(error instanceof RowferryError) || error.action === 'retry') throw error;
+      throw new RowferryError(error.code, `the table cannot be locked: ${error.message}`, {
+        where: error.where,
+        hint: `GRANT LOCK TABLES, SELECT ON ${quoteName(schema)}.* to the account of the source, then: rowferry snapshot resume`,
+        cause: error,
+      });
+    }
+  }
+
   /** A source that cannot be written to says so in its own words; what to do about it is ours to say. */
   async #mayWrite(work: () => Promise<void>): Promise<void> {
     try {
@@ -132,16 +178,30 @@ export class MysqlCopySource implements CopySource {
   }
 
   destroy(): void {
+    for (const connection of this.#cuts) connection.destroy();
     this.#marks.destroy();
     this.#planner.close();
     for (const reader of this.#readers.values()) reader.close();
   }
 
   async close(): Promise<void> {
+    for (const connection of this.#cuts) connection.destroy();
     this.#planner.close();
     for (const reader of this.#readers.values()) reader.close();
     await this.#marks.close();
   }
+}
+
+/** Of what is read, and how. */
+function shapeOf({ table, plans, key }: SnapshotTable): string {
+  return JSON.stringify([table.columns, plans.map(({ select }) => select), key.length]);
+}
+
+function changedShape({ table: { schema, name } }: SnapshotTable): RowferryError {
+  return new RowferryError('ROWFERRY_SOURCE_SCHEMA', 'a statement changed the table before it was read', {
+    where: { table: `${schema}.${name}` },
+    hint: 'nothing: it is looked at again',
+  });
 }
 
 function hasWriter(columns: ReadonlySet<string>): boolean {

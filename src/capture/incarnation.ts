@@ -11,7 +11,8 @@ import type { Change } from '../model/change.ts';
 import type { Position } from '../model/position.ts';
 import { comparePlace } from '../model/position-order.ts';
 import type { Acknowledgements } from './acknowledgements.ts';
-import type { Assembler, MarkPlace, TableStatement, TransactionEnd } from './assembler.ts';
+import type { Assembler } from './assembler.ts';
+import type { MarkPlace, TableStatement, TransactionEnd } from './assembled.ts';
 import type { CaptureOptions } from './capture.ts';
 import type { CaptureProgress } from './capture-progress.ts';
 import type { CheckpointState, CheckpointWriter, SavePoint } from './checkpoint-log.ts';
@@ -50,7 +51,13 @@ export interface IncarnationParts {
 }
 
 /** `released`: tables that waited for these statements go on, by a new incarnation. */
-export type IncarnationEnd = 'superseded' | 'stopped' | { readonly released: ReadonlySet<string> };
+export type IncarnationEnd =
+  | 'superseded'
+  | 'stopped'
+  | {
+      readonly released: ReadonlySet<string>;
+      readonly incarnation: number;
+    };
 
 export class Incarnation {
   readonly publisher: Publisher<SavePoint>;
@@ -142,6 +149,11 @@ export class Incarnation {
       this.publisher.add(partitionOf(row), change);
     }
     finish();
+    if (copied.cut !== undefined) this.#gate.cut(table, copied.cut.empties, place);
+  }
+
+  waits(): void {
+    this.#gate.saveFirst();
   }
 
   statement(statement: TableStatement): void {
@@ -177,6 +189,7 @@ export class Incarnation {
             else assembler.handle(event);
             if (this.#gate.hasTruncates) await this.#sendTruncates(signal);
             if (this.#gate.hasHeld) await this.#saveHeld(signal);
+            assembler.resume();
           }
         } catch (error) {
           failure = toRowferryError(error, 'reading the binlog');
@@ -190,7 +203,7 @@ export class Incarnation {
         }
         if (this.#superseded) return 'superseded';
         const released = await this.#released(signal);
-        if (released !== undefined) return { released };
+        if (released !== undefined) return { released, incarnation: this.#checkpoints.incarnation };
         if (this.#saveFailure !== undefined) throw this.#saveFailure;
         await this.#backpressure(link, signal);
         // A read that finds events waiting resolves without a turn of the event loop: sends and timers need theirs.
@@ -306,7 +319,8 @@ export class Incarnation {
     // The source's own heartbeat is waited for a little: it tells more.
     if (nowMs - this.#markedAtMs >= this.#options.heartbeatMs + MARK_PATIENCE_MS) this.#mark(nowMs);
     // Progress that came without a transaction (a request, an empty table) is saved as well.
-    if (this.#snapshot.state !== this.#point.snapshot) this.#flush();
+    // Not while the place behind a TRUNCATE is kept back: a state that belongs to it would be saved with an older place.
+    if (this.#snapshot.state !== this.#point.snapshot && !this.#gate.hasTruncates) this.#flush();
     const durable = this.publisher.durable;
     const moved = durable !== undefined && durable !== this.#saved;
     const due = nowMs - this.#savedAtMs >= (moved ? this.#options.checkpointMs : IDLE_SAVE_MS);

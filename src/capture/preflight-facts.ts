@@ -76,6 +76,8 @@ export interface PreflightFacts {
   readonly variables: ReadonlyMap<string, string>;
   readonly mayDump: boolean;
   readonly mayMonitor: boolean;
+  /** Schemas whose tables the account may lock, as LIKE patterns; absent where roles may grant more than is told. */
+  readonly locks?: readonly string[];
   /** Ids of the registered replicas; null when the account may not see them, which is no fault of its grants on MariaDB. */
   readonly replicaIds: readonly number[] | null;
   /** The server's own filters on what reaches the binlog. */
@@ -159,6 +161,7 @@ export async function collectFacts(query: SourceQuery, filter: TableFilter): Pro
     serverId,
     account: textOf(server?.['account']),
     variables,
+    ...(await readLocks(query)),
     mayDump: flavour === 'mysql' ? replicas !== null : await mayDumpMariadb(query),
     mayMonitor: status !== null && logs !== null,
     replicaIds: replicas?.map((row) => Number(row['Server_Id'] ?? row['Server_id'])) ?? null,
@@ -214,6 +217,17 @@ async function mayDumpMariadb(query: SourceQuery): Promise<boolean> {
         ['ALL PRIVILEGES', 'REPLICATION SLAVE', 'REPLICATION REPLICA'].includes(name),
       ),
     );
+}
+
+async function readLocks(query: SourceQuery): Promise<Pick<PreflightFacts, 'locks'>> {
+  const grants = (await query('SHOW GRANTS')).flatMap((row) => Object.values(row).map(textOf));
+  if (grants.some((grant) => !/^GRANT .+ ON /.test(grant))) return {};
+  const locks = grants.flatMap((grant) => {
+    const [, names = '', scope = ''] = /^GRANT (.+?) ON (\S+)\.\* TO /.exec(grant) ?? [];
+    const isOne = names.split(', ').some((name) => name === 'LOCK TABLES' || name === 'ALL PRIVILEGES');
+    return isOne ? [scope === '*' ? '%' : scope.replaceAll('`', '')] : [];
+  });
+  return { locks };
 }
 
 async function collectTables(query: SourceQuery, filter: TableFilter): Promise<TableFacts[]> {

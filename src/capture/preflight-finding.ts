@@ -17,6 +17,7 @@ export type FindingCode =
   | 'grant-replication'
   | 'grant-monitor'
   | 'grant-select'
+  | 'grant-lock'
   | 'binlog-filter'
   | 'read-only'
   | 'no-table'

@@ -2,7 +2,7 @@
 import { type DeclaredKeys, keyPositions, sameKeyColumns } from '../model/declared-key.ts';
 import { quoteName } from '../model/mysql-literals.ts';
 import type { PreflightFacts, TableFacts, UniqueKeyFacts } from './preflight-facts.ts';
-import { quoteTable } from './preflight-finding.ts';
+import { quoteAccount, quoteTable } from './preflight-finding.ts';
 import type { Finding } from './preflight-finding.ts';
 
 interface Flaw {
@@ -22,6 +22,40 @@ export function judgeDeclarations({ tables, account }: PreflightFacts, keys: Dec
     }));
 }
 
+/** Nothing could name its rows: no primary key, and no unique key of whole columns that are never NULL. */
+export function hasNoKey(table: TableFacts): boolean {
+  return table.primaryKey === null && !table.uniqueKeys.some((key) => isFullKey(table, key));
+}
+
+/** A table without a key is locked for a moment when it is copied. */
+export function judgeLocks({ tables, account, locks }: PreflightFacts, keys: DeclaredKeys): Finding[] {
+  if (locks === undefined) return [];
+  const keyless = tables.filter(
+    (table) => keys[`${table.schema}.${table.name}`] === undefined && hasNoKey(table),
+  );
+  return [...new Set(keyless.map(({ schema }) => schema))]
+    .filter((schema) => !locks.some((pattern) => isLike(schema, pattern)))
+    .map((schema) => ({
+      level: 'warning',
+      code: 'grant-lock',
+      what: `${account} may not lock tables of ${schema}, without which those that have no key cannot be copied`,
+      mend: `GRANT LOCK TABLES ON ${quoteName(schema)}.* TO ${quoteAccount(account)};`,
+    }));
+}
+
+/** As the server compares the schema of a grant. */
+function isLike(name: string, pattern: string): boolean {
+  const source = pattern.replaceAll(/\\[%_\\]|[%_]|[^%_\\]+/g, (part) => {
+    if (part === '%') return '.*';
+    return part === '_' ? '.' : plain(part.startsWith('\\') ? part.slice(1) : part);
+  });
+  return new RegExp(`^${source}$`, 'is').test(name);
+}
+
+function plain(text: string): string {
+  return text.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
+}
+
 /** What is wrong with the table's own key; null when its rows have exact names. */
 export function judgeKey(table: TableFacts): Flaw | null {
   const { primaryKey } = table;
@@ -36,7 +70,10 @@ export function judgeKey(table: TableFacts): Flaw | null {
   // Never chosen by rowferry itself: with an index added or dropped rows would change their partition in silence.
   const declarations = unique.map(({ columns }) => declaration(table, columns)).join(' or ');
   const declare = declarations === '' ? '' : ` -- or leave it, and add to the source: ${declarations}`;
-  return { what, mend: `${alterSql(table)} ${addKey(table, unique[0])};${declare}` };
+  const append = hasNoKey(table)
+    ? ' -- or, when its rows are only ever added: `keyless: append` of the source'
+    : '';
+  return { what, mend: `${alterSql(table)} ${addKey(table, unique[0])};${declare}${append}` };
 }
 
 /** What keeps the declared key from naming rows exactly; null for nothing. */

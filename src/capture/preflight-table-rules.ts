@@ -1,6 +1,6 @@
 /** Rules of the preflight for captured tables. */
 import type { ColumnFacts, Flavour, PreflightFacts, TableFacts } from './preflight-facts.ts';
-import { judgeDeclarations, judgeDeclaredKey, judgeKey } from './preflight-key-rules.ts';
+import { hasNoKey, judgeDeclarations, judgeDeclaredKey, judgeKey } from './preflight-key-rules.ts';
 import { quoteAccount, quoteTable } from './preflight-finding.ts';
 import { quoteName } from '../model/mysql-literals.ts';
 import type { Finding } from './preflight-finding.ts';
@@ -29,12 +29,13 @@ export function judgeTables(
   facts: PreflightFacts,
   includes: readonly TablePattern[],
   keys: DeclaredKeys,
+  keyless: 'refuse' | 'append' = 'refuse',
 ): Finding[] {
   return [
     ...judgePatterns(facts, includes),
     ...judgeReadable(facts),
     ...judgeDeclarations(facts, keys),
-    ...facts.tables.flatMap((table) => judgeTable(table, facts.flavour, keys)),
+    ...facts.tables.flatMap((table) => judgeTable(table, facts.flavour, keys, keyless)),
     ...judgeCascades(facts),
   ];
 }
@@ -69,7 +70,12 @@ function judgeReadable({ tables, account }: PreflightFacts): Finding[] {
   });
 }
 
-function judgeTable(table: TableFacts, flavour: Flavour, keys: DeclaredKeys): Finding[] {
+function judgeTable(
+  table: TableFacts,
+  flavour: Flavour,
+  keys: DeclaredKeys,
+  keyless: 'refuse' | 'append',
+): Finding[] {
   const name = `${table.schema}.${table.name}`;
   const exclude = `exclude it: add "!${name}" to \`tables\``;
   if (table.kind !== 'BASE TABLE') {
@@ -90,7 +96,8 @@ function judgeTable(table: TableFacts, flavour: Flavour, keys: DeclaredKeys): Fi
   }
   const declared = keys[name];
   const flaw = declared === undefined ? judgeKey(table) : judgeDeclaredKey(table, declared);
-  if (flaw !== null) add('table-key', flaw.what, flaw.mend);
+  const isAppended = declared === undefined && keyless === 'append' && hasNoKey(table);
+  if (flaw !== null && !isAppended) add('table-key', flaw.what, flaw.mend);
 
   const odd = table.columns.filter((column) => !hasExactType(column));
   if (odd.length > 0) {

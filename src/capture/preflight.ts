@@ -4,6 +4,7 @@ import { collectFacts } from './preflight-facts.ts';
 import type { BinlogFile, PreflightFacts, SourceQuery, TableFacts } from './preflight-facts.ts';
 import type { Finding } from './preflight-finding.ts';
 import { judgeCopies, judgeServer } from './preflight-rules.ts';
+import { judgeLocks } from './preflight-key-rules.ts';
 import { judgeTables } from './preflight-table-rules.ts';
 import type { SourceFacts } from './start-position.ts';
 import type { DeclaredKeys } from '../model/declared-key.ts';
@@ -19,6 +20,7 @@ export interface PreflightOptions {
   readonly tables: readonly string[];
   /** Keys that are declared for tables. */
   readonly keys: DeclaredKeys;
+  readonly keyless?: 'refuse' | 'append';
   /** The tables will be copied, for which marks are written at the source. */
   readonly copies: boolean;
 }
@@ -48,6 +50,7 @@ export async function preflightSource(query: SourceQuery, options: PreflightOpti
       serverId: options.serverId,
       includes: filter.includes,
       keys: options.keys,
+      keyless: options.keyless ?? 'refuse',
       copies: options.copies,
     }),
     facts: {
@@ -72,18 +75,20 @@ export interface Wanted {
   readonly serverId: number;
   readonly includes: readonly TablePattern[];
   readonly keys: DeclaredKeys;
+  readonly keyless?: 'refuse' | 'append';
   readonly copies: boolean;
 }
 
 /** Judges the facts; pure. Errors first, each in the order in which an operator would mend them. */
 export function evaluateSource(
   facts: PreflightFacts,
-  { serverId, includes, keys, copies }: Wanted,
+  { serverId, includes, keys, keyless, copies }: Wanted,
 ): Finding[] {
   const findings = [
     ...judgeServer(facts, serverId),
-    ...judgeTables(facts, includes, keys),
+    ...judgeTables(facts, includes, keys, keyless),
     ...(copies ? judgeCopies(facts) : []),
+    ...(copies && keyless === 'append' ? judgeLocks(facts, keys) : []),
   ];
   return findings.toSorted((a, b) => Number(a.level === 'warning') - Number(b.level === 'warning'));
 }

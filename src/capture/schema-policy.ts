@@ -1,6 +1,6 @@
 /** What becomes of a statement at a captured table. Pure. */
 import type { AdditiveStep } from '../model/schema-change.ts';
-import type { TableStatement } from './assembler.ts';
+import type { TableStatement } from './assembled.ts';
 import { isWidening, keepsText } from './widening.ts';
 
 /** `apply`: the targets follow; `stop`: the table waits for an operator; `ignore`: the targets are somebody else's matter. */
@@ -23,6 +23,8 @@ export type SchemaDecision =
 
 export function decide(statement: TableStatement, { ddl, truncate }: SchemaPolicy): SchemaDecision {
   const { effect, isAccepted, verb } = statement;
+  // No setting makes its rows nameable.
+  if (statement.isKeyless === true && effect.kind === 'other') return { kind: 'hold', why: effect.why };
   if (isAccepted || effect.kind === 'none') return { kind: 'pass' };
   switch (effect.kind) {
     case 'truncate':

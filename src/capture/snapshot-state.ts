@@ -33,6 +33,10 @@ export interface TableCopy {
   readonly finishedMs: number | null;
   /** Why it failed, without values. */
   readonly error: string | null;
+  /** Only of a table without a key: whether its rows flow, since the copy reads what was there before (keyless-tables.ts). */
+  readonly cut?: boolean;
+  /** An operator allows that the targets' tables are emptied. */
+  readonly empties?: true;
 }
 
 export interface SnapshotState {
@@ -50,6 +54,8 @@ export interface SnapshotRequest {
   readonly action: SnapshotAction;
   /** `schema.table`, or null for all. */
   readonly table: string | null;
+  /** With `add`: the targets' tables of a table without a key may be emptied, whoever wrote what they hold. */
+  readonly empties?: true;
 }
 
 /** Requests are remembered by id for longer than a copy of one can be late. */
@@ -77,7 +83,7 @@ export function newCopy(table: string, id: number): TableCopy {
 /** The state after a request that stands before offset `end` of the checkpoint topic. */
 export function applyRequest(
   state: SnapshotState,
-  { action, table }: SnapshotRequest,
+  { action, table, empties }: SnapshotRequest,
   end: number,
   id = '',
 ): SnapshotState {
@@ -91,16 +97,31 @@ export function applyRequest(
         // A table that is copied already begins anew: that is what adding it again asks for.
         return table === null
           ? state.tables
-          : [...state.tables.filter((copy) => !concerns(copy)), newCopy(table, end)];
+          : [
+              ...state.tables.filter((copy) => !concerns(copy)),
+              { ...newCopy(table, end), ...(empties === true ? { empties } : {}) },
+            ];
       case 'pause':
         return state.tables.map((copy) => (isOpen(copy) ? { ...copy, paused: true } : copy));
       case 'resume':
         return state.tables.map((copy) => (concerns(copy) ? resumed(copy) : copy));
       case 'cancel':
-        return state.tables.filter((copy) => copy.state === 'done' || !concerns(copy));
+        return state.tables.flatMap((copy) => (isOpen(copy) ? cancelled(copy) : [copy]));
     }
   })();
   return { requests: end, taken: [...taken, id].slice(-REMEMBERED), tables };
+}
+
+/** Rows of a table without a key were left out until now: they cannot flow as if nothing was missing. */
+function cancelled(copy: TableCopy): readonly TableCopy[] {
+  if (copy.cut !== false) return [];
+  return [{ ...copy, state: 'failed', error: 'it was given up: its rows are left out until it is copied' }];
+}
+
+/** The copy with rows more that are queued. */
+export function withRows(copy: TableCopy, rows: number, isLast: boolean): TableCopy {
+  const next = { ...copy, rows: copy.rows + rows };
+  return isLast ? { ...next, state: 'done', finishedMs: Date.now() } : next;
 }
 
 function resumed(copy: TableCopy): TableCopy {

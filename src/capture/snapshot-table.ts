@@ -31,7 +31,7 @@ export interface SnapshotTable {
   readonly plans: readonly ColumnPlan[];
   /** The index that holds the key. */
   readonly index: string;
-  /** In the order of the index, which a declared key need not share with `table.key`; never empty. */
+  /** In the order of the index, which a declared key need not share with `table.key`; empty for a table without a key. */
   readonly key: readonly KeyPart[];
   /** Tells the key from what it was before a change: its columns, their types, collations and directions. */
   readonly keyForm: string;
@@ -70,6 +70,7 @@ export async function describeSnapshotTable(
   schema: string,
   name: string,
   declared?: readonly string[],
+  keyless: 'refuse' | 'append' = 'refuse',
 ): Promise<SnapshotTable> {
   const within = `TABLE_SCHEMA = ${quote(schema)} AND TABLE_NAME = ${quote(name)}`;
   const [found] = await query(
@@ -123,7 +124,7 @@ export async function describeSnapshotTable(
     facts.push({ name: column.name, type: column.type, columnType: row['column_type'] ?? '', collation });
   }
   for (const row of rows) refuseCharWithoutPadding(row, keyRows, refuse);
-  const key = keyOf(keyRows, facts, refuse);
+  const key = keyRows.length === 0 && keyless === 'append' ? [] : keyOf(keyRows, facts, refuse);
   const order =
     declared === undefined
       ? key.map(({ column }) => column)

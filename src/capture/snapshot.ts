@@ -7,7 +7,8 @@
  *
  * A chunk counts as copied once it is part of a saved point: that point becomes durable when Kafka has acknowledged the rows.
  */
-import { RowferryError, toRowferryError } from '../errors.ts';
+import type { RowferryError } from '../errors.ts';
+import { toRowferryError } from '../errors.ts';
 import type { Change } from '../model/change.ts';
 import type { Log } from '../model/log.ts';
 import { exactRowKey } from '../model/row-key.ts';
@@ -18,6 +19,9 @@ import type { Outages } from '../runtime/outages.ts';
 import type { ThrottleSignal } from '../runtime/throttle.ts';
 import type { PendingRequest } from './checkpoint-log.ts';
 import { CopyArrivals } from './copy-arrivals.ts';
+import { notCaptured, strangerText } from './copy-refusals.ts';
+import { captureSignals } from './copy-signals.ts';
+import { begunAnew, KeylessTables } from './keyless-tables.ts';
 import type { CopyCause, CopyPace, CopyThrottleStatus } from './copy-throttle.ts';
 import { CopyThrottle } from './copy-throttle.ts';
 import type { SentRecords } from './copy-arrivals.ts';
@@ -49,6 +53,7 @@ export interface SnapshotOptions extends SnapshotSettings {
   readonly captures: (schema: string, table: string) => boolean;
   /** A table whose changes are left out cannot be copied. */
   readonly flow: TableFlow;
+  readonly epoch: number;
   /** Bytes that may wait for Kafka. */
   readonly queueBytes: number;
   readonly outages: Outages;
@@ -59,6 +64,8 @@ export interface SnapshotPorts {
   connect(signal: AbortSignal): Promise<CopySource>;
   /** Offsets up to which the appliers have applied, by partition. */
   applied(): Promise<readonly number[]>;
+  /** Tables of the targets that hold rows, of those that a captured table's rows go to. */
+  occupied(table: string, signal: AbortSignal): Promise<readonly string[]>;
   /** Whom the copy should spare: the source, its replicas, this process. */
   signals(): Promise<readonly ThrottleSignal[]>;
   /** Why nothing may be copied now, whatever anybody can bear; null when it may. */
@@ -72,6 +79,8 @@ export interface CopiedRows {
   readonly partitionOf: (row: Row) => number;
   /** To be called when the rows are handed to the publisher: from then on the state counts them. */
   readonly finish: () => void;
+  /** No rows, but the cut of a table without a key: from here on its rows flow. */
+  readonly cut?: { readonly empties: boolean };
 }
 
 const IDLE_MS = 500;
@@ -83,10 +92,6 @@ const MOST_CHANGES = 10;
 const STEADY_MS = 10_000;
 /** A capture that is further behind than this meets its marks late. */
 const LONGEST_LAG_MS = 30_000;
-/** The copy is slowed when the capture is so far behind, and recovers when it is less. */
-const LAG = { slowAbove: 10_000, calmAt: 3_000 };
-/** Likewise by what waits for Kafka, as a part of the bytes that may. */
-const QUEUE = { slowAbove: 0.9, calmAt: 0.6 };
 
 export class Snapshot {
   readonly #options: SnapshotOptions;
@@ -96,6 +101,7 @@ export class Snapshot {
   readonly #arrivals: CopyArrivals;
   readonly #throttle: CopyThrottle;
   readonly #host: CopyHost;
+  readonly keyless: KeylessTables;
   #state: SnapshotState;
   #chunkCount = 0;
   #sent: SentRecords | undefined;
@@ -108,12 +114,18 @@ export class Snapshot {
   constructor(options: SnapshotOptions, ports: SnapshotPorts, state: SnapshotState) {
     this.#options = options;
     this.#ports = ports;
-    this.#state = state;
+    this.#state = { ...state, tables: state.tables.map(begunAnew) };
+    this.keyless = new KeylessTables(options.epoch, options.flow, {
+      copyOf: (table) => this.#state.tables.find((copy) => copy.table === table),
+      change: (copy, change) => this.#change(copy, change),
+    });
     this.#arrivals = new CopyArrivals(options);
     const arrivals = this.#arrivals;
     const throttle = new CopyThrottle(options, async () => await this.#signals(), options.log);
     this.#throttle = throttle;
     this.#host = {
+      keyless: this.keyless,
+      occupied: async (table, signal) => await ports.occupied(table, signal),
       now: (copy) => this.#now(copy),
       change: (copy, change) => this.#change(copy, change),
       nextChunk: () => ++this.#chunkCount,
@@ -195,11 +207,7 @@ export class Snapshot {
     const whose = whoseMark(mark, writer);
     if (whose === 'stranger' && !this.#metStranger) {
       this.#metStranger = true;
-      log.warn(
-        { source: writer.source },
-        `another pipeline of the name ${writer.pipeline} copies from this source, through another Kafka or before its topics ` +
-          'were deleted: its marks are ignored; give each pipeline a `name` of its own',
-      );
+      log.warn({ source: writer.source }, strangerText(writer.pipeline));
     }
     return whose;
   }
@@ -209,6 +217,7 @@ export class Snapshot {
     const chunk = this.#chunks.get(id);
     if (chunk === undefined) return undefined;
     const { table } = chunk.table;
+    if (chunk.part !== undefined) return this.#passedPart(chunk, id);
     if (edge === 'low') {
       this.#windows.low(id, tableName(table));
       return undefined;
@@ -232,6 +241,16 @@ export class Snapshot {
     return { table, rows, partitionOf: chunk.partitionOf, finish };
   }
 
+  /** A part of a table without a key: nothing that the binlog shows between its reading and its mark takes a row's place. */
+  #passedPart(chunk: Chunk, id: number): CopiedRows | undefined {
+    this.#chunks.delete(id);
+    return this.keyless.passed(chunk, this.#now(chunk.copy), (rows) => {
+      if (rows === null) this.#arrivals.dropped(chunk.size);
+      else this.#arrivals.queued(chunk.copy.table, chunk.size, rows);
+      this.#copiedRows += rows ?? 0;
+    });
+  }
+
   /** Everything handed out so far is part of the records up to this number. */
   flushed(issued: number): void {
     this.#arrivals.flushed(issued);
@@ -246,7 +265,7 @@ export class Snapshot {
       const open = this.#state.tables.filter(
         ({ state, paused }) => !paused && (state === 'waiting' || state === 'copying'),
       );
-      const copy = open.find(({ table }) => !this.#options.flow.holds(table));
+      const copy = open.find(({ table }) => !this.#options.flow.holdsCopy(table));
       if (copy === undefined) {
         const [held] = open;
         this.#held =
@@ -257,7 +276,8 @@ export class Snapshot {
         continue;
       }
       try {
-        this.#refuseUncaptured(copy);
+        const [schema = '', name = ''] = copy.table.split('.');
+        if (!this.#options.captures(schema, name)) throw notCaptured(this.#options.source, copy.table);
         await this.#copy(copy, signal);
       } catch (thrown) {
         this.#failed(copy, toRowferryError(thrown, 'copying a table'));
@@ -268,16 +288,6 @@ export class Snapshot {
       Promise.all([arriving, looking]),
       new Promise((resolve) => setTimeout(resolve, LEAVE_MS).unref()),
     ]);
-  }
-
-  /** Without its changes a copy would be outdated at once. */
-  #refuseUncaptured({ table }: TableCopy): void {
-    const [schema = '', name = ''] = table.split('.');
-    if (this.#options.captures(schema, name)) return;
-    throw new RowferryError('ROWFERRY_SOURCE_UNSUPPORTED', 'its changes are not captured by this process', {
-      where: { source: this.#options.source, table },
-      hint: 'add it to `tables` of the source, restart every capture, then: rowferry snapshot add',
-    });
   }
 
   async #copy(copy: TableCopy, signal: AbortSignal): Promise<void> {
@@ -349,13 +359,7 @@ export class Snapshot {
   async #signals(): Promise<ThrottleSignal[]> {
     const lagMs = this.#lagMs;
     const fill = (this.#sent?.pendingBytes ?? 0) / this.#options.queueBytes;
-    const lag = `capture is ${Math.round(lagMs / 1000)} s behind the source`;
-    const queue = `Kafka has yet to take ${Math.round(fill * 100)} % of what capture may hold`;
-    return [
-      { cause: 'capture-lag', value: lagMs, ...LAG, what: lag },
-      { cause: 'capture-queue', value: fill, ...QUEUE, what: queue },
-      ...(await this.#ports.signals()),
-    ];
+    return [...captureSignals(lagMs, fill), ...(await this.#ports.signals())];
   }
 
   #finish(chunk: Chunk, id: number, rows: number): void {
@@ -375,13 +379,15 @@ export class Snapshot {
       { table: copy.table, code: error.code },
       `copying stopped: ${error.describe()}; mend it, then: rowferry snapshot resume ${copy.table}`,
     );
-    this.#change(copy, (before) => ({ ...before, state: 'failed', error: error.describe() }));
+    this.#change(copy, (before) => begunAnew({ ...before, state: 'failed', error: error.describe() }));
   }
 
   /** The copy as it stands; undefined when it was cancelled or begun anew. */
   #now({ table, id }: TableCopy): TableCopy | undefined {
     const copy = this.#state.tables.find((found) => found.table === table && found.id === id);
-    return copy !== undefined && this.#options.flow.holds(table) ? { ...copy, paused: true } : copy;
+    if (copy === undefined) return undefined;
+    const stands = copy.state === 'failed' || this.#options.flow.holdsCopy(table);
+    return stands ? { ...copy, paused: true } : copy;
   }
 
   #change(copy: TableCopy, change: (copy: TableCopy) => TableCopy): void {

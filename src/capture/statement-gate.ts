@@ -3,7 +3,8 @@ import { RowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';
 import type { Position } from '../model/position.ts';
 import type { SchemaChange } from '../model/schema-change.ts';
-import type { TableStatement } from './assembler.ts';
+import type { Table } from '../model/table.ts';
+import type { MarkPlace, TableStatement } from './assembled.ts';
 import { openCharsets } from './column-charsets.ts';
 import { MAKE_CHANGE_HINT } from './captured-statements.ts';
 import type { SchemaPolicy } from './schema-policy.ts';
@@ -15,7 +16,7 @@ export interface StatementGateOptions {
   readonly policy: SchemaPolicy;
   readonly flow: TableFlow;
   /** Broadcasts a change behind all rows that were added so far. */
-  readonly broadcast: (statement: TableStatement, change: SchemaChange) => void;
+  readonly broadcast: (statement: Pick<TableStatement, 'name' | 'timeMs'>, change: SchemaChange) => void;
   /** What is being read of a table is out of date. */
   readonly changed: (table: string) => void;
   readonly log: Log;
@@ -23,7 +24,7 @@ export interface StatementGateOptions {
 
 export class StatementGate {
   readonly #options: StatementGateOptions;
-  #truncates: TableStatement[] = [];
+  #truncates: Pick<TableStatement, 'schema' | 'table' | 'name' | 'timeMs'>[] = [];
   #hasHeld = false;
 
   constructor(options: StatementGateOptions) {
@@ -59,6 +60,7 @@ export class StatementGate {
           why: decision.why,
           from,
           sinceMs: statement.timeMs,
+          ...(statement.isKeyless === true ? { isKeyless: true as const } : {}),
         };
         flow.hold(held);
         this.#hasHeld = true;
@@ -71,6 +73,17 @@ export class StatementGate {
   /** Whether a table was held and that is not saved: nothing more may be published before. */
   get hasHeld(): boolean {
     return this.#hasHeld;
+  }
+
+  /** What is published from here on rests on a state that has to be saved first. */
+  saveFirst(): void {
+    this.#hasHeld = true;
+  }
+
+  /** The rows of a table without a key flow from here on; what the targets have of older ones goes. */
+  cut({ schema, name: table }: Table, empties: boolean, { file, end, timeMs }: MarkPlace): void {
+    this.#hasHeld = true;
+    if (empties) this.#truncates.push({ schema, table, name: `${file}:${end}`, timeMs });
   }
 
   heldIsSaved(): void {
@@ -94,7 +107,16 @@ export class StatementGate {
 }
 
 /** What an operator is told of a held table. */
-export function heldError(source: string, { table, statement, why }: HeldTable): RowferryError {
+export function heldError(source: string, { table, statement, why, isKeyless }: HeldTable): RowferryError {
+  if (isKeyless === true) {
+    return new RowferryError('ROWFERRY_SOURCE_DDL', `${table} waits: ${why}`, {
+      where: { source, position: statement },
+      hint:
+        `give it a primary key, at the targets too; then copy it anew: rowferry snapshot add ${table} --source ${source} --empty; ` +
+        `or make the same change at the targets by hand and let the rows behind it follow: rowferry ddl ack --source ${source} ` +
+        `--at ${statement}; other tables go on`,
+    });
+  }
   return new RowferryError('ROWFERRY_SOURCE_DDL', `${table} waits: ${why}`, {
     where: { source, position: statement },
     hint: `${MAKE_CHANGE_HINT}, then: rowferry ddl ack --source ${source} --at ${statement}; other tables go on`,

@@ -5,10 +5,12 @@
 import { RowferryError, toRowferryError } from '../errors.ts';
 import type { Row } from '../model/table.ts';
 import { tableName } from '../model/table.ts';
-import { sleep } from '../runtime/backoff.ts';
 import { killPoint } from '../runtime/kill-points.ts';
 import { partitioner } from '../wire/partition.ts';
 import { ChunkLedger } from './chunk-ledger.ts';
+import { KeylessCopier } from './keyless-copier.ts';
+import type { KeylessTables } from './keyless-tables.ts';
+import { lostMarks, settled } from './copy-marks.ts';
 import { nextChunkRows } from './copy-window.ts';
 import type { Mark } from './mark.ts';
 import type { SnapshotOptions } from './snapshot.ts';
@@ -33,6 +35,11 @@ export interface CopySource {
     after: CopyKey | null,
     to: CopyKey,
   ): Promise<{ readonly rows: readonly Row[]; readonly last: CopyKey | null }>;
+  /**
+   * Locks a table against writers for a moment: `mark` writes the mark of the cut, before which all rows and behind which none
+   * are read. Resolves when the mark is committed and the lock given back.
+   */
+  readAtCut(table: SnapshotTable, mark: () => Promise<void>): Promise<AsyncGenerator<Row, void, undefined>>;
   close(): Promise<void>;
   /** Cuts every connection at once. */
   destroy(): void;
@@ -50,12 +57,17 @@ export interface Chunk {
   /** Rows for which it was begun. */
   readonly size: number;
   rows: readonly Row[];
+  /** Of a table without a key, which has no ranges; its marks stand alone. */
+  readonly part?: 'cut' | 'piece' | 'last';
   /** Ends the reader's wait. */
   readonly passed: (how: Passing) => void;
 }
 
 /** What the copy of a table shares with those before and after it. */
 export interface CopyHost {
+  readonly keyless: KeylessTables;
+  /** Tables of the targets that hold rows, of those that the table's rows go to. */
+  occupied(table: string, signal: AbortSignal): Promise<readonly string[]>;
   /** The copy as it stands; undefined when it was cancelled or begun anew. */
   now(copy: TableCopy): TableCopy | undefined;
   change(copy: TableCopy, change: (copy: TableCopy) => TableCopy): void;
@@ -88,9 +100,6 @@ export interface TableCopierParts {
 /** The number of marks that belong to no chunk. */
 const NO_CHUNK = 0;
 
-/** Marks that do not come by for so long after their COMMIT are not written to the binlog. */
-const LONGEST_MARK_MS = 120_000;
-
 export class TableCopier {
   readonly #parts: TableCopierParts;
 
@@ -102,6 +111,8 @@ export class TableCopier {
   async run(signal: AbortSignal): Promise<void> {
     const { copy, source, host, options } = this.#parts;
     const table = await source.describe(copy.table);
+    if (table.table.key.length === 0) return await new KeylessCopier(this.#parts).run(table, signal);
+    if (options.flow.holds(copy.table)) await new KeylessCopier(this.#parts).cutFor(table, signal);
     const begun = await this.#begin(table);
     if (begun === undefined) return;
     const { upper } = begun;
@@ -237,38 +248,10 @@ export function sameKey(a: CopyKey, b: CopyKey): boolean {
   return a.length === b.length && a.every((value, i) => value === b[i]);
 }
 
-/**
- * The answer of `passing`; `queued` when the signal aborted first: nobody waits any more. Marks that do not come by although
- * the capture has read past their time are lost.
- */
-export async function settled(
-  passing: Promise<Passing>,
-  host: Pick<CopyHost, 'isBehind'>,
-  signal: AbortSignal,
-  longestMs = LONGEST_MARK_MS,
-): Promise<Passing> {
-  for (;;) {
-    const patience = new AbortController();
-    const waited = sleep(longestMs, AbortSignal.any([signal, patience.signal]));
-    const how = await Promise.race([passing, waited]);
-    patience.abort();
-    if (how !== undefined) return how;
-    if (signal.aborted) return 'queued';
-    if (!host.isBehind()) return 'lost';
-  }
-}
-
 function outdated(how: 'overrun' | 'changed', source: string, table: string): RowferryError {
   const what = how === 'overrun' ? 'too many rows changed' : 'a statement changed the table';
   return new RowferryError('ROWFERRY_SOURCE_LINK', `${what} while a chunk was read`, {
     where: { source, table },
     hint: 'nothing: it is read again',
-  });
-}
-
-function lostMarks(source: string, table: string): RowferryError {
-  return new RowferryError('ROWFERRY_SOURCE_LINK', 'the marks of a chunk did not come by in the binlog', {
-    where: { source, table },
-    hint: 'the schema `rowferry` must be written to the binlog: look for binlog-do-db, binlog-ignore-db and sql_log_bin',
   });
 }

@@ -25,6 +25,19 @@ export interface HeldTable {
   /** The last place between transactions before it: what comes after is still to be published. */
   readonly from: Position;
   readonly sinceMs: number;
+  /**
+   * A rows event of a table without a key holds it: what stands before that event was published, even of its own transaction,
+   * and must not be again; a copy lets the table go as well.
+   */
+  readonly isKeyless?: true;
+}
+
+/** A table without a key of which rows were published. */
+export interface KeylessRows {
+  /** The epoch in which each row that was read is published once. */
+  readonly epoch: number;
+  /** All that the targets hold of it is rowferry's. */
+  readonly isOurs: boolean;
 }
 
 /** The reader went back; it has already been at `until`. */
@@ -44,6 +57,8 @@ export interface FlowState {
    * (`assembler.ts`). Absent when there are none.
    */
   readonly charsets?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** By `schema.table`; absent while there is none. */
+  readonly keyless?: Readonly<Record<string, KeylessRows>>;
 }
 
 export const ALL_FLOW: FlowState = { held: [], catchUp: null, passed: [] };
@@ -78,6 +93,27 @@ export class TableFlow {
     return this.#state.held.some((entry) => covers(entry.table, table));
   }
 
+  /** Whether a table must not be copied before `rowferry ddl ack`: a table without a key may be, that is its way on. */
+  holdsCopy(table: string): boolean {
+    return this.#state.held.some((entry) => entry.isKeyless !== true && covers(entry.table, table));
+  }
+
+  /** A table without a key is copied: what held it before lies behind. */
+  letGo(table: string): void {
+    const held = this.#state.held.filter((entry) => entry.isKeyless !== true || entry.table !== table);
+    this.#state = { ...this.#state, held };
+  }
+
+  admit(table: string, rows: KeylessRows): void {
+    this.#state = { ...this.#state, keyless: { ...this.#state.keyless, [table]: rows } };
+  }
+
+  /** It has a key now. */
+  forget(table: string): void {
+    const { [table]: _, ...keyless } = this.#state.keyless ?? {};
+    this.#state = { ...this.#state, keyless };
+  }
+
   /** The statements that hold a table and are acknowledged. */
   freedBy(accepted: Acknowledgements): ReadonlySet<string> {
     const { held } = this.#state;
@@ -104,7 +140,7 @@ export class TableFlow {
     this.#state = { ...this.#state, charsets: all };
   }
 
-  forget(table: string): void {
+  forgetCharsets(table: string): void {
     if (this.#state.charsets?.[table] === undefined) return;
     const { charsets: { [table]: _, ...rest } = {}, ...state } = this.#state;
     this.#state = Object.keys(rest).length === 0 ? state : { ...state, charsets: rest };
@@ -138,9 +174,28 @@ export function release(
   const until = state.catchUp === null ? at : latest(at, state.catchUp.until);
   const behind: Record<string, Position> = {};
   for (const [table, from] of Object.entries(state.catchUp?.behind ?? {})) behind[table] = latest(from, at);
-  for (const { table, from } of freed)
+  for (const entry of freed) {
+    const { table } = entry;
+    const from = publishedUntil(entry);
     behind[table] = behind[table] === undefined ? from : earliest([from, behind[table]]);
+  }
   return { start, state: { ...state, held, catchUp: { until, behind }, passed } };
+}
+
+/** The event that held a table without a key is not published either: an operator has made its change. */
+function publishedUntil({ from, statement, isKeyless }: HeldTable): Position {
+  const [, file, end] = /^(.*):(\d+)$/.exec(statement) ?? [];
+  return isKeyless !== true || file === undefined ? from : { ...from, file, offset: Number(end) };
+}
+
+/** The state for the epoch that follows `epoch`, in which what was published is known to the row, and left out. */
+export function inNextEpoch(state: FlowState, epoch: number): FlowState {
+  if (state.keyless === undefined) return state;
+  const keyless = Object.entries(state.keyless).map(([table, rows]) => [
+    table,
+    rows.epoch === epoch ? { ...rows, epoch: epoch + 1 } : rows,
+  ]);
+  return { ...state, keyless: Object.fromEntries(keyless) as Record<string, KeylessRows> };
 }
 
 /** The state for a reader that goes back to `start` by an operator's wish, and publishes everything from there. */

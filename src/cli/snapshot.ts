@@ -17,6 +17,7 @@ interface SnapshotOptions {
   readonly json?: boolean;
   readonly watch?: boolean;
   readonly all?: boolean;
+  readonly empty?: boolean;
 }
 
 const WATCH_MS = 1_000;
@@ -60,13 +61,19 @@ export function snapshotCommand(context: CliContext): Command {
       '`schema.table`',
     );
     if (action !== 'add') ask.option('--all', 'every table of the source');
+    else
+      ask.option(
+        '--empty',
+        'of a table without a key: empty its target tables, whoever wrote what they hold',
+      );
     ask.action(async (table: string | undefined, options: SnapshotOptions) => {
       if (table === undefined && options.all !== true) {
         ask.error(`say which table, or --all`);
       }
       const config = loadConfig(options.config, env);
       const { requestSnapshot } = await import('../wiring/snapshots.ts');
-      const request = { action, table: table ?? null };
+      const empties = options.empty === true ? { empties: true as const } : {};
+      const request = { action, table: table ?? null, ...empties };
       const source = await requestSnapshot(config, options.source, request, signal);
       output.out(
         `asked ${source} to ${action} ${table ?? 'all tables'}; its capture takes it up within seconds`,

@@ -58,6 +58,8 @@ export interface SourceSettings {
   readonly tables: readonly string[];
   /** What names the rows of tables without a primary key, by `schema.table`: columns of a unique key. */
   readonly keys: DeclaredKeys;
+  /** What becomes of tables without a primary key and without a declared one. */
+  readonly keyless: 'refuse' | 'append';
   readonly startFrom: StartFrom;
   readonly heartbeatMs: number;
   /** What becomes of statements that change captured tables, and of TRUNCATE. */

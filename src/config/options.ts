@@ -194,6 +194,12 @@ export const sourceOptions = z.strictObject({
       ),
     )
     .default({}),
+  keyless: z
+    .enum(['refuse', 'append'])
+    .default('refuse')
+    .describe(
+      'What becomes of tables without a primary key and without a unique key that is never NULL. `refuse`: capture does not start. `append`: their rows are only ever added at the targets; a row that is changed or deleted stops its table.',
+    ),
   startFrom: startFrom
     .default('snapshot')
     .describe(

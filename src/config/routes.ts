@@ -14,6 +14,8 @@ import { layoutSpec } from './route-rules.ts';
 export interface LoadedRoute {
   readonly route: RouteSettings;
   readonly rule: RouteRule;
+  /** Tables that it takes may have no key. */
+  readonly mayBeKeyless?: boolean;
 }
 
 /** Loads the modules of custom rules. Throws ROWFERRY_CONFIG_INVALID with the route's place for one that cannot be used. */
@@ -25,7 +27,10 @@ export async function loadRoutes(config: Config): Promise<LoadedRoute[]> {
       if (rule?.algorithm !== 'custom') continue;
       functions.set(rule.module, await loadFunction(resolve(dirname(config.file), rule.module), route.place));
     }
-    loaded.push({ route, rule: ruleOf(route, (module) => functions.get(module)!) });
+    const mayBeKeyless = config.sources.some(
+      ({ name, keyless }) => keyless === 'append' && route.sources?.includes(name) !== false,
+    );
+    loaded.push({ route, rule: ruleOf(route, (module) => functions.get(module)!), mayBeKeyless });
   }
   return loaded;
 }

@@ -142,6 +142,52 @@ export class MysqlConnection implements PooledConnection {
   }
 
   /**
+   * As `stream`, each row's values made by the `readers` of their columns. What a reader throws ends it, as does the signal,
+   * whose reason is thrown.
+   */
+  async *streamRows<T>(
+    sql: string,
+    readers: readonly ((sent: SentValue) => T)[],
+    signal: AbortSignal,
+  ): AsyncGenerator<T[], void, undefined> {
+    let column = 0;
+    let failure: Error | undefined;
+    const read = (field: SentValue): T | null => {
+      const reader = readers[column]!;
+      column = column + 1 === readers.length ? 0 : column + 1;
+      if (failure !== undefined) return null;
+      try {
+        return reader(field);
+      } catch (error) {
+        failure = error instanceof Error ? error : new Error(String(error));
+        return null;
+      }
+    };
+    const rows = this.#raw.query({ sql, rowsAsArray: true, typeCast: read }).stream({ highWaterMark: 100 });
+    const stop = (): void => void rows.destroy();
+    const lose = (error: Error): void => void rows.destroy(error);
+    this.#raw.on('error', lose);
+    signal.addEventListener('abort', stop, { once: true });
+    let isComplete = false;
+    try {
+      for await (const row of rows) {
+        if (failure !== undefined) throw failure;
+        yield row as T[];
+      }
+      isComplete = rows.readableEnded;
+      if (!isComplete) signal.throwIfAborted();
+    } catch (error) {
+      if (failure !== undefined) throw failure;
+      signal.throwIfAborted();
+      throw this.#classify(error as QueryError);
+    } finally {
+      signal.removeEventListener('abort', stop);
+      this.#raw.off('error', lose);
+      if (!isComplete) this.#cut();
+    }
+  }
+
+  /**
    * Runs one query and hands each row to `take` as it arrives, its values made by the `readers` of their columns, which read
    * every value once. When `take` answers false this resolves to false and the connection is cut, so that the server does not
    * send the rest; otherwise it resolves to true after the last row. What a reader or `take` throws rejects, with the

@@ -104,7 +104,9 @@ export function unmapped(table: Table): MappedTable {
 
 /** Throws ROWFERRY_ROUTE_COLUMNS, naming everything that does not fit this shape. */
 export function mapTable(table: Table, spec: ColumnSpec, names: Names): MappedTable {
-  const problems: string[] = table.key.length === 0 ? ['it has no primary key'] : [];
+  const problems: string[] = [];
+  if (table.key.length === 0 && spec.key !== undefined)
+    problems.push('it has no primary key, so that `key` cannot tell its rows apart');
   checkNamed(table, spec, problems);
   const cells: { readonly column: Column; readonly index: number; readonly value: Cell }[] = [];
   for (const [index, column] of table.columns.entries()) {

@@ -13,6 +13,8 @@ export type KillPoint =
   | 'capture.after-ack'
   /** A chunk's low mark is committed, its rows are not read. */
   | 'snapshot.after-low'
+  /** The cut of a table without a key is made, no row of it is read. */
+  | 'snapshot.after-cut'
   /** A chunk's rows are read, its high mark is not written. */
   | 'snapshot.after-read'
   /** Phase one of a batch with moves has committed everywhere, phase two has not begun. */

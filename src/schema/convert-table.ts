@@ -67,7 +67,10 @@ export function convertTable(
     return planned === null ? [] : [planned];
   });
   const note = (what: string): void => void notes.push({ about, what });
-  if (mapped.key.length === 0) note('has neither a primary key nor a declared one: capture refuses it');
+  if (mapped.key.length === 0)
+    note(
+      'has neither a primary key nor a declared one: capture refuses it, or adds its rows with `keyless: append`',
+    );
   const kept = new Set(columns.map(({ name }) => name));
   const planned = indexes.flatMap(({ index, parts }): { unique: boolean; index: PlannedIndex }[] =>
     keptIndex(index, parts, kept, mapped, options, note),
@@ -154,6 +157,8 @@ function keptIndex(
   );
   if (prefixOnBytes && target.engine === 'postgres') return leave('no index over the beginning of bytes');
   if (!unique) return [{ unique, index: { name, kind, parts } }];
+  // Rows are added and never replaced: one that the source has deleted may hold the value.
+  if (mapped.key.length === 0) return leave('rows of a table without a key may be alike');
   if (parts.some(({ column }) => howOf(column) === 'mask')) return leave('masked values may be alike');
   const origin = mapped.columns.find(({ how }) => how === 'origin');
   if (

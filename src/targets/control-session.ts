@@ -53,6 +53,11 @@ export abstract class ControlSession {
     return row !== undefined && reaches(readTruncation(row), id);
   }
 
+  async listTruncations(topic: string): Promise<readonly TruncateId[]> {
+    const { rows } = await this.run(this.control.listTruncations(topic));
+    return rows.map((row) => ({ topic, sourceTable: String(row['source_table']), ...readTruncation(row) }));
+  }
+
   async truncate(truncation: Truncation): Promise<'now' | 'before'> {
     return this.withTruncateLock(this.control.truncateLockName(truncation), async () => {
       if (await this.isTruncated(truncation)) return 'before';

@@ -164,6 +164,11 @@ export class ControlSql {
     return `SELECT ${columns.join(', ')} FROM ${TRUNCATED} WHERE ${this.#sourceTable(id)}`;
   }
 
+  listTruncations(topic: string): string {
+    const columns = ['source_table', 'epoch', 'file', 'end'].map((column) => this.#name(column));
+    return `SELECT ${columns.join(', ')} FROM ${TRUNCATED} WHERE ${this.#ours()} AND ${this.#equals('topic', topic)}`;
+  }
+
   saveTruncation({ topic, sourceTable, epoch, file, end }: TruncateId): string {
     const place = { epoch, file, end, truncated_at: timeText(Date.now()) };
     const values = { pipeline: this.#pipeline, topic, source_table: sourceTable, ...place };

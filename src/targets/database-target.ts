@@ -164,6 +164,10 @@ export class DatabaseTarget implements Target {
     return this.#read((session) => session.isTruncated(id));
   }
 
+  async truncations(topic: string): Promise<readonly TruncateId[]> {
+    return this.#read((session) => session.listTruncations(topic));
+  }
+
   async truncate(truncation: Truncation, signal: AbortSignal): Promise<'now' | 'before'> {
     return this.#patiently((session) => session.truncate(truncation), signal);
   }

@@ -164,8 +164,7 @@ export class MysqlSession extends ControlSession implements Session {
         for (const sql of this.#made(writer, () => plan.inserts(upserts, limits)))
           add(sql, REQUIRE_NO_WARNING);
       } else {
-        for (const sql of this.#made(writer, () => plan.upserts(upserts, limits)))
-          add(sql, REQUIRE_NO_WARNING);
+        for (const sql of this.#made(writer, () => plan.puts(upserts, limits))) add(sql, REQUIRE_NO_WARNING);
       }
       if (units > limits.units) return undefined;
     }
@@ -179,7 +178,9 @@ export class MysqlSession extends ControlSession implements Session {
     await this.deleteParked(unparkedRefs(batch));
     for (const { writer, deletes } of tables) await this.deleteRows(writer, deletes);
     for (const { writer, upserts } of tables) {
-      if (writer.hasUniqueKeys) {
+      if (writer.key.length === 0) {
+        await this.insertRows(writer, upserts);
+      } else if (writer.hasUniqueKeys) {
         await this.deleteRows(
           writer,
           upserts.map(({ key }) => key),

@@ -130,6 +130,11 @@ export class MysqlTableSql {
     );
   }
 
+  /** Rows of a table without a key are added, all others replace what is there. */
+  puts(rows: readonly RowWrite[], limits: StatementLimits): string[] {
+    return this.#writer.key.length === 0 ? this.inserts(rows, limits) : this.upserts(rows, limits);
+  }
+
   /** Keys that the columns cannot hold are left out: no row has them. */
   deletes(keys: readonly KeyValues[], limits: StatementLimits): string[] {
     const single = this.#isPlainKey;

@@ -223,8 +223,9 @@ export class PostgresSession extends ControlSession implements Session {
     for (const { writer, upserts } of tables) {
       // Also with secondary unique keys: ON CONFLICT names the key, any other conflict is an error, and rows that others
       // refer to need not be deleted.
-      for (const statement of this.#made(writer, (plan) => plan.upserts(upserts)))
-        sent.push({ statement, writer });
+      const rows = (plan: PostgresTableSql): PostgresStatement[] =>
+        writer.key.length === 0 ? plan.inserts(upserts) : plan.upserts(upserts);
+      for (const statement of this.#made(writer, rows)) sent.push({ statement, writer });
     }
     return sent;
   }

@@ -37,6 +37,11 @@ export class RowIsolation {
     await this.#session.deleteParked(refs);
     for (const { writer, deletes } of tables) await this.#session.deleteRows(writer, deletes);
     for (const { writer, upserts } of tables) {
+      // Nothing would name a parked row, and two that are the same would share one entry.
+      if (writer.key.length === 0) {
+        await this.#session.insertRows(writer, upserts);
+        continue;
+      }
       if (writer.hasUniqueKeys) {
         await this.#session.deleteRows(
           writer,

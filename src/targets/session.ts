@@ -98,6 +98,7 @@ export interface Session extends PooledConnection {
   /** Takes the database's lock of changes of tables for as long as `work` lasts; no transaction and no lock remain. */
   changeTables<T>(work: (run: Session['query']) => Promise<T>): Promise<T>;
   isTruncated(id: TruncateId): Promise<boolean>;
+  listTruncations(topic: string): Promise<readonly TruncateId[]>;
   /** Takes the statement's lock and, without a record, empties the tables and leaves one; no transaction and no lock remain. */
   truncate(truncation: Truncation): Promise<'now' | 'before'>;
 

@@ -33,7 +33,7 @@ export function tableWriter(
   const key = source.key.map((index) => columns.findIndex((column) => column.index === index));
   const keyNames = key.flatMap((position) => columns[position]?.target.name ?? []);
   if (source.key.length === 0) {
-    problems.push('the source table has no primary key, so that its rows cannot be told apart');
+    problems.push(...keylessProblems(columns, target));
   } else if (key.includes(-1)) {
     problems.push('not all columns of the primary key can be written');
   } else if (![target.primaryKey, ...target.uniqueKeys].some((unique) => sameSet(unique, keyNames))) {
@@ -50,7 +50,7 @@ export function tableWriter(
   if (origin !== undefined) problems.push(...originProblems(engine, origin, columns[originAt]?.target));
   if (problems.length > 0) throw schemaError(targetName, source, target, problems);
   const hasUniqueKeys =
-    hasOtherUniqueKeys(target, keyNames) ||
+    (key.length > 0 && hasOtherUniqueKeys(target, keyNames)) ||
     key.some((position) => isLooseKey(engine, columns[position]!.type, columns[position]!.target));
   return {
     source,
@@ -60,6 +60,18 @@ export function tableWriter(
     hasUniqueKeys,
     ...(origin === undefined ? {} : { origin: { position: originAt, value: origin.value } }),
   };
+}
+
+/** Rows that nothing tells apart may be the same: a key over what is written would refuse the second one. */
+function keylessProblems(columns: TableWriter['columns'], target: TargetTable): string[] {
+  const written = new Set(columns.map((column) => column.target.name));
+  const keys = [...target.uniqueKeys, ...(target.primaryKey.length > 0 ? [target.primaryKey] : [])];
+  return keys
+    .filter((key) => key.length === 0 || key.some((name) => written.has(name)))
+    .map(
+      (key) =>
+        `the source table has no key, so that rows may come that the unique key (${key.join(', ') || 'an expression'}) there refuses: drop it`,
+    );
 }
 
 /**

@@ -38,6 +38,8 @@
  *   session sent is carried out under its lock or not at all; a caller that was suspended in between has lost both. The record
  *   of a source table is its last statement by (epoch, file, end), so that an earlier one, however late it comes, is done as
  *   well. The caller sees to it that nothing newer than the statement is there while the record is not.
+ * - **Rows without a key.** Where `key` of a writer is empty its upserts are plain inserts, which nothing replaces: the caller
+ *   hands each row over once, in the transaction that saves its `next`. Such a row is never parked: nothing would name it.
  * - **Concurrency.** Calls for different partitions may run at the same time (one pooled connection each); calls for one
  *   partition never overlap: the caller sees to that.
  */
@@ -102,7 +104,7 @@ export interface TableWriter {
     readonly type: string;
     readonly target: TargetColumn;
   }[];
-  /** Positions within `columns` of the primary key, in key order. */
+  /** Positions within `columns` of the primary key, in key order; empty when the source table has none. */
   readonly key: readonly number[];
   /**
    * A row may collide with a row of another key: by secondary unique keys, or at MySQL by a text key that the target compares
@@ -241,6 +243,8 @@ export interface Target {
   /** Lends the session in which tables of this database may be changed, to one caller at a time in any process. */
   changeTables<T>(work: (run: CatalogQuery) => Promise<T>, signal: AbortSignal): Promise<T>;
   isTruncated(id: TruncateId): Promise<boolean>;
+  /** The last statement of each source table of a topic that was carried out here. */
+  truncations(topic: string): Promise<readonly TruncateId[]>;
   /** `before` when the record was there. */
   truncate(truncation: Truncation, signal: AbortSignal): Promise<'now' | 'before'>;
 

@@ -1,6 +1,6 @@
 /**
  * The partition function (I-2): partition = fmix32(FNV-1a(table, key)) mod count, over (logical table, canonical primary key)
- * and never over the shard key. It is a wire contract: rows of one key stay in order only while it never changes, which the
+ * (the whole row where there is none) and never over the shard key. It is a wire contract: rows of one key stay in order only while it never changes, which the
  * test vectors in `test/unit/wire/partition.test.ts` pin.
  *
  * FNV-1a (32 bit, offset basis 2166136261, prime 16777619) runs over UTF-16 code units, low byte then high byte when it is
@@ -36,7 +36,9 @@ const TEXT = /^(char|varchar|text|enum|set)/;
 /** Chooses partitions for rows of one table shape; made once per shape. `count` is fixed for the life of a topic. */
 export function partitioner(table: Table, count: number): (row: Row) => number {
   const seed = hashText(`${tableName(table)}\0`, OFFSET_BASIS);
-  const parts = table.key.map((index) => ({ index, loose: TEXT.test(table.columns[index]?.type ?? '') }));
+  // Without a key the whole row decides: only its place must be the same whenever it is read again (I-3).
+  const deciding = table.key.length > 0 ? table.key : [...table.columns.keys()];
+  const parts = deciding.map((index) => ({ index, loose: TEXT.test(table.columns[index]?.type ?? '') }));
   return (row) => {
     let hash = seed;
     for (const { index, loose } of parts) {

@@ -1,7 +1,7 @@
 /**
  * The `row` record format: one record a row in Debezium's JSON envelope, so that other consumers can read the topic.
  *
- * - Key: JSON object of the primary key columns. Value: every field that Debezium writes, in its order. Of `source` `pos` is
+ * - Key: JSON object of the primary key columns; null for a table without a key. Value: every field that Debezium writes, in its order. Of `source` `pos` is
  *   where the rows event ends and `file` the number of the binlog file; server, GTID, thread and query are not told.
  * - Values are in rowferry's wire form (`model/table.ts`): 64-bit integers, decimals and temporals are exact strings.
  * - A row of a snapshot has the operation `r`.
@@ -18,7 +18,8 @@ import type { RawRecord } from './raw-record.ts';
 const HEADER = 'rowferry';
 
 export interface RowRecord {
-  readonly key: Buffer;
+  /** Absent where the table has none. */
+  readonly key?: Buffer;
   readonly value: Buffer;
   readonly headers: Readonly<Record<string, Buffer>>;
 }
@@ -62,7 +63,7 @@ export class RowRecordEncoder {
     const { epoch, incarnation } = this.#writer;
     const head = `{"e":${epoch},"i":${incarnation},"f":${sequence.file},"p":${sequence.end},"h":${sequence.half},${snapshot === 'window' ? '"w":1,' : ''}"t":`;
     return {
-      key: Buffer.from(JSON.stringify(key)),
+      ...(table.key.length === 0 ? {} : { key: Buffer.from(JSON.stringify(key)) }),
       value: Buffer.from(value),
       headers: { [HEADER]: Buffer.from(`${head}${this.#shapeText(table)}}`) },
     };

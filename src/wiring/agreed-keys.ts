@@ -29,6 +29,8 @@ export function keyConflicts(
   return [...new Set([...captured.keys(), ...Object.keys(wanted)])].flatMap((name) => {
     const [before, now] = [agreed[name], wanted[name]];
     if (textOf(before) === textOf(now)) return [];
+    // A key that a table without one gets is a statement in the binlog, which waits for all rows before it.
+    if (before?.length === 0 && now === undefined) return [];
     if (before === undefined && captured.get(name)?.primaryKey?.partial !== false) return [];
     return [`${name}: was keyed by ${textOf(before)}, now by ${textOf(now)}`];
   });
@@ -36,7 +38,14 @@ export function keyConflicts(
 
 /** The order counts: it is part of what chooses the partition. */
 function textOf(key: readonly string[] | undefined): string {
+  if (key?.length === 0) return 'nothing (`keyless: append`)';
   return key === undefined ? 'its primary key' : `(${key.join(', ').toLowerCase()})`;
+}
+
+/** Tables without a key stand among the declared ones with no column: the whole row chooses the partition. */
+function withKeyless(declared: DeclaredKeys, tables: readonly KeyedTable[]): DeclaredKeys {
+  const names = tables.filter(({ primaryKey }) => primaryKey === null).map((table) => tableName(table));
+  return { ...Object.fromEntries(names.map((name) => [name, []])), ...declared };
 }
 
 /**
@@ -47,11 +56,12 @@ export async function agreeOnKeys(
   link: KafkaLink,
   producer: PartitionProducer,
   config: Config,
-  { name, keys }: Pick<SourceSettings, 'name' | 'keys'>,
+  { name, keys: declared, keyless }: Pick<SourceSettings, 'name' | 'keys' | 'keyless'>,
   tables: readonly KeyedTable[],
   signal: AbortSignal,
 ): Promise<void> {
   const topic = layoutTopic(config);
+  const keys = keyless === 'append' ? withKeyless(declared, tables) : declared;
   const record = `keys ${name}`;
   const last = (await readTopic(link, topic, signal)).filter(({ key }) => key === record).at(-1);
   const agreed = last === undefined ? {} : (JSON.parse(last.value) as { readonly keys: DeclaredKeys }).keys;

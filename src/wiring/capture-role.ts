@@ -30,6 +30,7 @@ import { Leadership } from './leadership.ts';
 import { LoopDelay } from './loop-delay.ts';
 import { removeDeadMembers } from './member-id.ts';
 import { applyGroup, sourceTopics } from './names.ts';
+import { occupiedTables } from './occupied-tables.ts';
 import { PauseWatch } from './pauses.ts';
 import type { CaptureRoleStatus } from './role-messages.ts';
 import { SourceCare } from './source-care.ts';
@@ -178,7 +179,8 @@ export class CaptureRole {
     outage: Outage,
     signal: AbortSignal,
   ): Promise<'superseded' | 'stopped'> {
-    const { name, url, serverId, tables, keys, startFrom, heartbeatMs, ddl, truncate } = this.#source;
+    const { name, url, serverId, tables, keys, keyless, startFrom, heartbeatMs, ddl, truncate } =
+      this.#source;
     const { kafka, capture: settings } = this.#config;
     const topics = sourceTopics(this.#config, name);
     // An orderly stop lets what was read become durable first; a Kafka that does not answer must not hold it up for long.
@@ -207,6 +209,7 @@ export class CaptureRole {
         heartbeatMs,
         start: startFrom,
         captures,
+        keyless,
         hasDeclaredKey: (schema, table) => keys[`${schema}.${table}`] !== undefined,
         capturesIn: (schema) => filter.mayMatchIn(schema),
         by: `${process.pid}@${hostname()}`,
@@ -245,6 +248,8 @@ export class CaptureRole {
         tables: async () => (await sourceTables(this.#source)).map((table) => tableName(table)),
         copying: {
           connect: async (signal) => await this.#copySource(signal),
+          occupied: async (table, signal) =>
+            await occupiedTables(this.#config, name, table, this.#log, signal),
           applied: async () => await offsets.read(),
           signals: async () => [loop.signal(), ...(await care.signals())],
           closed: () => care.closed(),
@@ -268,7 +273,7 @@ export class CaptureRole {
   }
 
   async #copySource(signal: AbortSignal): Promise<MysqlCopySource> {
-    const { name, url, keys } = this.#source;
+    const { name, url, keys, keyless } = this.#source;
     const { capture, snapshot } = this.#config;
     return await MysqlCopySource.open({
       connect: async () =>
@@ -281,6 +286,7 @@ export class CaptureRole {
         }),
       chunkBytes: capture.queueBytes,
       keys,
+      keyless,
       where: snapshot.where,
       signal,
     });

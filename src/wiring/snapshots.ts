@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { AskSnapshot } from '../capture/checkpoint-log.ts';
 import { encodeRecord, recordKey } from '../capture/checkpoint-log.ts';
-import type { SnapshotAction } from '../capture/snapshot-state.ts';
+import type { SnapshotAction, SnapshotRequest } from '../capture/snapshot-state.ts';
 import type { Config } from '../config/config.ts';
 import { RowferryError } from '../errors.ts';
 import { TableFilter } from '../model/table-filter.ts';
@@ -48,7 +48,7 @@ export async function snapshotStatus(
 export async function requestSnapshot(
   config: Config,
   source: string | undefined,
-  request: { readonly action: SnapshotAction; readonly table: string | null },
+  request: SnapshotRequest,
   signal: AbortSignal,
 ): Promise<string> {
   const name = chooseSource(config, source);

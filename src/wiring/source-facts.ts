@@ -81,6 +81,7 @@ async function preflight(source: SourceSettings): Promise<Preflight> {
       name: source.name,
       tables: source.tables,
       keys: source.keys,
+      keyless: source.keyless,
       serverId: source.serverId,
       copies: source.startFrom.kind === 'snapshot',
     });

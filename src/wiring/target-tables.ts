@@ -21,6 +21,10 @@ export type Periods = 'present' | 'coming';
 /** A physical table and the columns that rows of one route need there. */
 interface Wanted extends Place {
   readonly columns: readonly string[];
+  /** Whether rows are told apart by a key; `any` when that is not known. */
+  readonly key: 'has' | 'none' | 'any';
+  /** Other source tables may have rows there, with nothing that tells whose they are. */
+  readonly isMixed: boolean;
   /** Names the rows in problems: `shop.orders`. */
   readonly from: string;
   /** `file:line:column` of the route. */
@@ -70,13 +74,15 @@ export async function missingTables(
 
 /** What the routes name themselves; names with braces depend on the source's tables. */
 function wantedNow(routes: readonly LoadedRoute[], periods: Periods, nowMs: number): Wanted[] {
-  return routes.flatMap(({ route, rule }): Wanted[] => {
+  return routes.flatMap(({ route, rule, mayBeKeyless }): Wanted[] => {
     if (rule.to.search(NAME_IN_BRACES) >= 0) return [];
     const names = { source: '', schema: '', table: '', groups: [] };
     const columns = namedColumns(rule.columns);
     return placesNow(rule, names, periods, nowMs).map((place) => ({
       ...place,
       columns,
+      key: mayBeKeyless === true ? 'any' : 'has',
+      isMixed: false,
       from: route.from,
       route: route.place,
     }));
@@ -103,6 +109,8 @@ export async function checkSourceTables(
       return placesNow(rule, names, periods, nowMs).map((place) => ({
         ...place,
         columns,
+        key: table.key.length === 0 ? 'none' : 'has',
+        isMixed: route.keysAreDisjoint && rule.columns?.origin === undefined,
         from,
         route: route.place,
       }));
@@ -151,12 +159,24 @@ async function describeAll(wanted: readonly Wanted[], targets: readonly Target[]
 }
 
 function problemsOf(
-  { route, target, table, from, columns }: Wanted,
+  { route, target, table, from, columns, key, isMixed }: Wanted,
   found: TargetTable | undefined,
 ): string[] {
   if (found === undefined) return [`${route}: target ${target} has no table ${table} for ${from}`];
-  if (found.primaryKey.length === 0 && found.uniqueKeys.length === 0)
+  if (key === 'has' && found.primaryKey.length === 0 && found.uniqueKeys.length === 0)
     return [`${route}: table ${table} at ${target} has neither a primary key nor a unique one`];
+  if (key === 'none') {
+    const written = new Set(columns.map((name) => name.toLowerCase()));
+    const keys = [...(found.primaryKey.length === 0 ? [] : [found.primaryKey]), ...found.uniqueKeys];
+    if (keys.some((names) => names.length === 0 || names.some((name) => written.has(name.toLowerCase()))))
+      return [
+        `${route}: table ${table} at ${target} has a unique key over columns of ${from}, whose rows nothing tells apart: two may be the same`,
+      ];
+    if (isMixed)
+      return [
+        `${route}: rows of ${from} have no key; with \`keys: disjoint\` they cannot be told from others in ${table} at ${target} when they are copied anew`,
+      ];
+  }
   const missing = columns.filter(
     (name) => !found.columns.some((column) => column.name.toLowerCase() === name.toLowerCase()),
   );

@@ -230,6 +230,7 @@ class Partition {
         start,
         end,
         changes,
+        offsets: changes.map(() => start),
         marker: undefined,
         additive: [],
         truncate: undefined,

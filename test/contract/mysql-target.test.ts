@@ -3,6 +3,7 @@ import { describeContract } from './describe-contract.ts';
 import { faultContract } from './fault-contract.ts';
 import { foreignRowsContract } from './foreign-rows-contract.ts';
 import { handOverContract } from './hand-over-contract.ts';
+import { keylessContract } from './keyless-contract.ts';
 import { originContract } from './origin-contract.ts';
 import { originParkingContract } from './origin-parking-contract.ts';
 import { parkingContract } from './parking-contract.ts';
@@ -17,6 +18,7 @@ describe('MySQL target', () => {
   stateContract('mysql');
   describeContract('mysql');
   foreignRowsContract('mysql');
+  keylessContract('mysql');
   originContract('mysql');
   originParkingContract('mysql');
   handOverContract('mysql');

@@ -3,6 +3,7 @@ import { describeContract } from './describe-contract.ts';
 import { faultContract } from './fault-contract.ts';
 import { foreignRowsContract } from './foreign-rows-contract.ts';
 import { handOverContract } from './hand-over-contract.ts';
+import { keylessContract } from './keyless-contract.ts';
 import { originContract } from './origin-contract.ts';
 import { originParkingContract } from './origin-parking-contract.ts';
 import { parkingContract } from './parking-contract.ts';
@@ -17,6 +18,7 @@ describe('PostgreSQL target', () => {
   stateContract('postgres');
   describeContract('postgres');
   foreignRowsContract('postgres');
+  keylessContract('postgres');
   originContract('postgres');
   originParkingContract('postgres');
   handOverContract('postgres');

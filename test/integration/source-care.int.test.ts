@@ -62,6 +62,7 @@ function careOf(
       startFrom: { kind: 'snapshot' },
       heartbeatMs: 1_000,
       keys: {},
+      keyless: 'refuse',
       ddl: 'apply',
       truncate: 'stop',
       replicas,
@@ -190,6 +191,7 @@ describe.each(['mysql', 'mariadb'] as const)('%s', (kind) => {
         connect: async () => await connect(source, user, user === undefined ? undefined : 'pw'),
         chunkBytes: 1,
         keys: {},
+        keyless: 'refuse',
         where: {},
         signal: never,
       });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { EmptiedTables } from '../../../src/apply/emptied-tables.ts';
 import { BatchCutter } from '../../../src/apply/batch.ts';
 import { RecordQueue } from '../../../src/apply/record-queue.ts';
 import { ownReader } from '../../../src/apply/topic-reader.ts';
@@ -38,6 +39,7 @@ function cutterOf(
       reader: ownReader(),
       filter: ownReader().filterFrom(options.seen ?? NOTHING),
       limits: { rows: options.rows ?? 1000, bytes: 1e9 },
+      emptied: new EmptiedTables(),
       start: options.start ?? 0,
     }),
   };

@@ -30,6 +30,7 @@ const marker = (horizonMs: number, readMs?: number, sentMs = readMs ?? horizonMs
 const batch = (part: Partial<Batch>): Batch => ({
   start: 0,
   end: 1,
+  offsets: [],
   changes: [],
   marker: undefined,
   additive: [],

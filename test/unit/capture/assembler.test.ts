@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { MarkPlace, TableStatement, TransactionEnd } from '../../../src/capture/assembler.ts';
+import type { MarkPlace, TableStatement, TransactionEnd } from '../../../src/capture/assembled.ts';
 import { Assembler } from '../../../src/capture/assembler.ts';
 import type { Mark } from '../../../src/capture/mark.ts';
 import { ALL_FLOW, TableFlow } from '../../../src/capture/table-flow.ts';
@@ -47,6 +47,7 @@ const make = (
       change: (partition, change) => changes.push({ partition, change }),
       mark: (mark, place) => marks.push({ mark, place }),
       statement: (found) => statements.push(found),
+      waits: () => {},
       transactionEnd: (end) => ends.push(end),
     },
   );
@@ -451,7 +452,7 @@ describe('Assembler', () => {
         tableNames: 'any',
         flow,
       },
-      { change: () => {}, mark: () => {}, statement: () => {}, transactionEnd: () => {} },
+      { change: () => {}, mark: () => {}, statement: () => {}, waits: () => {}, transactionEnd: () => {} },
     );
     expect(() => resumed.handle(begin(300))).toThrow('its binlogs were reset');
     const next = make();

@@ -55,6 +55,7 @@ async function captured(events: readonly BinlogEvent[]) {
     applied: async () => [0],
     signals: async () => [],
     closed: () => null,
+    occupied: async () => [],
   };
   const settings = {
     readers: 1,
@@ -77,6 +78,7 @@ async function captured(events: readonly BinlogEvent[]) {
     ...names,
     partitions: 1,
     format: 'row',
+    keyless: 'refuse',
     chunkBytes: 1,
     queueBytes: 1e6,
     // Saved by nothing but what must be.
@@ -92,7 +94,17 @@ async function captured(events: readonly BinlogEvent[]) {
   };
   const mine = { pipeline: 'p', source: 'main', lineage: 'l', claim: 'c', incarnation: 0 };
   const snapshot = new Snapshot(
-    { ...settings, ...names, partitions: 1, writer: mine, flow, queueBytes: 1e6, outages, log: silentLog },
+    {
+      ...settings,
+      ...names,
+      partitions: 1,
+      writer: mine,
+      epoch: 1,
+      flow,
+      queueBytes: 1e6,
+      outages,
+      log: silentLog,
+    },
     copying,
     NO_SNAPSHOT,
   );
@@ -137,6 +149,7 @@ async function captured(events: readonly BinlogEvent[]) {
       change: (partition, change) => incarnation.change(partition, change),
       mark: () => {},
       statement: (statement) => incarnation.statement(statement),
+      waits: () => incarnation.waits(),
       transactionEnd: (end) => incarnation.transactionEnd(end),
     },
   );

@@ -253,7 +253,7 @@ test.each<[string, Partial<TableFacts>]>([
   ['are computed', { columns: [ID, { ...KIND, generated: true }], uniqueKeys: [BOTH] }],
 ])('no key is proposed whose columns %s', (_, change) => {
   const [finding] = judge(withTable({ primaryKey: null, ...change }));
-  expect(finding?.mend).toMatch(/ADD COLUMN `row_id` .* PRIMARY KEY;$/);
+  expect(finding?.mend).toMatch(/ADD COLUMN `row_id` .* PRIMARY KEY; -- or, .*`keyless: append`/);
 });
 
 test.each<[string, Partial<TableFacts>, readonly string[] | undefined, string, string]>([
@@ -339,4 +339,29 @@ test('an error that is no missing grant is thrown with the name of the source', 
     { name: 'main', serverId: 4711, tables: ['shop.*'], keys: {}, copies: false },
   );
   await expect(failing).rejects.toMatchObject({ code: 'ROWFERRY_SOURCE_LINK', where: { source: 'main' } });
+});
+
+test('a table without any key passes with `keyless: append`, one whose unique key could be declared does not', () => {
+  const wanted = { serverId: 9001, includes: [], keys: {}, keyless: 'append', copies: true } as const;
+  const codes = (change: Partial<PreflightFacts>): string[] =>
+    evaluateSource({ ...GOOD, ...change }, wanted).map(({ code }) => code);
+  expect(codes(withTable({ primaryKey: null }))).not.toContain('table-key');
+  expect(codes(withTable({ primaryKey: null, uniqueKeys: [BOTH] }))).toContain('table-key');
+});
+
+test.each([
+  [['%'], []],
+  [['shop'], []],
+  [['s_op', 'other'], []],
+  [['s\\_op'], ['GRANT LOCK TABLES ON `shop`.* TO `rowferry`@`%`;']],
+  [[], ['GRANT LOCK TABLES ON `shop`.* TO `rowferry`@`%`;']],
+  [undefined, []],
+])('a copy of it needs the right to lock: %j', (locks, mends) => {
+  const wanted = { serverId: 9001, includes: [], keys: {}, keyless: 'append', copies: true } as const;
+  const facts = { ...GOOD, ...withTable({ primaryKey: null }), ...(locks === undefined ? {} : { locks }) };
+  const found = evaluateSource(facts, wanted).filter(({ code }) => code === 'grant-lock');
+  expect(found.map(({ mend }) => mend)).toEqual(mends);
+  expect(evaluateSource(facts, { ...wanted, copies: false }).map(({ code }) => code)).not.toContain(
+    'grant-lock',
+  );
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { TableStatement } from '../../../src/capture/assembler.ts';
+import type { TableStatement } from '../../../src/capture/assembled.ts';
 import { decide } from '../../../src/capture/schema-policy.ts';
 import { classifyStatement } from '../../../src/capture/statement.ts';
 import type { Column, Table } from '../../../src/model/table.ts';

@@ -8,7 +8,7 @@ import type { SnapshotState } from '../../../src/capture/snapshot-state.ts';
 import { newCopy } from '../../../src/capture/snapshot-state.ts';
 import type { SnapshotTable } from '../../../src/capture/snapshot-table.ts';
 import type { CopySource, Passing } from '../../../src/capture/table-copier.ts';
-import { settled } from '../../../src/capture/table-copier.ts';
+import { settled } from '../../../src/capture/copy-marks.ts';
 import { RowferryError } from '../../../src/errors.ts';
 import type { Change } from '../../../src/model/change.ts';
 import type { Log } from '../../../src/model/log.ts';
@@ -54,6 +54,9 @@ class Goods implements CopySource {
     this.late = undefined;
     // Those of no chunk only make sure of what can be read.
     if (mark.chunk > 0) this.marks.push(mark);
+  }
+  async readAtCut(): Promise<never> {
+    throw new RowferryError('ROWFERRY_INVARIANT', 'the goods have a key');
   }
   async describe(): Promise<SnapshotTable> {
     return {
@@ -128,8 +131,13 @@ function start(
   };
   const writer = { pipeline: 'p', source: 'main', lineage: 'first', claim: 'mine', incarnation: 7 };
   const outages = new Outages({ maxMs: 30_000, log });
-  const place = { source: 'main', partitions: 2, writer, log, captures, flow, outages };
-  const ports = { connect: async () => goods, applied: async () => [1e9, 1e9], ...care };
+  const place = { source: 'main', partitions: 2, writer, epoch: 1, log, captures, flow, outages };
+  const ports = {
+    connect: async () => goods,
+    applied: async () => [1e9, 1e9],
+    occupied: async () => [],
+    ...care,
+  };
   const snapshot = new Snapshot({ ...settings, ...place }, ports, state);
   const stop = new AbortController();
   running.push({

@@ -27,7 +27,7 @@ function written(change: Pick<Change, 'before' | 'after'> & Partial<Change>): {
     1_700_000_000_999,
   );
   const text = record.value.toString();
-  return { key: JSON.parse(record.key.toString()), value: JSON.parse(text), text };
+  return { key: JSON.parse(String(record.key)), value: JSON.parse(text), text };
 }
 
 describe('a record in the row format, as readers of Debezium’s JSON take it', () => {
