@@ -16,11 +16,11 @@ import { measureDistribution } from './distribution.ts';
 import { measureBacklog, measureLatency, type BacklogFigures, type LatencyFigures } from './measure.ts';
 import { profileReport } from './profile-report.ts';
 import { measureRouting } from './routing.ts';
-import { measureSnapshot } from './snapshot.ts';
+import { COPY_SETTINGS, measureSnapshot, type CopySetting } from './snapshot.ts';
 
 const USAGE = `usage: npm run bench -- [--only mixed|inserts|latency] [--rows 300000] [--rounds 1] [--seconds 20]
                         [--format chunk|row] [--profile] [--shards 4]
-       npm run bench -- --snapshot [--rows 2000000]
+       npm run bench -- --snapshot [--only full|gentle] [--rows 2000000]
        npm run bench -- --distribution | --routing
 
   --only      one workload
@@ -57,8 +57,8 @@ interface Options {
   readonly profile: boolean;
   /** 1: nothing is sharded. */
   readonly shards: number;
-  /** Copies a table, and nothing else. */
-  readonly snapshot: boolean;
+  /** Copies a table by these settings, and measures nothing else. */
+  readonly copies: readonly CopySetting[];
 }
 
 function readOptions(args: readonly string[]): Options | string {
@@ -74,17 +74,22 @@ function readOptions(args: readonly string[]): Options | string {
   } as const;
   try {
     const { format, profile, snapshot, ...given } = parseArgs({ args: [...args], options }).values;
+    const copies = snapshot
+      ? COPY_SETTINGS.filter((name) => given.only === undefined || name === given.only)
+      : [];
+    if (snapshot && copies.length === 0)
+      return `with --snapshot, --only is one of ${COPY_SETTINGS.join(', ')}`;
     const shards = Number(given.shards);
     if (!(Number.isInteger(shards) && shards >= 1 && shards <= 16)) return '--shards is a number of 1 to 16';
     const only = given.only ?? (shards > 1 ? 'mixed' : undefined);
     if (shards > 1 && only !== 'mixed') return '--shards goes with the mixed backlog alone';
     const workloads = WORKLOADS.filter((name) => only === undefined || name === only);
-    if (workloads.length === 0) return `--only is one of ${WORKLOADS.join(', ')}`;
+    if (workloads.length === 0 && !snapshot) return `--only is one of ${WORKLOADS.join(', ')}`;
     if (format !== 'chunk' && format !== 'row') return '--format is chunk or row';
     const [rows, rounds, seconds] = [Number(given.rows), Number(given.rounds), Number(given.seconds)];
     if (!(rows >= 1_000) || !(rounds >= 1) || !(seconds >= 1))
       return 'rows (1,000 or more), rounds and seconds are numbers';
-    return { workloads, rows, rounds, seconds, format, profile, shards, snapshot };
+    return { workloads, rows, rounds, seconds, format, profile, shards, copies };
   } catch (error) {
     return (error as Error).message;
   }
@@ -290,9 +295,9 @@ if (typeof options === 'string') {
   // Servers and daemon end with this process; an interrupted benchmark has nothing to save.
   process.once('SIGINT', () => process.exit(130));
   try {
-    if (options?.snapshot === true) await measureSnapshot(options.rows, options.profile);
-    else if (options !== undefined) await bench(options);
-    else pure?.(say);
+    if (options === undefined) pure?.(say);
+    else if (options.copies.length > 0) await measureSnapshot(options);
+    else await bench(options);
   } catch (error) {
     console.error((error as Error).message);
     process.exitCode = 1;

@@ -5,7 +5,7 @@ import { compareTables, mismatches } from '../lib/compare.ts';
 import { describeDifference } from '../lib/compare-report.ts';
 import type { Daemon } from '../lib/daemon.ts';
 import { percentile } from '../lib/percentile.ts';
-import { processUsage } from '../lib/process-usage.ts';
+import { processUsage, type ProcessUsage } from '../lib/process-usage.ts';
 import { untilTrue } from '../lib/until.ts';
 import { DONE_ROWS, steadyInserts, withConnection } from './backlog.ts';
 import type { BenchPipeline } from './bench-pipeline.ts';
@@ -68,6 +68,7 @@ async function seen(
 
 const ROWS_PER_SECOND = 1_000;
 const PROBE_EVERY_MS = 50;
+const MEMORY_EVERY_MS = 100;
 const WARM_UP_MS = 5_000;
 
 /** Times single-row transactions among a steady load of 1,000 rows a second. */
@@ -148,6 +149,8 @@ export interface CopyFigures {
   /** Of single changes that were made meanwhile. */
   readonly p50Ms: number;
   readonly p99Ms: number;
+  /** The daemon's largest memory in each quarter of the time: it must not grow with the rows. */
+  readonly quarters: readonly number[];
   readonly peakRssMb: number;
 }
 
@@ -162,21 +165,46 @@ export async function measureCopy(
   try {
     await daemon.untilRunning(START_TIMEOUT_MS);
     const probing = probe(pipeline, daemon, { firstId, goesOn: () => !isOver });
+    const memory = sampleMemory(daemon, () => !isOver);
     const [firstMs, lastMs] = await withConnection(pipeline.targetUrl, async (connection) => [
       await seen(connection, daemon, pipeline.startedQuery, 1, START_TIMEOUT_MS),
       await seen(connection, daemon, pipeline.doneQuery, DONE_ROWS, BACKLOG_TIMEOUT_MS),
     ]);
     isOver = true;
     const latencies = await probing;
+    const quarters = quarterPeaks(await memory, firstMs, lastMs);
     const { peakRssMb } = usageOf(daemon);
     await refuseDifferences(pipeline);
     const seconds = (lastMs - firstMs) / 1_000;
     const [p50Ms = NaN, p99Ms = NaN] = [0.5, 0.99].map((share) => percentile(latencies, share) ?? NaN);
-    return { rows, seconds, rowsPerSecond: rows / seconds, p50Ms, p99Ms, peakRssMb };
+    return { rows, seconds, rowsPerSecond: rows / seconds, p50Ms, p99Ms, quarters, peakRssMb };
   } finally {
     isOver = true;
     await daemon.stop();
   }
+}
+
+interface MemorySample {
+  readonly atMs: number;
+  readonly rssMb: number;
+}
+
+async function sampleMemory(daemon: Daemon, goesOn: () => boolean): Promise<MemorySample[]> {
+  const samples: MemorySample[] = [];
+  while (goesOn()) {
+    samples.push({ atMs: performance.now(), rssMb: usageOf(daemon).rssMb });
+    await sleep(MEMORY_EVERY_MS);
+  }
+  return samples;
+}
+
+function quarterPeaks(samples: readonly MemorySample[], firstMs: number, lastMs: number): number[] {
+  const quarterMs = (lastMs - firstMs) / 4;
+  return [0, 1, 2, 3].map((quarter) => {
+    const fromMs = firstMs + quarter * quarterMs;
+    const within = samples.filter(({ atMs }) => atMs >= fromMs && atMs < fromMs + quarterMs);
+    return Math.max(...within.map(({ rssMb }) => rssMb));
+  });
 }
 
 /** A fast pipeline that loses rows is no pipeline. */
@@ -188,6 +216,6 @@ async function refuseDifferences(pipeline: BenchPipeline): Promise<void> {
   );
 }
 
-function usageOf(daemon: Daemon): { readonly cpuSeconds: number; readonly peakRssMb: number } {
-  return processUsage(daemon.pid) ?? { cpuSeconds: NaN, peakRssMb: NaN };
+function usageOf(daemon: Daemon): ProcessUsage {
+  return processUsage(daemon.pid) ?? { cpuSeconds: NaN, rssMb: NaN, peakRssMb: NaN };
 }

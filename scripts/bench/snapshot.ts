@@ -12,15 +12,25 @@ import { BenchPipeline, prepareSource } from './bench-pipeline.ts';
 import type { CopyFigures } from './measure.ts';
 import { measureCopy } from './measure.ts';
 
-const SETTINGS = [
-  { name: 'full', snapshot: {} },
-  { name: 'gentle', snapshot: { lagMs: 150, readers: 1 } },
-] as const;
+/** The pipeline's `snapshot` section. */
+const SECTIONS = { full: {}, gentle: { lagMs: 150, readers: 1 } } as const;
+
+export type CopySetting = keyof typeof SECTIONS;
+
+export const COPY_SETTINGS: readonly CopySetting[] = ['full', 'gentle'];
 
 /** Ids of probes of one run start so far from those of the next. */
 const PROBES = 1_000_000;
 
-export async function measureSnapshot(rows: number, profile: boolean): Promise<void> {
+export async function measureSnapshot({
+  copies,
+  rows,
+  profile,
+}: {
+  readonly copies: readonly CopySetting[];
+  readonly rows: number;
+  readonly profile: boolean;
+}): Promise<void> {
   const parent = mkdtempSync(join(tmpdir(), 'rowferry-bench-'));
   process.stderr.write(`starting servers; logs are in ${parent}\n`);
   const sandbox = await startSandbox({ mysql: ['source', 'target'], kafka: true });
@@ -31,7 +41,7 @@ export async function measureSnapshot(rows: number, profile: boolean): Promise<v
     const written = await writeBacklog('inserts', `${source.url.replace(/\/$/, '')}/bench`, rows);
     process.stderr.write(`${written.toLocaleString('en-US')} rows written\n`);
     const results = new Map<string, CopyFigures>();
-    for (const [i, { name, snapshot }] of SETTINGS.entries()) {
+    for (const [i, name] of copies.entries()) {
       const pipeline = await BenchPipeline.create({
         name: `copy_${name}`,
         source,
@@ -39,7 +49,7 @@ export async function measureSnapshot(rows: number, profile: boolean): Promise<v
         shards: 1,
         brokers: sandbox.brokers,
         startFrom: 'snapshot',
-        snapshot,
+        snapshot: SECTIONS[name],
         format: 'chunk',
         parent,
         profile,
@@ -48,16 +58,28 @@ export async function measureSnapshot(rows: number, profile: boolean): Promise<v
       results.set(name, figures);
       process.stderr.write(`${name}: ${Math.round(figures.rowsPerSecond).toLocaleString('en-US')} rows/s\n`);
     }
-    const table = [...results].map(([name, { rows, seconds, rowsPerSecond, p50Ms, p99Ms, peakRssMb }]) => [
-      name,
-      rows,
-      seconds.toFixed(1),
-      Math.round(rowsPerSecond),
-      p50Ms.toFixed(0),
-      p99Ms.toFixed(0),
-      Math.round(peakRssMb),
-    ]);
-    const header = ['copy', 'rows', 'seconds', 'rows/s', 'live p50 ms', 'live p99 ms', 'peak RSS MB'];
+    const table = [...results].map(
+      ([name, { rows, seconds, rowsPerSecond, p50Ms, p99Ms, quarters, peakRssMb }]) => [
+        name,
+        rows,
+        seconds.toFixed(1),
+        Math.round(rowsPerSecond),
+        p50Ms.toFixed(0),
+        p99Ms.toFixed(0),
+        quarters.map((mb) => Math.round(mb)).join(' '),
+        Math.round(peakRssMb),
+      ],
+    );
+    const header = [
+      'copy',
+      'rows',
+      'seconds',
+      'rows/s',
+      'live p50 ms',
+      'live p99 ms',
+      'RSS MB by quarter',
+      'peak RSS MB',
+    ];
     for (const line of ['', ...textTable(header, table), '']) console.log(line);
     console.log(JSON.stringify(Object.fromEntries(results)));
     rmSync(parent, { recursive: true, force: true });

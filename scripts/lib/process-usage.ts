@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs';
 export interface ProcessUsage {
   /** User and system time of all its threads, ended ones included. */
   readonly cpuSeconds: number;
+  /** Resident memory now. */
+  readonly rssMb: number;
   /** Largest resident memory so far. */
   readonly peakRssMb: number;
 }
@@ -23,9 +25,11 @@ export function processUsage(pid: number): ProcessUsage | undefined {
   }
   // The command, in brackets, may hold spaces: utime and stime are the 12th and 13th field after it.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const peakKb = Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1] ?? 0);
+  const kb = (name: string): number =>
+    Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? 0);
   return {
     cpuSeconds: (Number(fields[11]) + Number(fields[12])) / TICKS,
-    peakRssMb: peakKb / 1024,
+    rssMb: kb('VmRSS') / 1024,
+    peakRssMb: kb('VmHWM') / 1024,
   };
 }

@@ -161,11 +161,11 @@ export class BatchWriter {
     // Deletes come before inserts; where secondary unique keys exist, inserts follow the order of the source's last changes,
     // so that of two rows that held one unique value in turn the later holder comes last.
     const ordered = writer.hasUniqueKeys ? upserted.toSorted(byLastChange) : upserted;
-    const upserts = ordered.map((row) => ({
-      key: keyOfRow(row),
-      row: row.image,
-      sequence: { epoch: sequence.epoch, ...row.last.sequence },
-    }));
+    const { epoch } = sequence;
+    const upserts = ordered.map((row) => {
+      const { file, end, half } = row.last.sequence;
+      return { key: keyOfRow(row), row: row.image, sequence: { epoch, file, end, half } };
+    });
     const unpark: KeyValues[] = [];
     const { parked } = this.#options;
     if (parked.hasAny(target, work.to)) {

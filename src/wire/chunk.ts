@@ -185,14 +185,18 @@ export function decodeChunk(parsed: unknown, shapes: TableShapes): Chunk {
     const table = tables[index];
     if (table === undefined || image.length !== table.columns.length)
       throw corrupt('a row does not match its table');
-    const change = { table, sequence: { file: parsed.f, end, half }, timeMs: parsed.b + offsetMs };
-    if (operation === INSERT) return { ...change, before: null, after: image };
-    if (operation === DELETE) return { ...change, before: image, after: null };
-    if (operation === SNAPSHOT_ROW) return { ...change, before: null, after: image, snapshot: 'row' };
+    const sequence = { file: parsed.f, end, half };
+    const timeMs = parsed.b + offsetMs;
+    if (operation === INSERT) return { table, sequence, timeMs, before: null, after: image };
+    if (operation === DELETE) return { table, sequence, timeMs, before: image, after: null };
+    if (operation === SNAPSHOT_ROW)
+      return { table, sequence, timeMs, before: null, after: image, snapshot: 'row' };
     if (operation !== UPDATE && operation !== WINDOW_UPDATE) throw corrupt('a row has an unknown operation');
     if (old === undefined) throw corrupt('an update has no old values');
-    const update = { ...change, before: restore(image, old), after: image };
-    return operation === UPDATE ? update : { ...update, snapshot: 'window' };
+    const before = restore(image, old);
+    return operation === UPDATE
+      ? { table, sequence, timeMs, before, after: image }
+      : { table, sequence, timeMs, before, after: image, snapshot: 'window' };
   });
   return { epoch: parsed.e, incarnation: parsed.i, changes };
 }
