@@ -148,13 +148,38 @@ export class RowferryError extends Error {
   }
 }
 
-/** Wraps whatever was thrown; an unknown throw is a broken invariant and stops the part that it hit. */
+/**
+ * Wraps whatever was thrown; an unknown throw is a broken invariant and stops the part that it hit. Its own text is told only
+ * where it cannot hold a value: that of a parser quotes what it was given.
+ */
 export function toRowferryError(thrown: unknown, context: string): RowferryError {
   if (thrown instanceof RowferryError) return thrown;
   const name = thrown instanceof Error ? thrown.name : typeof thrown;
-  const text = thrown instanceof Error ? thrown.message : 'a value that is not an error';
-  return new RowferryError('ROWFERRY_INVARIANT', `${context}: unexpected ${name}: ${text}`, {
+  const place = framesOf(thrown).find((frame) => !frame.includes('<anonymous>'));
+  const text = isSafe(thrown) ? `: ${thrown.message}` : place === undefined ? '' : ` ${place}`;
+  return new RowferryError('ROWFERRY_INVARIANT', `${context}: unexpected ${name}${text}`, {
     cause: thrown,
     hint: 'this is a bug of rowferry: keep the log and report it',
   });
+}
+
+/** Where an error was thrown, without its text: `at read (file:///…/rows.js:10:5)`. */
+export function framesOf(thrown: unknown): string[] {
+  if (!(thrown instanceof Error) || thrown.stack === undefined) return [];
+  // The text comes first, and may have lines that look like frames.
+  const { message, stack } = thrown;
+  const at = stack.indexOf(message);
+  if (at < 0) return [];
+  return stack
+    .slice(at + message.length)
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line.startsWith('at '));
+}
+
+/** The system's own errors name calls and files, and those of a wrong type or name what is in the code. */
+function isSafe(thrown: unknown): thrown is Error {
+  if (!(thrown instanceof Error)) return false;
+  const isSystem = typeof Reflect.get(thrown, 'syscall') === 'string';
+  return isSystem || thrown instanceof TypeError || thrown instanceof ReferenceError;
 }

@@ -19,13 +19,19 @@ import { runCommand } from './cli/run.ts';
 import { snapshotCommand } from './cli/snapshot.ts';
 import { schemaCommand } from './cli/schema.ts';
 import { statusCommand } from './cli/status.ts';
-import { toRowferryError } from './errors.ts';
+import { framesOf, toRowferryError } from './errors.ts';
 import { VERSION } from './version.ts';
 
 const output: Output = {
   out: (line) => void process.stdout.write(`${line}\n`),
   err: (line) => void process.stderr.write(`${line}\n`),
 };
+
+// Whoever read has seen enough (`rowferry status --watch | head`): nothing is left to do for a reader, and it is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(EXIT.ok);
+});
 
 /** The first signal asks for an orderly stop, the second leaves at once. */
 function stopSignal(): AbortSignal {
@@ -89,8 +95,8 @@ async function main(): Promise<number> {
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.ok : EXIT.usage;
     const error = toRowferryError(thrown, 'rowferry');
     output.err(error.describe());
-    if (error.code === 'ROWFERRY_INVARIANT' && error.cause instanceof Error)
-      output.err(error.cause.stack ?? '');
+    if (error.code === 'ROWFERRY_INVARIANT')
+      for (const frame of framesOf(error.cause)) output.err(`    ${frame}`);
     return exitCodeOf(error);
   }
 }

@@ -24,7 +24,7 @@ export function resolveReplay(source: string, from: string, state: CheckpointSta
 }
 
 function find(source: string, from: string, { history }: CheckpointState, saved: Position): Position {
-  if (from.startsWith('gtid:')) return { ...saved, gtid: GtidSet.parse(from.slice(5)).toString(), offset: 4 };
+  if (from.startsWith('gtid:')) return { ...saved, gtid: readGtid(source, from.slice(5), saved), offset: 4 };
   const place = /^(.+\.\d+):(\d+)$/.exec(from);
   if (place !== null) {
     const [, file, offset] = place;
@@ -46,6 +46,15 @@ function find(source: string, from: string, { history }: CheckpointState, saved:
   if (earlier === undefined)
     throw refuse(source, `no position was saved before ${from}`, 'see: rowferry positions');
   return earlier.position;
+}
+
+function readGtid(source: string, text: string, { gtid }: Position): string {
+  try {
+    return GtidSet.parse(text).toString();
+  } catch {
+    const example = gtid === undefined ? '' : `; the saved position has ${gtid}`;
+    throw refuse(source, `${text} is no set of GTIDs${example}`, 'see: rowferry positions');
+  }
 }
 
 function isAhead(start: Position, saved: Position): boolean {

@@ -94,8 +94,8 @@ export function alertsCommand({ output, env, terminal }: CliContext): Command {
   return command;
 }
 
-function listed({ name, group, level, text, forMs, message, channels }: AlertRule): object {
-  return { name, group, level, condition: text, forMs, message, channels };
+function listed({ name, group, level, text, forMs, keepFiringMs, message, channels }: AlertRule): object {
+  return { name, group, level, condition: text, forMs, keepFiringMs, message, channels };
 }
 
 function ruleTable(rules: readonly AlertRule[], terminal: CliContext['terminal']): string[] {
@@ -141,6 +141,10 @@ function setValue(text: string, before: AlertSamples | undefined): AlertSamples 
     throw new InvalidArgumentError(`${name} is no metric${didYouMean(name, known)}`);
   }
   const isBare = /^\d+(?:\.\d+)?$/.test(written);
+  if (isBare && metric.dimension === 'share' && Number(written) > 1)
+    throw new InvalidArgumentError(
+      `${name}: a share is a part of one; write ${written}% or ${Number(written) / 100}`,
+    );
   const value = isBare ? { value: Number(written) } : parseQuantity(written, metric.dimension);
   if ('wrong' in value) throw new InvalidArgumentError(`${name}: ${value.wrong}`);
   const labels = Object.fromEntries(metric.labels.map((label) => [label, `<${label}>`]));

@@ -1,4 +1,5 @@
 /** The daemons of this machine over their API, found by their status files; what does not answer is not used. */
+import { hostname, userInfo } from 'node:os';
 import { isLoopback } from '../config/loopback.ts';
 import type { Config } from '../config/config.ts';
 import { RowferryError } from '../errors.ts';
@@ -93,6 +94,7 @@ export class DaemonApi {
       signal,
       redirect: 'error',
       headers: {
+        'x-rowferry-user': user(),
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       },
@@ -134,6 +136,18 @@ export async function askDaemon(
     if (answer !== undefined) return answer;
   }
   return undefined;
+}
+
+/** For the daemon's audit log; it takes the word for it. */
+function user(): string {
+  let name: string;
+  try {
+    name = userInfo().username;
+  } catch {
+    // A container may run as a number without a name.
+    name = `uid-${process.getuid?.() ?? ''}`;
+  }
+  return `${name}@${hostname()}`.replaceAll(/[^\w.@+-]/g, '_').slice(0, 100);
 }
 
 /** An address that listens everywhere is asked at the loopback. */

@@ -2,8 +2,10 @@
 import { Command } from 'commander';
 import { loadConfig } from '../config/load.ts';
 import { configOption } from './config-option.ts';
+import type { Away } from '../wiring/look.ts';
 import type { CliContext } from './context.ts';
 import { askDaemon } from './daemon-api.ts';
+import { EXIT } from './exit-codes.ts';
 
 interface ParkedOptions {
   readonly config: string;
@@ -31,7 +33,7 @@ export function parkedCommand({ output, env, signal }: CliContext): Command {
     .option('--json', 'one JSON object a line for programs')
     .action(async (options: ParkedOptions) => {
       const { withParked } = await import('../wiring/parked.ts');
-      await withParked(loadConfig(options.config, env), options, signal, async (entries) => {
+      await withParked(loadConfig(options.config, env), options, signal, async (entries, away) => {
         for (const { target, entry } of entries) {
           const { table, topic, partition, reason, detail, attempts, parkedAtMs } = entry;
           const key = options.showKeys === true ? { key: entry.key } : {};
@@ -55,7 +57,9 @@ export function parkedCommand({ output, env, signal }: CliContext): Command {
             );
           }
         }
-        if (entries.length === 0 && options.json !== true) output.out('no row is parked');
+        if (entries.length === 0 && away.length === 0 && options.json !== true)
+          output.out('no row is parked');
+        tellAway(away);
       });
     });
 
@@ -69,12 +73,18 @@ export function parkedCommand({ output, env, signal }: CliContext): Command {
       return;
     }
     const { withParked } = await import('../wiring/parked.ts');
-    await withParked(config, asked, signal, async (entries) => {
+    await withParked(config, asked, signal, async (entries, away) => {
       const counts = { healed: 0, waits: 0, gone: 0, stale: 0 };
       for (const { target, entry } of entries) counts[await target.retryParked(entry, null, signal)] += 1;
       tell(counts);
+      tellAway(away);
     });
   });
+
+  function tellAway(away: readonly Away[]): void {
+    for (const { part, why } of away) output.err(`${part} ${why}`);
+    if (away.length > 0) process.exitCode = EXIT.transient;
+  }
 
   function tell({ healed, waits, gone }: { healed: number; waits: number; gone: number }): void {
     output.out(`${healed} healed, ${waits} still wait, ${gone} were gone`);
@@ -84,8 +94,9 @@ export function parkedCommand({ output, env, signal }: CliContext): Command {
   verb('drop', 'give rows up for good: the target will lack them')
     .option('--yes', 'do it; without this only the count is shown')
     .action(async (options: ParkedOptions) => {
-      const { withParked } = await import('../wiring/parked.ts');
-      await withParked(loadConfig(options.config, env), options, signal, async (entries) => {
+      const { needAll, withParked } = await import('../wiring/parked.ts');
+      await withParked(loadConfig(options.config, env), options, signal, async (entries, away) => {
+        needAll(away);
         if (options.yes !== true) {
           output.out(`${entries.length} rows would be given up; say --yes to do it`);
           return;

@@ -87,19 +87,25 @@ export function statusLines(status: PipelineStatus): string[] {
   const lines = [`pipeline ${status.name}`];
   const { daemons } = status;
   if (daemons.length === 0) lines.push('daemon    none runs on this machine; what follows is what is saved');
-  for (const { pid, role, rowsPerSecond, lagMs, http, outages } of daemons) {
+  for (const { pid, role, rowsPerSecond, lagMs, http, outages, pauses } of daemons) {
     const lag = lagMs === null ? 'unknown' : `${lagMs} ms`;
     const part = role === 'all' ? '' : ` (${role})`;
     lines.push(
       `daemon    pid ${pid}${part}, ${rowsPerSecond} rows/s, lag ${lag}${http === null ? '' : `, ${http}`}`,
     );
+    for (const { part, by, timeMs } of pauses)
+      lines.push(
+        `          ${part} is paused by ${by} since ${new Date(timeMs).toISOString()} (rowferry resume)`,
+      );
     for (const { part, phase, tries, errorCode } of outages) {
       lines.push(`          ${part} is ${phase}: ${tries} tries to reach its server failed (${errorCode})`);
     }
   }
   for (const source of status.sources) {
     const state = source.state === null ? '' : `  ${source.state}`;
-    const saved = `  epoch ${source.epoch}  ${source.position ?? 'nothing saved yet'}`;
+    // Without an epoch nothing is known of what is saved.
+    const place = source.position ?? (source.epoch === null ? '-' : 'nothing saved yet');
+    const saved = `  epoch ${source.epoch ?? '-'}  ${place}`;
     lines.push(`source    ${source.name}${state}${source.isDebezium ? '' : saved}`);
     if (source.error !== null) lines.push(`          ${source.error}`);
     const { tables, done, waits } = source.copies;
@@ -116,6 +122,10 @@ export function statusLines(status: PipelineStatus): string[] {
       );
     }
   }
+  for (const { part, why } of status.away) {
+    const [kind = part, name = ''] = part.split(' ');
+    lines.push(`${kind.padEnd(9)} ${name}${name === '' ? '' : '  '}${why}`);
+  }
   lines.push(
     '',
     'partition                                 offset      log end   behind  parked  lag ms  state',
@@ -126,7 +136,7 @@ export function statusLines(status: PipelineStatus): string[] {
       String(partition.next ?? '-').padStart(12),
       String(partition.high ?? '-').padStart(12),
       String(partition.behind ?? '-').padStart(8),
-      String(partition.parked).padStart(7),
+      String(partition.parked ?? '-').padStart(7),
       String(partition.lagMs ?? '-').padStart(7),
     ];
     lines.push(`${cells.join(' ')}  ${partition.state ?? ''}`.trimEnd());

@@ -26,6 +26,11 @@ const rule = z.strictObject({
   for: text({ type: 'duration with its unit', what: 'a duration such as 10 s or 1 min' })
     .default('0 s')
     .describe('How long the condition must hold without a break.'),
+  keepFiring: text({ type: 'duration with its unit', what: 'a duration such as 30 s or 5 min' })
+    .default('30 s')
+    .describe(
+      'How long the condition must be false before the alert is resolved: a value that swings round its limit is one alert.',
+    ),
   level: level().describe('How urgent it is.'),
   message: text({ max: 500, what: 'a message' }).describe(
     'What is told; `{value}` and the labels in braces are filled in.',

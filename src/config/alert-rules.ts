@@ -124,10 +124,14 @@ function readRule(
   };
   const condition = parseCondition(options.condition);
   if ('wrong' in condition) add('condition', condition.wrong, condition.at);
-  const duration = parseQuantity(options.for, 'duration');
-  const forMs = 'value' in duration ? Math.round(duration.value * 1000) : 0;
-  if ('wrong' in duration) add('for', duration.wrong);
-  else if (forMs > MAX_FOR_MS) add('for', 'must not be longer than 7 d');
+  const durationOf = (key: 'for' | 'keepFiring'): number => {
+    const duration = parseQuantity(options[key], 'duration');
+    const ms = 'value' in duration ? Math.round(duration.value * 1000) : 0;
+    if ('wrong' in duration) add(key, duration.wrong);
+    else if (ms > MAX_FOR_MS) add(key, 'must not be longer than 7 d');
+    return ms;
+  };
+  const [forMs, keepFiringMs] = [durationOf('for'), durationOf('keepFiring')];
   for (const [i, channel] of (options.channels ?? []).entries()) {
     if (channels === null || channels.includes(channel)) continue;
     const mend = didYouMean(channel, channels) || `; channels are ${channels.join(', ')}`;
@@ -143,6 +147,7 @@ function readRule(
     condition: condition.value,
     text: options.condition,
     forMs,
+    keepFiringMs,
     level: options.level,
     message: options.message,
     channels: options.channels ?? null,

@@ -294,15 +294,18 @@ const schema = z.strictObject({
     .default({}),
 });
 
+/** Tried first where the configuration says none. */
+export const DEFAULT_HTTP_PORT = 8374;
+
 const http = z.strictObject({
   enabled: yesNo().default(true).describe('Serve probes, metrics, status and actions.'),
   host: text({ type: 'address', pattern: /^[A-Za-z0-9.:_-]+$/, what: 'an address such as 127.0.0.1' })
     .default('127.0.0.1')
     .describe('Address to listen at. Any but the loopback needs `token`.'),
   port: wholeNumber({ min: 0, max: 65_535 })
-    .default(8374)
+    .default(DEFAULT_HTTP_PORT)
     .describe(
-      'Port; 0 takes any free one, and so does a port in use. The log and `rowferry status` tell which.',
+      'Port; 0 takes any free one, and so does the default on the loopback when it is in use. The log and `rowferry status` tell which.',
     ),
   token: text({ type: 'text of 16 or more', pattern: /^\S{16,512}$/, what: 'a text of 16 to 512 characters' })
     .optional()

@@ -47,23 +47,29 @@ async function withAdmin<T>(
   link: KafkaLink,
   doing: string,
   work: (admin: kafkajs.Admin) => Promise<T>,
+  signal?: AbortSignal,
 ): Promise<T> {
   const client = await link.open();
   const admin = client.kafka.admin();
+  // A broker that is frozen answers nothing: its requests end with their connections.
+  const onAbort = (): void => client.abandon();
+  signal?.addEventListener('abort', onAbort, { once: true });
+  if (signal?.aborted === true) onAbort();
   try {
     await admin.connect();
     return await work(admin);
   } catch (error) {
     throw kafkaError(error, doing);
   } finally {
+    signal?.removeEventListener('abort', onAbort);
     await settleWithin(admin.disconnect(), 1_000);
     client.abandon();
   }
 }
 
-/** Resolves when Kafka answers; one try. */
-export async function reachKafka(link: KafkaLink): Promise<void> {
-  await withAdmin(link, 'reaching Kafka', (admin) => admin.describeCluster());
+/** Resolves when Kafka answers; one try, broken off when the signal aborts. */
+export async function reachKafka(link: KafkaLink, signal?: AbortSignal): Promise<void> {
+  await withAdmin(link, 'reaching Kafka', (admin) => admin.describeCluster(), signal);
 }
 
 /** Whether trying again may help; `tries` have failed before. */
@@ -93,7 +99,7 @@ async function retrying<T>(
   for (let tries = 0; ; tries++) {
     signal.throwIfAborted();
     try {
-      return await withAdmin(link, doing, work);
+      return await withAdmin(link, doing, work, signal);
     } catch (thrown) {
       const error = kafkaError(thrown, doing);
       if (!mayPass(error, tries)) throw error;

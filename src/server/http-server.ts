@@ -6,6 +6,7 @@ import rateLimit from '@fastify/rate-limit';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import Fastify from 'fastify';
 import { isLoopback } from '../config/loopback.ts';
+import { DEFAULT_HTTP_PORT } from '../config/options.ts';
 import { RowferryError, toRowferryError } from '../errors.ts';
 import { topicsOf } from '../wiring/alert-watch.ts';
 import type { DaemonService, RunningDaemon } from '../wiring/daemon.ts';
@@ -27,6 +28,8 @@ import { alertEvent, stateChanges } from './state-changes.ts';
 
 const BODY_BYTES = 128 * 1024;
 const REQUEST_MS = 10_000;
+/** What the command line sends of its user. */
+const USER_HEADER = 'x-rowferry-user';
 /** Actions wait for Kafka; what takes longer is told as such. */
 const ANSWER_MS = 25_000;
 
@@ -40,6 +43,8 @@ export class HttpServer implements DaemonService {
   readonly #texts: (TextRoute & {
     readonly handle: (reply: FastifyReply, request: FastifyRequest) => Promise<unknown>;
   })[];
+  /** Requests that the audit log has. */
+  readonly #recorded = new WeakSet<FastifyRequest>();
   #address = '';
 
   private constructor(daemon: RunningDaemon) {
@@ -77,6 +82,8 @@ export class HttpServer implements DaemonService {
       // Whoever is still connected when the daemon has ended is not waited for.
       forceCloseConnections: true,
       return503OnClosing: true,
+      // Addresses that cannot even be read are answered as everything else is.
+      frameworkErrors: (error, _, reply) => void sendError(reply, error),
     });
     daemon.onStatus((now, before) => {
       for (const change of stateChanges(before, now)) this.#events.publish('state', change, now.timeMs);
@@ -84,7 +91,10 @@ export class HttpServer implements DaemonService {
     daemon.alerts.onNews((news) => this.#events.publish('alert', alertEvent(news), news.atMs));
   }
 
-  /** Rejects with ROWFERRY_CONFIG_INVALID when it cannot listen where it is told to. A port in use is no reason to stay away. */
+  /**
+   * Rejects with ROWFERRY_CONFIG_INVALID when it cannot listen where it is told to. Only the default port on the loopback may be
+   * another's: then it takes a free one.
+   */
   static async start(daemon: RunningDaemon): Promise<HttpServer> {
     const server = new HttpServer(daemon);
     await server.#prepare();
@@ -110,7 +120,15 @@ export class HttpServer implements DaemonService {
     const app = this.#app;
     const { rateLimit: most } = this.#daemon.config.http;
     await app.register(rateLimit, { global: true, max: most, timeWindow: 60_000 });
-    app.setErrorHandler(async (error: FastifyError, _, reply) => await sendError(reply, error));
+    app.setErrorHandler(async (error: FastifyError, request, reply) => {
+      // A body that cannot even be read ends before the action begins.
+      if (request.method === 'POST' && !this.#recorded.has(request))
+        this.#record(request, {
+          who: whoOf(request),
+          outcome: CODES[error.statusCode ?? 0] ?? 'bad-request',
+        });
+      return await sendError(reply, error);
+    });
     app.setNotFoundHandler(
       { preHandler: app.rateLimit() },
       async ({ method, url }, reply) =>
@@ -143,10 +161,12 @@ export class HttpServer implements DaemonService {
   #guards(access: Access) {
     return {
       ...(access === 'open' ? { config: { rateLimit: false as const } } : {}),
-      preParsing: async ({ headers: { authorization, host } }: FastifyRequest, reply: FastifyReply) => {
+      preParsing: async (request: FastifyRequest, reply: FastifyReply) => {
+        const { authorization, host } = request.headers;
         const no = refusal({ access, authorization, host }, this.#daemon.config.http);
         if (no === undefined) return;
         const { status, ...body } = no;
+        if (access === 'act') this.#record(request, { who: 'nobody', outcome: body.code });
         if (status === 401) reply.header('www-authenticate', 'Bearer realm="rowferry"');
         await reply.code(status).send(body);
       },
@@ -154,36 +174,49 @@ export class HttpServer implements DaemonService {
   }
 
   async #answer(route: Route, request: FastifyRequest): Promise<{ status: number; body: unknown }> {
-    const query = checked(route.query, request.query, 'query');
-    const body = checked(route.body, request.body ?? {}, 'body');
     const signal = AbortSignal.any([this.#daemon.stopping, AbortSignal.timeout(ANSWER_MS)]);
-    const call = { query, body, who: 'api', signal };
     if (route.access !== 'act') {
-      const answer = await inTime(route.handle(call), signal);
+      const query = checked(route.query, request.query, 'query');
+      const answer = await inTime(route.handle({ query, body: undefined, who: 'api', signal }), signal);
       return { status: answer.status, body: route.answer.parse(answer.body) };
     }
     const timeMs = Date.now();
-    const entry = {
-      timeMs,
-      action: route.url.slice('/api/'.length),
-      who: 'token',
-      remote: request.ip,
-      request: body as object,
-    };
-    const record = (outcome: string, changes: readonly PartChange[]): void => {
-      const told = { ...entry, changes, outcome, tookMs: Date.now() - timeMs };
-      this.#audit.add(told);
-      this.#events.publish('action', told, timeMs);
-    };
+    const claimed = claimedUser(request);
+    const who = whoOf(request);
+    let asked: object = {};
     try {
-      const answer = await inTime(route.handle({ ...call, who: `api ${request.ip}` }), signal);
+      const body = checked(route.body, request.body ?? {}, 'body');
+      asked = body as object;
+      const by = claimed ?? `api ${request.ip}`;
+      const answer = await inTime(route.handle({ query: undefined, body, who: by, signal }), signal);
       const told = route.answer.parse(answer.body) as { readonly changes: readonly PartChange[] };
-      record('done', told.changes);
+      this.#record(request, { timeMs, who, asked, outcome: 'done', changes: told.changes });
       return { status: answer.status, body: told };
     } catch (thrown) {
-      record(thrown instanceof Refused ? thrown.code : toRowferryError(thrown, 'an action').code, []);
+      const outcome = thrown instanceof Refused ? thrown.code : toRowferryError(thrown, 'an action').code;
+      this.#record(request, { timeMs, who, asked, outcome });
       throw thrown;
     }
+  }
+
+  /** Also of what is refused: somebody tries. A body that does not fit is not told, for it may hold anything. */
+  #record(
+    request: FastifyRequest,
+    { timeMs = Date.now(), who, asked = {}, outcome, changes = [] }: Recorded,
+  ): void {
+    const entry = {
+      timeMs,
+      action: (request.routeOptions.url ?? '').slice('/api/'.length),
+      who,
+      remote: request.ip,
+      request: asked,
+      changes,
+      outcome,
+      tookMs: Date.now() - timeMs,
+    };
+    this.#recorded.add(request);
+    this.#audit.add(entry);
+    this.#events.publish('action', entry, timeMs);
   }
 
   async #scrape(): Promise<string> {
@@ -222,8 +255,10 @@ export class HttpServer implements DaemonService {
       await this.#app.listen({ host: bind, port });
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      if (code !== 'EADDRINUSE') throw cannotListen(host, port, code, error);
-      log.warn({ host, port }, 'the port of http.port is in use; taking a free one');
+      // Nobody chose this port: two daemons on one machine are to run without a word of configuration.
+      const isDefault = port === DEFAULT_HTTP_PORT && isLoopback(host);
+      if (code !== 'EADDRINUSE' || !isDefault) throw cannotListen(host, port, code, error);
+      log.warn({ host, port }, 'the default port is in use; taking a free one');
       await this.#app.listen({ host: bind, port: 0 });
     }
     const [bound] = this.#app.addresses();
@@ -233,12 +268,34 @@ export class HttpServer implements DaemonService {
   }
 }
 
+interface Recorded {
+  readonly timeMs?: number;
+  readonly who: string;
+  readonly asked?: object;
+  readonly outcome: string;
+  readonly changes?: readonly PartChange[];
+}
+
+function whoOf(request: FastifyRequest): string {
+  const claimed = claimedUser(request);
+  return claimed === null ? 'token' : `token, says it is ${claimed}`;
+}
+
+/** Who the caller says that it is: the command line sends its user. Whoever has the token can say anything. */
+function claimedUser({ headers }: FastifyRequest): string | null {
+  const claimed = headers[USER_HEADER];
+  return typeof claimed === 'string' && /^[\w.@+-]{1,100}$/.test(claimed) ? claimed : null;
+}
+
 function cannotListen(host: string, port: number, code: string | undefined, cause: unknown): RowferryError {
+  const isTaken = code === 'EADDRINUSE';
   return new RowferryError(
     'ROWFERRY_CONFIG_INVALID',
-    `cannot listen at ${host}:${port} (${code ?? 'unknown'})`,
+    `cannot listen at ${host}:${port} (${isTaken ? 'another process does' : (code ?? 'unknown')})`,
     {
-      hint: 'set http.host and http.port to an address of this machine and a port that this user may take, or http.enabled: false',
+      hint: isTaken
+        ? 'end that process, or set http.port to another port, or to 0 for any free one'
+        : 'set http.host and http.port to an address of this machine and a port that this user may take, or http.enabled: false',
       cause,
     },
   );

@@ -119,7 +119,9 @@ async function parkedRows(
 ): Promise<z.input<typeof parkedAnswer>> {
   const entries: z.input<typeof parkedAnswer>['entries'] = [];
   const counts = new Map<string, z.input<typeof parkedAnswer>['counts'][number]>();
-  await withParked(config, {}, signal, async (found) => {
+  const silent: z.input<typeof parkedAnswer>['away'] = [];
+  await withParked(config, {}, signal, async (found, away) => {
+    silent.push(...away.map(({ part, why }) => ({ target: part.replace(/^target /, ''), why })));
     for (const { target, entry } of found) {
       const { table, topic, partition, reason, detail, attempts, parkedAtMs } = entry;
       const key = `${target.name}/${table}/${reason}`;
@@ -130,7 +132,12 @@ async function parkedRows(
     await Promise.resolve();
   });
   entries.sort((a, b) => a.parkedAtMs - b.parkedAtMs);
-  return { total: entries.length, counts: [...counts.values()], entries: entries.slice(0, MOST_ENTRIES) };
+  return {
+    total: entries.length,
+    counts: [...counts.values()],
+    entries: entries.slice(0, MOST_ENTRIES),
+    away: silent,
+  };
 }
 
 type Mutable<T> = T extends readonly (infer E)[]

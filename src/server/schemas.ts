@@ -180,6 +180,9 @@ export const parkedAnswer = z.object({
       }),
     )
     .describe('the oldest, without keys'),
+  away: z
+    .array(z.object({ target: z.string(), why: z.string() }))
+    .describe('targets that did not answer: their rows are not counted'),
 });
 
 export const snapshotAnswer = z.object({

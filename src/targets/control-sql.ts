@@ -289,16 +289,46 @@ export function readParkedEntry(row: Row): ParkedEntry {
 export function readParkedRecord(row: Row): ParkedRecord {
   return {
     ...readParkedEntry(row),
-    shape: JSON.parse(row['source_shape'] ?? '') as Table,
-    image: JSON.parse(row['image'] ?? '') as WireValue[],
+    shape: readJson(row, 'source_shape') as Table,
+    image: readJson(row, 'image') as WireValue[],
   };
 }
 
 /** What `rowKeyText` wrote. */
 export function readKey(row: Row): Pick<ParkedEntry, 'key' | 'origin'> {
-  const stored = JSON.parse(row['row_key'] ?? '') as
+  const stored = readJson(row, 'row_key') as
     WireValue[] | { readonly key: WireValue[]; readonly origin: string };
-  return Array.isArray(stored) ? { key: stored } : stored;
+  if (Array.isArray(stored)) return { key: stored };
+  if (Array.isArray(stored.key) && typeof stored.origin === 'string') return stored;
+  throw damaged(row, 'row_key');
+}
+
+/** A parser's own error would quote the row. */
+function readJson(row: Row, column: string): unknown {
+  let value: unknown;
+  try {
+    value = JSON.parse(row[column] ?? '');
+  } catch {
+    throw damaged(row, column);
+  }
+  if (typeof value === 'object' && value !== null) return value;
+  throw damaged(row, column);
+}
+
+function damaged(row: Row, column: string): RowferryError {
+  const table = row['target_table'];
+  return new RowferryError(
+    'ROWFERRY_WIRE_CORRUPT',
+    `${column} of an entry of rowferry_parked cannot be read: somebody changed it, or its storage is damaged`,
+    {
+      where: {
+        ...(typeof table === 'string' ? { table } : {}),
+        ...(typeof row['topic'] === 'string' ? { topic: row['topic'] } : {}),
+        ...(row['partition'] === undefined ? {} : { partition: Number(row['partition']) }),
+      },
+      hint: 'write the row into the target by hand if it is wanted, then delete the entry from rowferry_parked there',
+    },
+  );
 }
 
 /** `parked_at` in milliseconds; it is kept in UTC. */

@@ -31,6 +31,11 @@ export interface AlertSamplerOptions {
   readonly hasOwnSources: boolean;
 }
 
+interface Stop {
+  readonly code: string;
+  readonly sinceMs: number;
+}
+
 /** A thread tells four times a second; what is older was told before something held it up. */
 const LATE_MS = 2_000;
 
@@ -41,6 +46,8 @@ export class AlertSampler {
   readonly #copies = new CopyWatch();
   readonly #tries = new TryWatch();
   #unknownSince = new Map<string, number>();
+  /** Partitions that stopped on an error and have applied nothing since. */
+  #stopped = new Map<string, Stop>();
   /** When something of a source last arrived, or when this process first had one of its partitions. */
   #arrived = new Map<string, number>();
 
@@ -138,6 +145,9 @@ export class AlertSampler {
   #partitions(partitions: readonly PartitionStatus[], lateMs: number, put: Put, nowMs: number): number[] {
     const unknownSince = new Map<string, number>();
     const arrived = new Map<string, number>();
+    const stopped = new Map<string, Stop>();
+    /** By source and topic: how many partitions stopped on each code. */
+    const stops = new Map<string, Map<string, number>>();
     const waits = partitions.map((partition) => {
       const { topic, state, lagMs } = partition;
       const { source, hasHeartbeats } = this.#options.topicOf(topic);
@@ -158,16 +168,33 @@ export class AlertSampler {
         ? nowMs
         : Math.max(partition.progressedMs ?? 0, this.#arrived.get(source) ?? nowMs);
       arrived.set(source, Math.max(arrived.get(source) ?? 0, lastMs));
-      put('partition_stopped', labels, state === 'stopped' ? 1 : 0);
+      const stop = this.#stopOf(part, partition);
+      if (stop !== null) stopped.set(part, stop);
+      const counts = stops.get(topic) ?? new Map<string, number>();
+      if (stop !== null) counts.set(stop.code, (counts.get(stop.code) ?? 0) + 1);
+      stops.set(topic, counts);
       // Who waits for other partitions has no error: they have their own.
       const progress = state === 'waiting' && partition.errorCode === null ? 'goes-on' : progressOf(state);
       this.#tries.look(part, progress, partition, null, nowMs);
       return this.#tries.waitedMs(part, nowMs);
     });
+    this.#stopped = stopped;
+    for (const [topic, counts] of stops) {
+      const labels = { source: this.#options.topicOf(topic).source, topic };
+      if (counts.size === 0) put('partition_stopped', { ...labels, code: '' }, 0);
+      for (const [code, count] of counts) put('partition_stopped', { ...labels, code }, count);
+    }
     this.#unknownSince = unknownSince;
     this.#arrived = arrived;
     for (const [source, lastMs] of arrived) put('no_progress_for', { source }, seconds(age(lastMs, nowMs)));
     return waits;
+  }
+
+  /** A try that has not failed yet does not mean that the cause is gone: what it applies does. */
+  #stopOf(part: string, { state, errorCode, sinceMs, progressedMs }: PartitionStatus): Stop | null {
+    if (state === 'stopped') return { code: errorCode ?? '', sinceMs };
+    const before = this.#stopped.get(part);
+    return before === undefined || (progressedMs ?? 0) > before.sinceMs ? null : before;
   }
 }
 

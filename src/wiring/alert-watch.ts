@@ -1,11 +1,14 @@
 /** The alerts of a daemon: fed with what its roles tell, for as long as it runs. */
+import { hostname } from 'node:os';
 import type { Config } from '../config/config.ts';
 import type { Log } from '../model/log.ts';
-import type { HistoryEntry, Silence } from '../observe/alerts/alert-book.ts';
+import type { HistoryEntry } from '../observe/alerts/alert-book.ts';
 import { Alerts } from '../observe/alerts/alerts.ts';
-import type { AlertState } from '../observe/alerts/alerts.ts';
+import type { AlertState, NewSilence } from '../observe/alerts/alerts.ts';
 import type { AlertSamples } from '../observe/alerts/metrics.ts';
+import { AlertFile } from './alert-file.ts';
 import { AlertSampler } from './alert-samples.ts';
+import type { DaemonIdentity } from './daemon-status.ts';
 import { debeziumSourceOf } from './debezium-topics.ts';
 import { MachineWatch } from './machine-watch.ts';
 import { sourceTopics } from './names.ts';
@@ -21,7 +24,7 @@ export interface DaemonAlerts {
   readonly mainThread: ThreadHealth;
   state(): AlertState;
   /** Returns the silence's number. */
-  silence(silence: Omit<Silence, 'id'>): number;
+  silence(silence: NewSilence): number;
   endSilence(id: number): boolean;
   /** Calls back with each alert that fires or is resolved, silenced ones too. */
   onNews(listener: (news: HistoryEntry) => void): void;
@@ -37,9 +40,15 @@ export class AlertWatch implements DaemonAlerts {
   #mainThread: ThreadHealth = this.#thread.read();
   #samples: AlertSamples = new Map();
 
-  constructor(config: Config, log: Log) {
+  constructor(config: Config, log: Log, { role, startedMs }: Pick<DaemonIdentity, 'role' | 'startedMs'>) {
     this.#config = config;
-    this.#alerts = new Alerts(config.alerts, { pipeline: config.name, log });
+    const file = new AlertFile(config, role, log);
+    this.#alerts = new Alerts(config.alerts, {
+      teller: { pipeline: config.name, host: hostname(), role, pid: process.pid, startedMs, key: file.key },
+      log,
+      kept: file.kept,
+      keep: (kept) => file.write(kept),
+    });
     this.#machine = new MachineWatch(config.runDir);
     this.#sampler = new AlertSampler({
       captureQueueBytes: config.capture.queueBytes,
@@ -72,7 +81,7 @@ export class AlertWatch implements DaemonAlerts {
     return this.#alerts.state();
   }
 
-  silence(silence: Omit<Silence, 'id'>): number {
+  silence(silence: NewSilence): number {
     return this.#alerts.silence(silence);
   }
 

@@ -1,9 +1,11 @@
 /** Everything that can be known before the first row: sources, Kafka, targets, and whether their tables fit together. */
 import type { Config } from '../config/config.ts';
 import { waitForKafka } from '../drivers/kafka-admin.ts';
-import { toRowferryError } from '../errors.ts';
+import { RowferryError, toRowferryError } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
 import { loadRoutes } from '../config/routes.ts';
+import type { LoadedRoute } from '../config/routes.ts';
+import { didYouMean } from '../model/suggest.ts';
 import { withDeadline } from '../runtime/deadline.ts';
 import { makeTargets } from './apply-role.ts';
 import { debeziumTopics } from './debezium-topics.ts';
@@ -51,6 +53,22 @@ export async function checkPipeline(
       return `${flavour} ${version}, binlog at ${current.file}:${current.offset}`;
     });
   }
+  // Where a source did not answer, nothing is known of what it has; topics of Debezium bring tables that nobody lists.
+  const isAllKnown = config.debezium.length === 0 && captured.size === config.sources.length;
+  const lost = isAllKnown ? lostRoutes(routes, captured) : [];
+  if (isAllKnown) {
+    await check('routes', async () => {
+      const wrong = [
+        ...lost.map(({ route }) => nothingFor(route, captured)),
+        ...strayTables(routes, captured).map((table) => `${table} is captured, and no route takes it`),
+      ];
+      if (wrong.length === 0) return await Promise.resolve('each takes a table, and each table is taken');
+      throw new RowferryError('ROWFERRY_CONFIG_INVALID', wrong.join('\n'), {
+        hint: 'correct `from` of the routes, or `tables` of the sources',
+      });
+    });
+  }
+  const found = routes.filter((route) => !lost.includes(route));
   await check('kafka', async () => {
     const link = connectKafka(config, 'check', silentLog);
     let last: unknown;
@@ -77,9 +95,9 @@ export async function checkPipeline(
     await check(`target ${target.name}`, async () => {
       try {
         await target.open(signal);
-        await checkTables(routes, [target], 'coming');
+        await checkTables(found, [target], 'coming');
         for (const [source, tables] of captured)
-          await checkSourceTables(source, tables, routes, [target], 'coming');
+          await checkSourceTables(source, tables, found, [target], 'coming');
         return `${target.kind}, every routed table is there`;
       } finally {
         await target.close();
@@ -87,4 +105,32 @@ export async function checkPipeline(
     });
   }
   return problems;
+}
+
+type Captured = ReadonlyMap<string, readonly Table[]>;
+
+function takes({ rule }: LoadedRoute, source: string, { schema, name }: Table): boolean {
+  return rule.takes(schema, name) !== undefined && rule.sources?.includes(source) !== false;
+}
+
+/** Routes of one table that no source has; a pattern may wait for its first. */
+function lostRoutes(routes: readonly LoadedRoute[], captured: Captured): LoadedRoute[] {
+  const named = routes.filter(({ route }) => !/[*?{]/.test(route.from));
+  return named.filter(
+    (route) => ![...captured].some(([source, tables]) => tables.some((table) => takes(route, source, table))),
+  );
+}
+
+function nothingFor({ place, from }: LoadedRoute['route'], captured: Captured): string {
+  const names = [...captured.values()].flat().map(({ schema, name }) => `${schema}.${name}`);
+  return `${place}: no source has ${from}${didYouMean(from, names)}`;
+}
+
+/** Captured tables whose first row would stop its partition. */
+function strayTables(routes: readonly LoadedRoute[], captured: Captured): string[] {
+  return [...captured].flatMap(([source, tables]) =>
+    tables
+      .filter((table) => !routes.some((route) => takes(route, source, table)))
+      .map(({ schema, name }) => `${schema}.${name}`),
+  );
 }

@@ -89,14 +89,7 @@ class RoleThread implements RoleView {
         else this.#failure = stopped(name, message.error);
       });
       this.#worker.on('error', (cause) => {
-        this.#failure = new RowferryError(
-          'ROWFERRY_INVARIANT',
-          `the ${name} thread broke: ${cause.message}`,
-          {
-            cause,
-            hint: 'this is a bug of rowferry: keep the log and report it',
-          },
-        );
+        this.#failure = toRowferryError(cause, `thread ${name}`);
       });
       this.#worker.on('exit', (code) => {
         if (this.#failure !== undefined) reject(this.#failure);
@@ -138,7 +131,7 @@ class Daemon implements RunningDaemon {
   constructor(config: Config, role: Role, log: LevelledLog) {
     this.config = config;
     this.log = log;
-    this.alerts = new AlertWatch(config, log);
+    this.alerts = new AlertWatch(config, log, { role, startedMs: this.startedMs });
     this.#gatherer = new StatusGatherer({ name: config.name, role, startedMs: this.startedMs });
     this.#status = this.#gatherer.gather([], null, this.startedMs);
   }

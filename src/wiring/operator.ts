@@ -6,7 +6,7 @@ import type { LogSettings } from '../config/config.ts';
 import { didYouMean } from '../model/suggest.ts';
 import type { RunningDaemon } from './daemon.ts';
 import type { ParkedFilter } from './parked.ts';
-import { withParked } from './parked.ts';
+import { needAll, withParked } from './parked.ts';
 import type { PauseChange } from './pauses.ts';
 import { pauseParts, setPauses } from './pauses.ts';
 import type { AcknowledgeRequest } from './acknowledge.ts';
@@ -81,8 +81,10 @@ export class Operator {
 
   async retryParked(filter: Filter, signal: AbortSignal): Promise<OperatorResult> {
     const counts = { healed: 0, waits: 0, gone: 0, stale: 0 };
-    await this.#withParked(filter, signal, async (entries) => {
+    await this.#withParked(filter, signal, async (entries, away) => {
       for (const { target, entry } of entries) counts[await target.retryParked(entry, null, signal)] += 1;
+      // Those of the others have been tried.
+      needAll(away);
     });
     const all = counts.healed + counts.waits + counts.gone + counts.stale;
     return {
@@ -94,7 +96,8 @@ export class Operator {
   /** `expect` is how many rows the caller knows of: with another number nothing is dropped. */
   async dropParked(filter: Filter, expect: number, signal: AbortSignal): Promise<OperatorResult> {
     let dropped = 0;
-    await this.#withParked(filter, signal, async (entries) => {
+    await this.#withParked(filter, signal, async (entries, away) => {
+      needAll(away);
       if (entries.length !== expect) {
         throw new RowferryError(
           'ROWFERRY_CONFIG_INVALID',
@@ -145,7 +148,7 @@ export class Operator {
       });
     }
     const untilMs = status.timeMs + forMs;
-    const id = alerts.silence({ rule, labels, untilMs, reason });
+    const id = alerts.silence({ rule, labels, forMs, reason });
     const part = `alerts of ${rule ?? 'every rule'}`;
     const to = `silent until ${new Date(untilMs).toISOString()}`;
     return { changes: [{ part, from: 'told', to }], counts: { id } };

@@ -3,6 +3,8 @@ import type { Config } from '../config/config.ts';
 import { RowferryError } from '../errors.ts';
 import type { ParkedEntry, Target } from '../targets/target.ts';
 import { makeTargets } from './apply-role.ts';
+import type { Away } from './look.ts';
+import { lookAtTargets, orNone } from './look.ts';
 import { silentLog } from './silent-log.ts';
 
 export interface ParkedFilter {
@@ -10,12 +12,17 @@ export interface ParkedFilter {
   readonly table?: string;
 }
 
-/** Opens the targets, hands the entries that match to `work`, and closes the targets again. */
+export interface FoundParked {
+  readonly target: Target;
+  readonly entry: ParkedEntry;
+}
+
+/** Hands the entries that match to `work`, and which targets could not be asked for theirs. Makes no table anywhere. */
 export async function withParked(
   config: Config,
   filter: ParkedFilter,
   signal: AbortSignal,
-  work: (entries: readonly { readonly target: Target; readonly entry: ParkedEntry }[]) => Promise<void>,
+  work: (entries: readonly FoundParked[], away: readonly Away[]) => Promise<void>,
 ): Promise<void> {
   const all = makeTargets(config, silentLog);
   const targets = all.filter(({ name }) => filter.target === undefined || name === filter.target);
@@ -25,15 +32,26 @@ export async function withParked(
     });
   }
   try {
-    const entries: { target: Target; entry: ParkedEntry }[] = [];
-    for (const target of targets) {
-      await target.open(signal);
-      for (const entry of await target.parked()) {
-        if (filter.table === undefined || entry.table === filter.table) entries.push({ target, entry });
-      }
-    }
-    await work(entries);
+    const read = async (target: Target): Promise<FoundParked[]> => {
+      const entries = await orNone(target.parked());
+      return entries.flatMap((entry) =>
+        filter.table === undefined || entry.table === filter.table ? [{ target, entry }] : [],
+      );
+    };
+    const { answers, away } = await lookAtTargets(targets, read, signal);
+    await work(
+      answers.flatMap((found) => found ?? []),
+      away,
+    );
   } finally {
     await Promise.all(targets.map(async (target) => await target.close()));
   }
+}
+
+/** Throws when a target did not answer. */
+export function needAll([first]: readonly Away[]): void {
+  if (first === undefined) return;
+  throw new RowferryError('ROWFERRY_TARGET_LINK', `${first.part} ${first.why}`, {
+    hint: 'name one that answers as the only target, or try again later',
+  });
 }

@@ -65,7 +65,7 @@ export interface PauseChange {
   readonly to: 'running' | 'paused';
 }
 
-/** Pauses or resumes parts, durably; processes follow within seconds. Answers what changed and what was so already. */
+/** Pauses or resumes parts, durably; processes follow within seconds. Answers what stood before and what stands now. */
 export async function setPauses(
   config: Config,
   parts: readonly PausePart[],
@@ -82,24 +82,32 @@ export async function setPauses(
       signal,
     });
     const store = new TopicStore(link, producer, topic);
-    const changes: PauseChange[] = [];
+    // Where this call wrote, by part: what stood before it is what it changed, whoever else writes at the same time.
+    const written = new Map<PausePart, number>();
     try {
       for (const part of parts) {
-        const key = pauseKey(part);
-        const was = pauseOf(entries, part) !== null;
+        if ((pauseOf(entries, part) !== null) === paused) continue;
         const record: PauseRecord = { v: 1, paused, by: `${by}@${hostname()}`, timeMs: Date.now() };
-        if (was !== paused) await store.append(key, JSON.stringify(record));
-        changes.push({
-          part: part.role === 'apply' ? 'apply' : `capture ${part.source}`,
-          from: was ? 'paused' : 'running',
-          to: paused ? 'paused' : 'running',
-        });
+        written.set(part, await store.append(pauseKey(part), JSON.stringify(record)));
       }
-      return changes;
+      const now = written.size === 0 ? entries : await readTopic(link, topic, signal);
+      return parts.map((part) => {
+        const at = written.get(part);
+        const before = at === undefined ? entries : now.filter(({ offset }) => offset < at);
+        return {
+          part: part.role === 'apply' ? 'apply' : `capture ${part.source}`,
+          from: stateOf(before, part),
+          to: stateOf(now, part),
+        };
+      });
     } finally {
       await producer.close();
     }
   });
+}
+
+function stateOf(entries: readonly LogEntry[], part: PausePart): PauseChange['from'] {
+  return pauseOf(entries, part) === null ? 'running' : 'paused';
 }
 
 const LOOK_MS = 2_000;

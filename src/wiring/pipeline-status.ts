@@ -4,14 +4,19 @@ import type { CheckpointState } from '../capture/checkpoint-log.ts';
 import { readCheckpointLog } from '../capture/checkpoint-log.ts';
 import type { Config } from '../config/config.ts';
 import { topicOffsets } from '../drivers/kafka-admin.ts';
+import type { PartitionRange } from '../drivers/kafka-admin.ts';
+import type { KafkaLink } from '../drivers/kafka-client.ts';
 import { formatPosition } from '../model/position.ts';
-import type { Watermark } from '../targets/target.ts';
+import type { ParkedEntry, Target, Watermark } from '../targets/target.ts';
 import { makeTargets } from './apply-role.ts';
-import { debeziumTopics } from './debezium-topics.ts';
-import { connectKafka, readTopic } from './kafka-parts.ts';
-import { sourceTopics } from './names.ts';
-import { silentLog } from './silent-log.ts';
 import type { DaemonStatus, SourceStatus } from './daemon-status.ts';
+import { debeziumSourceOf, debeziumTopics } from './debezium-topics.ts';
+import { readTopic } from './kafka-parts.ts';
+import type { Away } from './look.ts';
+import { awayOf, lookAtKafka, lookAtTargets, orNone } from './look.ts';
+import { sourceTopics } from './names.ts';
+import type { Pause } from './pauses.ts';
+import { silentLog } from './silent-log.ts';
 import { readStatuses } from './status-file.ts';
 
 export interface SourceState {
@@ -19,7 +24,8 @@ export interface SourceState {
   /** Debezium captures it: of positions only Debezium knows. */
   readonly isDebezium: boolean;
   readonly state: string | null;
-  readonly epoch: number;
+  /** Null while it is not known. */
+  readonly epoch: number | null;
   readonly position: string | null;
   readonly savedMs: number | null;
   readonly error: string | null;
@@ -32,11 +38,13 @@ export interface SourceState {
 export interface PartitionSummary {
   readonly topic: string;
   readonly partition: number;
-  /** Smallest watermark of the targets. */
+  /** Smallest watermark of the targets; null while one has none or does not answer. */
   readonly next: number | null;
-  readonly high: number;
+  /** Null while Kafka does not answer. */
+  readonly high: number | null;
   readonly behind: number | null;
-  readonly parked: number;
+  /** Null while a target does not answer. */
+  readonly parked: number | null;
   readonly lagMs: number | null;
   readonly state: string | null;
   readonly error: string | null;
@@ -51,6 +59,8 @@ export interface DaemonSummary {
   readonly lagMs: number | null;
   /** Parts that wait for a server. */
   readonly outages: DaemonStatus['outages'];
+  /** Parts that an operator paused: `apply`, `capture main`. */
+  readonly pauses: readonly (Pause & { readonly part: string })[];
 }
 
 export interface PipelineStatus {
@@ -60,80 +70,157 @@ export interface PipelineStatus {
   readonly daemons: readonly DaemonSummary[];
   readonly sources: readonly SourceState[];
   readonly partitions: readonly PartitionSummary[];
+  /** Servers that did not answer: what they know is null here. */
+  readonly away: readonly Away[];
 }
 
-/** `daemons` are those of this machine that run now. */
+/** `daemons` are those of this machine that run now. What does not answer within a few seconds is named in `away`. */
 export async function pipelineStatus(
   config: Config,
   signal: AbortSignal,
   daemons: readonly DaemonStatus[] = readStatuses(config),
 ): Promise<PipelineStatus> {
+  const [targets, kafka] = await Promise.all([lookAtAllTargets(config, signal), askKafka(config, signal)]);
   const captures = daemons.flatMap((daemon) => daemon.captures);
   const live = daemons.flatMap((daemon) => daemon.partitions);
-  const link = connectKafka(config, 'cli', silentLog);
-  const targets = makeTargets(config, silentLog);
-  try {
-    for (const target of targets) await target.open(signal);
-    const marks = (await Promise.all(targets.map(async (target) => await target.watermarks()))).flat();
-    const parked = (await Promise.all(targets.map(async (target) => await target.parked()))).flat();
-    const sources: SourceState[] = [];
-    const partitions: PartitionSummary[] = [];
-    const addPartitions = async (topic: string): Promise<void> => {
-      for (const { partition, high } of await topicOffsets(link, topic)) {
-        const next = smallest(marks, topic, partition, targets.length);
-        const now = live.find((found) => found.topic === topic && found.partition === partition);
-        partitions.push({
+  const partitionsOf = (topic: string): PartitionSummary[] => {
+    const high = new Map(kafka.offsets.get(topic)?.map((range) => [range.partition, range.high]));
+    const known = [...live, ...targets.marks].filter((found) => found.topic === topic);
+    const numbers = new Set([...high.keys(), ...known.map(({ partition }) => partition)]);
+    return [...numbers]
+      .toSorted((a, b) => a - b)
+      .map((partition) => {
+        const isMine = (found: { topic: string; partition: number }): boolean =>
+          found.topic === topic && found.partition === partition;
+        const next = smallest(targets.marks.filter(isMine), targets.number);
+        const end = high.get(partition) ?? null;
+        const now = live.find(isMine);
+        return {
           topic,
           partition,
           next,
-          high,
-          behind: next === null ? null : high - next,
-          parked: parked.filter((entry) => entry.topic === topic && entry.partition === partition).length,
+          high: end,
+          behind: next === null || end === null ? null : end - next,
+          parked: targets.areAllThere ? targets.parked.filter(isMine).length : null,
           lagMs: now?.lagMs ?? null,
           state: now?.state ?? null,
           error: now?.error ?? null,
-        });
-      }
+        };
+      });
+  };
+  const own = config.sources.map(({ name }): SourceState => {
+    const capture = activeCapture(captures, name);
+    // One that stands by or begins has read nothing of this yet: what is saved tells.
+    const known = capture?.state === 'standby' || capture?.state === 'starting' ? undefined : capture;
+    const saved = kafka.checkpoints.get(name) ?? null;
+    const position =
+      saved === null ? (known?.position ?? null) : saved.position && formatPosition(saved.position);
+    return {
+      name,
+      isDebezium: false,
+      state: capture?.state ?? null,
+      epoch: saved?.epoch ?? null,
+      position,
+      savedMs: saved?.savedMs ?? known?.savedMs ?? null,
+      error: capture?.error ?? null,
+      copies: copiesOf(known?.copies ?? saved?.snapshot.tables ?? [], known?.copyWaits ?? null),
+      held: heldNow(known, saved),
     };
-    for (const { name } of config.sources) {
-      const { changes, checkpoints } = sourceTopics(config, name);
-      const state = readCheckpointLog(await readTopic(link, checkpoints, signal));
-      const capture = activeCapture(captures, name);
-      // One that stands by or begins has read nothing of this yet: what is saved tells.
-      const known = capture?.state === 'standby' || capture?.state === 'starting' ? undefined : capture;
-      sources.push({
-        name,
-        isDebezium: false,
-        state: capture?.state ?? null,
-        epoch: state.epoch,
-        position: state.position === null ? null : formatPosition(state.position),
-        savedMs: state.savedMs,
-        error: capture?.error ?? null,
-        copies: copiesOf(known?.copies ?? state.snapshot.tables, known?.copyWaits ?? null),
-        held: known === undefined ? heldOf(state) : heldBy(known, state),
-      });
-      await addPartitions(changes);
-    }
-    const fed = await debeziumTopics(link, config);
-    for (const { name } of config.debezium) {
-      const topics = fed.filter(({ source }) => source.name === name);
-      sources.push({
-        name,
-        isDebezium: true,
-        state: `${topics.length} topics of Debezium`,
-        epoch: 0,
-        position: null,
-        savedMs: null,
-        error: null,
-        copies: { tables: 0, done: 0, waits: null },
-        held: [],
-      });
-      for (const { topic } of topics) await addPartitions(topic);
-    }
-    return { name: config.name, timeMs: Date.now(), daemons: daemons.map(summaryOf), sources, partitions };
+  });
+  const debeziumOf = debeziumSourceOf(config);
+  const seen = [
+    ...kafka.debezium,
+    ...live.map(({ topic }) => topic),
+    ...targets.marks.map(({ topic }) => topic),
+  ];
+  const fed = [...new Set(seen)].filter((topic) => debeziumOf(topic) !== undefined).toSorted();
+  const foreign = config.debezium.map(({ name }): SourceState => {
+    const topics = fed.filter((topic) => debeziumOf(topic)?.name === name);
+    return {
+      name,
+      isDebezium: true,
+      state: `${topics.length} topics of Debezium`,
+      epoch: null,
+      position: null,
+      savedMs: null,
+      error: null,
+      copies: { tables: 0, done: 0, waits: null },
+      held: [],
+    };
+  });
+  const topics = [...config.sources.map(({ name }) => sourceTopics(config, name).changes), ...fed];
+  return {
+    name: config.name,
+    timeMs: Date.now(),
+    daemons: daemons.map(summaryOf),
+    sources: [...own, ...foreign],
+    partitions: topics.flatMap(partitionsOf),
+    away: [...kafka.away, ...targets.away],
+  };
+}
+
+interface TargetsSeen {
+  readonly number: number;
+  readonly areAllThere: boolean;
+  readonly marks: readonly Watermark[];
+  readonly parked: readonly ParkedEntry[];
+  readonly away: readonly Away[];
+}
+
+async function lookAtAllTargets(config: Config, signal: AbortSignal): Promise<TargetsSeen> {
+  const targets = makeTargets(config, silentLog);
+  try {
+    const read = async (target: Target): Promise<Pick<TargetsSeen, 'marks' | 'parked'>> => {
+      return { marks: await orNone(target.watermarks()), parked: await orNone(target.parked()) };
+    };
+    const { answers, away } = await lookAtTargets(targets, read, signal);
+    return {
+      number: targets.length,
+      areAllThere: away.length === 0,
+      marks: answers.flatMap((answer) => answer?.marks ?? []),
+      parked: answers.flatMap((answer) => answer?.parked ?? []),
+      away,
+    };
   } finally {
     await Promise.all(targets.map(async (target) => await target.close()));
   }
+}
+
+interface KafkaSeen {
+  /** By source; absent where it could not be read. */
+  readonly checkpoints: ReadonlyMap<string, CheckpointState>;
+  /** By topic; absent where there is none. */
+  readonly offsets: ReadonlyMap<string, readonly PartitionRange[]>;
+  /** Topics of Debezium. */
+  readonly debezium: readonly string[];
+  readonly away: readonly Away[];
+}
+
+async function askKafka(config: Config, signal: AbortSignal): Promise<KafkaSeen> {
+  const checkpoints = new Map<string, CheckpointState>();
+  const offsets = new Map<string, readonly PartitionRange[]>();
+  const debezium: string[] = [];
+  const away: Away[] = [];
+  const read = async (link: KafkaLink, bounded: AbortSignal): Promise<void> => {
+    debezium.push(...(await debeziumTopics(link, config)).map(({ topic }) => topic));
+    const sources = config.sources.map(({ name }) => ({ name, ...sourceTopics(config, name) }));
+    const looks = await Promise.allSettled([
+      ...sources.map(async ({ name, checkpoints: topic }) => {
+        checkpoints.set(name, readCheckpointLog(await readTopic(link, topic, bounded)));
+      }),
+      ...[...sources.map(({ changes }) => changes), ...debezium].map(async (topic) => {
+        offsets.set(topic, await topicOffsets(link, topic));
+      }),
+    ]);
+    for (const look of looks) if (look.status === 'rejected') throw look.reason;
+  };
+  try {
+    await lookAtKafka(config, read, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    away.push(awayOf('kafka', error));
+  }
+  return { checkpoints, offsets, debezium, away };
 }
 
 /** Of several captures of a source the one that is at work. */
@@ -143,19 +230,19 @@ function activeCapture(captures: readonly SourceStatus[], name: string): SourceS
 }
 
 function summaryOf(status: DaemonStatus): DaemonSummary {
-  const { pid, role, http, rowsPerSecond, rows, lagMs, outages } = status;
-  return { pid, role, http, rowsPerSecond, rows, lagMs, outages };
+  const { pid, role, http, rowsPerSecond, rows, lagMs, outages, pause, captures } = status;
+  const pauses = [
+    ...(pause === null ? [] : [{ part: 'apply', ...pause }]),
+    ...captures.flatMap(({ source, pause: own }) =>
+      own === null ? [] : [{ part: `capture ${source}`, ...own }],
+    ),
+  ];
+  return { pid, role, http, rowsPerSecond, rows, lagMs, outages, pauses };
 }
 
-/** The smallest `next` of all targets; null while a target has none. */
-function smallest(
-  marks: readonly Watermark[],
-  topic: string,
-  partition: number,
-  targets: number,
-): number | null {
-  const found = marks.filter((mark) => mark.topic === topic && mark.partition === partition);
-  return found.length < targets ? null : Math.min(...found.map(({ next }) => next));
+/** The smallest `next` of all targets; null while a target has none or does not tell. */
+function smallest(marks: readonly Watermark[], targets: number): number | null {
+  return marks.length < targets ? null : Math.min(...marks.map(({ next }) => next));
 }
 
 /** What is saved; the capture tells what it waits for when it is there. */
@@ -169,9 +256,16 @@ function heldOf({ flow, accepted }: CheckpointState): SourceState['held'] {
   });
 }
 
+function heldNow(known: SourceStatus | undefined, saved: CheckpointState | null): SourceState['held'] {
+  if (known !== undefined) return heldBy(known, saved);
+  return saved === null ? [] : heldOf(saved);
+}
+
 /** A running capture reads of an acknowledgement within seconds; the log tells at once. */
-function heldBy({ held }: SourceStatus, state: CheckpointState): SourceState['held'] {
-  const saved = new Map(heldOf(state).map((entry) => [`${entry.table} ${entry.statement}`, entry]));
+function heldBy({ held }: SourceStatus, state: CheckpointState | null): SourceState['held'] {
+  const saved = new Map(
+    (state === null ? [] : heldOf(state)).map((entry) => [`${entry.table} ${entry.statement}`, entry]),
+  );
   return held.map(({ table, statement, why, acknowledged, waits }) => {
     const inLog = saved.get(`${table} ${statement}`)?.acknowledged ?? null;
     return {

@@ -10,10 +10,13 @@ import type { KafkaLink } from '../drivers/kafka-client.ts';
 import { PartitionProducer } from '../drivers/kafka-producer.ts';
 import { RowferryError } from '../errors.ts';
 import type { Position } from '../model/position.ts';
-import { withDeadline } from '../runtime/deadline.ts';
+import { answerWithin } from '../runtime/deadline.ts';
 import { connectKafka, readTopic, TopicStore } from './kafka-parts.ts';
 import { sourceTopics } from './names.ts';
 import { silentLog } from './silent-log.ts';
+
+const KAFKA_PATIENCE_MS = 15_000;
+const KAFKA_HINT = 'look at the brokers and the network';
 
 export interface SavedPositions {
   readonly source: string;
@@ -101,12 +104,11 @@ export async function withKafka<T>(
 ): Promise<T> {
   const link = connectKafka(config, 'cli', silentLog);
   let last: RowferryError | undefined;
-  try {
-    await withDeadline(signal, 20_000, async (patience) => {
-      await waitForKafka(link, patience, (error) => (last = error));
-    });
-  } catch (error) {
-    throw last ?? error;
-  }
+  await answerWithin(
+    signal,
+    KAFKA_PATIENCE_MS,
+    async (patience) => await waitForKafka(link, patience, (error) => (last = error)),
+    () => last ?? new RowferryError('ROWFERRY_KAFKA_LINK', 'Kafka does not answer', { hint: KAFKA_HINT }),
+  );
   return await work(link);
 }

@@ -5,7 +5,10 @@ import type { AskSnapshot } from '../capture/checkpoint-log.ts';
 import { encodeRecord, recordKey } from '../capture/checkpoint-log.ts';
 import type { SnapshotAction, SnapshotRequest } from '../capture/snapshot-state.ts';
 import type { Config } from '../config/config.ts';
+import { MysqlConnection } from '../drivers/mysql.ts';
 import { RowferryError } from '../errors.ts';
+import { quote } from '../model/mysql-literals.ts';
+import { didYouMean } from '../model/suggest.ts';
 import { TableFilter } from '../model/table-filter.ts';
 import { chooseSource, savedPositions, withStore } from './positions.ts';
 import type { CopyStatus, DaemonStatus } from './daemon-status.ts';
@@ -53,6 +56,7 @@ export async function requestSnapshot(
 ): Promise<string> {
   const name = chooseSource(config, source);
   checkTable(config, name, request);
+  if (request.action === 'add' && request.table !== null) await findTable(config, name, request.table);
   await withStore(config, name, signal, async (store) => {
     const record: AskSnapshot = {
       kind: 'snapshot',
@@ -78,4 +82,35 @@ function checkTable(
   throw new RowferryError('ROWFERRY_CONFIG_INVALID', `source ${source} does not capture ${table}`, {
     hint: `write it as schema.table; add it to sources.${source}.tables and restart first, so that its changes are captured before it is copied`,
   });
+}
+
+const LOOK_MS = 10_000;
+
+/** A request for a table that is not there would wait for ever. */
+async function findTable(config: Config, source: string, table: string): Promise<void> {
+  const settings = config.sources.find((found) => found.name === source);
+  if (settings === undefined) return;
+  const [schema = ''] = table.split('.');
+  const connection = await MysqlConnection.connect({
+    url: settings.url,
+    side: 'source',
+    where: { source },
+    session: ['SET NAMES utf8mb4'],
+    connectTimeoutMs: LOOK_MS,
+    queryTimeoutMs: LOOK_MS,
+  });
+  try {
+    const { rows } = await connection.query(
+      `SELECT table_name AS name FROM information_schema.tables WHERE table_type = 'BASE TABLE' AND table_schema = ${quote(schema)}`,
+    );
+    const names = rows.map(({ name }) => `${schema}.${name}`);
+    if (names.includes(table)) return;
+    throw new RowferryError(
+      'ROWFERRY_CONFIG_INVALID',
+      `source ${source} has no table ${table}${didYouMean(table, names)}`,
+      { hint: 'write its name as the source does; nothing was asked for' },
+    );
+  } finally {
+    await connection.close();
+  }
 }

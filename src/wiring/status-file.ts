@@ -89,7 +89,7 @@ function forget(path: string): void {
 }
 
 /** In a folder that others may write to, a file of theirs could say anything. The superuser looks at anybody's. */
-function isTrusted(path: string): boolean {
+export function isTrusted(path: string): boolean {
   const me = process.getuid?.();
   return me === undefined || me === 0 || statSync(path).uid === me;
 }
@@ -99,7 +99,7 @@ function isOver({ host, pid, timeMs }: DaemonStatus): boolean {
   return host === hostname() ? ageMs > FRESH_MS && !isAlive(pid) : ageMs > FORGOTTEN_MS;
 }
 
-function isAlive(pid: number): boolean {
+export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;

@@ -21,13 +21,20 @@ const RULES = [
   ['unreachable', 'target_unreachable_seconds > 1 s', '{target}'],
   ['reconnects', 'reconnect_failures >= 3', '{server}'],
   ['checkpoint', 'checkpoint_age_seconds > 15 s', '{source}'],
-  ['partitions', 'partition_stopped > 0', '{partition}'],
+  ['partitions', 'partition_stopped > 0', '{code}'],
   ['captures', 'capture_stopped > 0', '{source}'],
   ['queues', 'queue_fill > 50%', '{queue}'],
   ['parked', 'parked_rows > 0', '{table}'],
   ['held', 'held_tables > 0', '{table}'],
   ['copies', 'progress_speed < 1000000 rows/s or progress_speed >= 0', '{source}'],
-].map(([name, condition, message]) => ({ name, condition, message, level: 'critical', for: '2 s' }));
+].map(([name, condition, message]) => ({
+  name,
+  condition,
+  message,
+  level: 'critical',
+  for: '2 s',
+  keepFiring: '0 s',
+}));
 
 interface Told {
   readonly status: string;

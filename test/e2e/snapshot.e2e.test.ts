@@ -172,6 +172,22 @@ describe('a snapshot', () => {
     await expect(runVerb(snapshotCommand, args, { env })).rejects.toThrow('does not capture other.table');
   });
 
+  it('of a table that the source does not have is refused before anything is asked for', async (t) => {
+    const pipeline = await Pipeline.create(t, {
+      tables: [itemsTable()],
+      configure: ({ sources }) => {
+        const main = sources['main']!;
+        const [first = ''] = main['tables'] as string[];
+        main['tables'] = [first.replace(/\..*/, '.*')];
+      },
+    });
+    const args = ['add', `${pipeline.source.name}.itemz`, '--config', pipeline.configFile];
+    const env = { ...process.env, ROWFERRY_TEST_RUN_DIR: pipeline.folder };
+    await expect(runVerb(snapshotCommand, args, { env })).rejects.toThrow(
+      `has no table ${pipeline.source.name}.itemz; did you mean ${pipeline.source.name}.items?`,
+    );
+  });
+
   it(
     'brings a row to every part of a split though only columns of another part change meanwhile',
     { timeout: 90_000 },

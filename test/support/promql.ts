@@ -124,26 +124,41 @@ function compare(value: number, operator: string, limit: number): boolean {
 export class PromAlert {
   readonly #expression: string;
   readonly #forMs: number;
-  #activeAt = new Map<string, { readonly labels: Labels; readonly atMs: number }>();
+  readonly #keepMs: number;
+  #active = new Map<string, Life>();
 
-  constructor(expression: string, duration: string | undefined) {
+  constructor(expression: string, duration: string | undefined, keepFiring: string | undefined) {
     this.#expression = expression;
-    const [, digits, unit] = /^(\d+)(ms|s|m|h)$/.exec(duration ?? '0s') ?? [];
-    if (digits === undefined || unit === undefined)
-      throw new Error(`${duration} is no duration of Prometheus`);
-    this.#forMs = Number(digits) * { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }[unit as 'ms'];
+    this.#forMs = milliseconds(duration);
+    this.#keepMs = milliseconds(keepFiring);
   }
 
   /** Labels of the alerts that fire after this evaluation. */
   evaluate(series: readonly Series[], nowMs: number): Labels[] {
-    const found = promEvaluate(this.#expression, series).map(
-      ({ labels }) => [JSON.stringify(labels), labels] as const,
-    );
-    this.#activeAt = new Map(
-      found.map(([key, labels]) => [key, { labels, atMs: this.#activeAt.get(key)?.atMs ?? nowMs }]),
-    );
-    return [...this.#activeAt.values()]
-      .filter(({ atMs }) => nowMs - atMs >= this.#forMs)
-      .map(({ labels }) => labels);
+    const now = new Map<string, Life>();
+    for (const { labels } of promEvaluate(this.#expression, series)) {
+      const key = JSON.stringify(labels);
+      const { atMs, fires } = this.#active.get(key) ?? { atMs: nowMs, fires: false };
+      now.set(key, { labels, atMs, fires: fires || nowMs - atMs >= this.#forMs, clearMs: null });
+    }
+    for (const [key, life] of this.#active) {
+      const clearMs = life.clearMs ?? nowMs;
+      if (!now.has(key) && life.fires && nowMs - clearMs < this.#keepMs) now.set(key, { ...life, clearMs });
+    }
+    this.#active = now;
+    return [...now.values()].filter(({ fires }) => fires).map(({ labels }) => labels);
   }
+}
+
+interface Life {
+  readonly labels: Labels;
+  readonly atMs: number;
+  readonly fires: boolean;
+  readonly clearMs: number | null;
+}
+
+function milliseconds(duration = '0s'): number {
+  const [, digits, unit] = /^(\d+)(ms|s|m|h)$/.exec(duration) ?? [];
+  if (digits === undefined || unit === undefined) throw new Error(`${duration} is no duration of Prometheus`);
+  return Number(digits) * { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }[unit as 'ms'];
 }

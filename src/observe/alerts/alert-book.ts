@@ -1,16 +1,16 @@
 /**
  * Which alerts are on: a pure state machine over (rules, samples, now).
  *
- *     (none) --true--> pending --true for `for`--> firing --false, or gone--> resolved
- *                         \--anything but true--> (none)
+ *     (none) --true--> pending --true for `for`--> firing --false, or gone, for `keepFiring`--> resolved
+ *                         \--false, or gone--> (none)
  *
- * - One alert for each rule and set of labels. `for` counts from the first look that found the condition true, and any other
- *   look begins it anew; with `for` 0 the first one fires.
- * - A value that is not known keeps a firing alert as it is: silence does not mean that all is well. A set of labels that is
- *   gone (a partition that another process took) resolves it.
+ * - One alert for each rule and set of labels. `for` counts from the first look that found the condition true, and one that
+ *   finds it false begins it anew; with `for` 0 the first one fires. `keepFiring` counts from the first look that found it
+ *   false, and one that finds it true begins it anew: a value that swings round its limit is one alert.
+ * - A value that is not known keeps an alert as it is, pending or firing: silence does not mean that all is well. A set of
+ *   labels that is gone (a partition that another process took) counts as false.
  * - Somebody is told when an alert fires, again after each repeat interval, and once when it is resolved. A silence holds back the
  *   first two; what still fires when it ends is told then. An alert that nobody was told of is not told as resolved.
- * - Nothing is kept over a restart: what still holds fires anew after its `for`.
  */
 import { evaluate } from './evaluate.ts';
 import type { Answer } from './evaluate.ts';
@@ -32,7 +32,9 @@ export interface Alert {
   readonly sinceMs: number;
   /** When the alert fired; null while it is pending. */
   readonly firedMs: number | null;
-  /** When somebody was last told of it; null for never. */
+  /** Since when it has fired though its condition is false; null while that is true or not known. */
+  readonly clearMs: number | null;
+  /** When channels were last handed a notice of it, which they deliver as soon as they can; null for never. */
   readonly toldMs: number | null;
 }
 
@@ -102,7 +104,8 @@ export function look(
       active.set(key, alert);
       return;
     }
-    const isDue = alert.toldMs === null || nowMs - alert.toldMs >= repeatMs;
+    // Nobody is told of what seems to be over.
+    const isDue = alert.clearMs === null && (alert.toldMs === null || nowMs - alert.toldMs >= repeatMs);
     const told = isDue ? { ...alert, toldMs: nowMs } : alert;
     if (isDue)
       notices.push({ kind: alert.toldMs === null ? 'firing' : 'repeated', alert: told, atMs: nowMs });
@@ -112,7 +115,8 @@ export function look(
   for (const rule of rules) {
     for (const [labels, answer] of evaluate(rule.condition, samples)) {
       const key = `${rule.name} ${labels}`;
-      const last = rebase(before.active.get(key), nowMs);
+      const found = before.active.get(key);
+      const last = found && rebase(found, nowMs);
       if (answer.truth === true) {
         const alert = advance(rule, answer, last, nowMs);
         if (alert.firedMs !== null && (last?.firedMs ?? null) === null) {
@@ -120,13 +124,21 @@ export function look(
           news.push({ kind: 'fired', alert, atMs: nowMs, isSilenced });
         }
         keep(key, alert);
-      } else if (answer.truth === null && last !== undefined && last.firedMs !== null) {
+      } else if (last !== undefined && answer.truth === null) {
         keep(key, { ...last, value: null });
+      } else if (last !== undefined && isKept(last, rule, nowMs)) {
+        keep(key, { ...last, value: answer.value, clearMs: last.clearMs ?? nowMs });
       }
     }
   }
-  for (const [key, last] of before.active) {
-    if (active.has(key) || last.firedMs === null) continue;
+  for (const [key, found] of before.active) {
+    if (active.has(key) || found.firedMs === null) continue;
+    const last = rebase(found, nowMs);
+    const rule = rules.find(({ name }) => name === last.rule);
+    if (rule !== undefined && isKept(last, rule, nowMs)) {
+      keep(key, { ...last, value: null, clearMs: last.clearMs ?? nowMs });
+      continue;
+    }
     const isSilenced = silences.some((silence) => covers(silence, last));
     news.push({ kind: 'resolved', alert: last, atMs: nowMs, isSilenced });
     if (last.toldMs !== null) notices.push({ kind: 'resolved', alert: last, atMs: nowMs });
@@ -152,15 +164,21 @@ function advance(rule: AlertRule, answer: Answer, last: Alert | undefined, nowMs
     channels: rule.channels,
     sinceMs,
     firedMs: last?.firedMs ?? (isOver ? nowMs : null),
+    clearMs: null,
     toldMs: last?.toldMs ?? null,
   };
 }
 
 /** A clock that was set back must not make anybody wait until it has caught up. */
-function rebase(alert: Alert | undefined, nowMs: number): Alert | undefined {
-  if (alert === undefined) return undefined;
+function rebase(alert: Alert, nowMs: number): Alert {
+  const clearMs = alert.clearMs === null ? null : Math.min(alert.clearMs, nowMs);
   const toldMs = alert.toldMs === null ? null : Math.min(alert.toldMs, nowMs);
-  return { ...alert, sinceMs: Math.min(alert.sinceMs, nowMs), toldMs };
+  return { ...alert, sinceMs: Math.min(alert.sinceMs, nowMs), clearMs, toldMs };
+}
+
+/** Whether an alert whose condition is false goes on firing. */
+function isKept({ firedMs, clearMs }: Alert, { keepFiringMs }: AlertRule, nowMs: number): boolean {
+  return firedMs !== null && nowMs - (clearMs ?? nowMs) < keepFiringMs;
 }
 
 function covers({ rule, labels }: Silence, alert: Alert): boolean {

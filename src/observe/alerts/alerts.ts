@@ -4,15 +4,15 @@
  * The wiring owns one for the process: `observe` after each round of measuring, `state` for the API and the status file,
  * `silence` from the API, `close` at the end.
  */
-import { randomUUID } from 'node:crypto';
 import type { AlertChannelSettings, AlertSettings } from '../../config/config.ts';
 import type { Log } from '../../model/log.ts';
 import { EMPTY_BOOK, look } from './alert-book.ts';
-import type { Alert, AlertBook, HistoryEntry, Silence } from './alert-book.ts';
+import type { Alert, AlertBook, HistoryEntry, Notice, Silence } from './alert-book.ts';
 import type { Channel } from './channel.ts';
 import { CommandChannel } from './command-channel.ts';
 import { metricsOf } from './condition.ts';
-import { deliveryFor } from './delivery.ts';
+import { heardBy } from './delivery.ts';
+import type { Teller } from './delivery.ts';
 import { EmailChannel } from './email-channel.ts';
 import { LogChannel } from './log-channel.ts';
 import type { AlertSamples } from './metrics.ts';
@@ -46,24 +46,45 @@ export interface AlertState {
   readonly channels: readonly ChannelState[];
 }
 
+/** What is kept over a restart: what somebody was or is to be told of. Plain values, for JSON. */
+export interface KeptAlerts {
+  /** Firing alerts by rule and labels. */
+  readonly firing: readonly (readonly [string, Alert])[];
+  /** Notices that a channel has not taken yet, by its name. */
+  readonly waiting: Readonly<Record<string, readonly Notice[]>>;
+}
+
+export interface NewSilence extends Omit<Silence, 'id' | 'untilMs'> {
+  readonly forMs: number;
+}
+
 export interface AlertsOptions {
-  readonly pipeline: string;
+  readonly teller: Teller;
   readonly log: Log;
+  /** What an earlier process of the same key left behind. */
+  readonly kept?: KeptAlerts;
+  /** Called with what is to be kept, each time that it changes. */
+  readonly keep?: (kept: KeptAlerts) => void;
   /** For tests: how soon a failed delivery is tried again. */
   readonly firstPauseMs?: number;
   /** Wall clock, for the times at which something was sent. */
   readonly now?: () => number;
+  /** A clock that nobody sets, for silences; milliseconds. */
+  readonly clock?: () => number;
 }
 
-const TRIES = 6;
 const FIRST_PAUSE_MS = 1_000;
 const MAX_PAUSE_MS = 60_000;
-const QUEUE_LENGTH = 100;
+const MOST_WAITING = 1_000;
 const MOST_SILENCES = 100;
 
 export class Alerts {
   readonly #settings: AlertSettings;
-  readonly #pipeline: string;
+  readonly #keep: (kept: KeptAlerts) => void;
+  readonly #now: () => number;
+  readonly #clock: () => number;
+  /** When silences end, by the clock that nobody sets. */
+  readonly #silenceEnds = new Map<number, number>();
   readonly #outboxes: readonly { readonly channel: AlertChannelSettings; readonly outbox: Outbox }[];
   #book: AlertBook = EMPTY_BOOK;
   #measured: ReadonlySet<string> = new Set();
@@ -71,14 +92,20 @@ export class Alerts {
   #silences = 0;
 
   constructor(settings: AlertSettings, options: AlertsOptions) {
-    const { pipeline, log, firstPauseMs = FIRST_PAUSE_MS, now = Date.now } = options;
+    const { teller, log, kept, firstPauseMs = FIRST_PAUSE_MS, now = Date.now } = options;
     this.#settings = settings;
-    this.#pipeline = pipeline;
+    this.#keep = options.keep ?? (() => undefined);
+    this.#now = now;
+    this.#clock = options.clock ?? (() => performance.now());
+    if (kept !== undefined) this.#book = { ...EMPTY_BOOK, active: new Map(kept.firing) };
     this.#outboxes = settings.channels.map((channel) => {
       const { name, type } = channel;
       const pauses = { firstPauseMs, maxPauseMs: MAX_PAUSE_MS };
-      const outbox = { name, type, tries: TRIES, queueLength: QUEUE_LENGTH, ...pauses };
-      return { channel, outbox: new Outbox(openChannel(channel, log, now), outbox, log, now) };
+      const onChange = (): void => this.#save();
+      const own = { name, type, teller, mostWaiting: MOST_WAITING, onChange, ...pauses };
+      const outbox = new Outbox(openChannel(channel, log, now), own, log, now);
+      outbox.add(kept?.waiting[name] ?? []);
+      return { channel, outbox };
     });
   }
 
@@ -88,18 +115,14 @@ export class Alerts {
    */
   observe(samples: AlertSamples, nowMs: number): readonly HistoryEntry[] {
     const { rules } = this.#settings;
-    const { book, notices, news } = look(this.#book, rules, samples, nowMs, this.#settings);
+    const { book, notices, news } = look(this.#timed(nowMs), rules, samples, nowMs, this.#settings);
     this.#book = book;
     this.#atMs = nowMs;
     this.#measured = new Set(
       [...samples].flatMap(([name, list]) => (list.some(({ value }) => value !== null) ? [name] : [])),
     );
-    if (notices.length === 0) return news;
-    for (const { channel, outbox } of this.#outboxes) {
-      const about = { id: randomUUID(), pipeline: this.#pipeline, atMs: nowMs };
-      const delivery = deliveryFor(channel, notices, about);
-      if (delivery !== null) outbox.add(delivery);
-    }
+    for (const { channel, outbox } of this.#outboxes) outbox.add(heardBy(channel, notices));
+    if (notices.length > 0 || news.length > 0) this.#save();
     return news;
   }
 
@@ -122,11 +145,13 @@ export class Alerts {
     };
   }
 
-  /** Keeps alerts quiet until a time, from the next look on; returns the number to end it early with. Of too many, the oldest makes way. */
-  silence(silence: Omit<Silence, 'id'>): number {
+  /** Keeps alerts quiet for a time, from the next look on; returns the number to end it early with. Of too many, the oldest makes way. */
+  silence({ forMs, ...silence }: NewSilence): number {
     this.#silences += 1;
     const id = this.#silences;
-    const silences = [...this.#book.silences, { ...silence, id }].slice(-MOST_SILENCES);
+    this.#silenceEnds.set(id, this.#clock() + forMs);
+    const untilMs = (this.#atMs ?? this.#now()) + forMs;
+    const silences = [...this.#book.silences, { ...silence, id, untilMs }].slice(-MOST_SILENCES);
     this.#book = { ...this.#book, silences };
     return id;
   }
@@ -139,9 +164,27 @@ export class Alerts {
     return isThere;
   }
 
-  /** Sends what waits for at most so long, then breaks off. */
+  /** Sends what waits for at most so long, then breaks off. What was not told then is kept for the next start. */
   async close(ms = 3_000): Promise<void> {
     await Promise.all(this.#outboxes.map(async ({ outbox }) => await outbox.close(ms)));
+  }
+
+  /** A clock of the machine that is set makes no silence longer or shorter. */
+  #timed(nowMs: number): AlertBook {
+    const clock = this.#clock();
+    for (const id of this.#silenceEnds.keys())
+      if (!this.#book.silences.some((silence) => silence.id === id)) this.#silenceEnds.delete(id);
+    const silences = this.#book.silences.map((silence) => {
+      const end = this.#silenceEnds.get(silence.id);
+      return end === undefined ? silence : { ...silence, untilMs: nowMs + Math.round(end - clock) };
+    });
+    return { ...this.#book, silences };
+  }
+
+  #save(): void {
+    const firing = [...this.#book.active].filter(([, { firedMs }]) => firedMs !== null);
+    const waiting = this.#outboxes.map(({ channel, outbox }) => [channel.name, outbox.waiting] as const);
+    this.#keep({ firing, waiting: Object.fromEntries(waiting) });
   }
 }
 

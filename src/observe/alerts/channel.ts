@@ -10,14 +10,7 @@ export interface Channel {
 }
 
 export class ChannelError extends Error {
-  /** Trying again may help. */
-  readonly isPassing: boolean;
   override readonly name = 'ChannelError';
-
-  constructor(message: string, isPassing: boolean) {
-    super(message);
-    this.isPassing = isPassing;
-  }
 }
 
 /** A system's code (`ECONNREFUSED`) of an error or its cause: the text of such errors may quote what is secret. */

@@ -25,8 +25,7 @@ export class CommandChannel implements Channel {
       async (bounded) => await run(command, deliveryJson(delivery), bounded),
     );
     if (end === 'ok') return;
-    // Whether a later try helps only the program knows.
-    throw new ChannelError(end, true);
+    throw new ChannelError(end);
   }
 }
 

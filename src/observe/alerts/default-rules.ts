@@ -58,7 +58,7 @@ migration_alerts:
     - name: partition_stopped
       condition: partition_stopped > 0
       level: critical
-      message: 'Partition {partition} of {topic} stopped on an error; the others go on'
+      message: 'Partitions of {topic} that stopped on {code}: {value}; the others go on'
     - name: future_tables_missing
       condition: missing_future_tables > 0
       level: error
@@ -114,3 +114,10 @@ migration_alerts:
       level: warning
       message: 'Queue {queue} is {value} full: what empties it is the slowest part'
 `;
+
+const SHIPPED = new Set([...DEFAULT_RULES.matchAll(/- name: (\w+)/g)].map(([, name]) => name));
+
+/** Where the manual says what to do; null for a rule that is not rowferry's. */
+export function runbookOf(rule: string): string | null {
+  return SHIPPED.has(rule) ? `docs/alerts.md#${rule}` : null;
+}

@@ -49,8 +49,7 @@ export class EmailChannel implements Channel {
       const status: unknown =
         thrown instanceof Error && 'responseCode' in thrown ? thrown.responseCode : undefined;
       const answer = typeof status === 'number' ? `, the server answered ${status}` : '';
-      const isFinal = typeof status === 'number' && status >= 500;
-      throw new ChannelError(`could not be sent (${codeOf(thrown)}${answer})`, !isFinal);
+      throw new ChannelError(`could not be sent (${codeOf(thrown)}${answer})`);
     } finally {
       transport.close();
     }
@@ -62,8 +61,8 @@ async function endedBy(sending: Promise<unknown>, ms: number, signal: AbortSigna
   let timer: NodeJS.Timeout | undefined;
   let onAbort: (() => void) | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new ChannelError('no answer in time', true)), ms);
-    onAbort = () => reject(new ChannelError('was broken off', true));
+    timer = setTimeout(() => reject(new ChannelError('no answer in time')), ms);
+    onAbort = () => reject(new ChannelError('was broken off'));
     if (signal.aborted) onAbort();
     else signal.addEventListener('abort', onAbort, { once: true });
   });

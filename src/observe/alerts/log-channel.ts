@@ -1,5 +1,7 @@
 import type { Log } from '../../model/log.ts';
 import type { Channel } from './channel.ts';
+import { runbookOf } from './default-rules.ts';
+import { messageOf } from './delivery.ts';
 import type { Delivery } from './delivery.ts';
 
 /** Writes alerts to the log, a line each. */
@@ -10,14 +12,22 @@ export class LogChannel implements Channel {
     this.#log = log;
   }
 
-  async send({ notices, leftOff }: Delivery): Promise<void> {
-    for (const { kind, alert } of notices) {
-      const fields = { alert: alert.rule, severity: alert.level, labels: alert.labels, value: alert.value };
-      const text = `${alert.rule} ${kind === 'repeated' ? 'still firing' : kind}: ${alert.message}`;
+  async send({ notices }: Delivery): Promise<void> {
+    for (const notice of notices) {
+      const { kind, alert } = notice;
+      const runbook = runbookOf(alert.rule);
+      const help = runbook === null ? {} : { runbook };
+      const fields = {
+        alert: alert.rule,
+        severity: alert.level,
+        labels: alert.labels,
+        value: alert.value,
+        ...help,
+      };
+      const text = `${alert.rule} ${kind === 'repeated' ? 'still firing' : kind}: ${messageOf(notice)}`;
       if (kind === 'resolved') this.#log.info(fields, text);
       else if (alert.level === 'warning') this.#log.warn(fields, text);
       else this.#log.error(fields, text);
     }
-    if (leftOff > 0) this.#log.warn({}, `${leftOff} more alerts at the same moment`);
   }
 }

@@ -87,9 +87,8 @@ export const ALERT_METRICS: readonly AlertMetric[] = [
   metric(
     'partition_stopped',
     'count',
-    PARTITION,
-    '1 for a partition that met an error which an operator must mend, else 0.',
-    { name: 'rowferry_partition_state', labels: { state: 'stopped' } },
+    ['source', 'topic', 'code'],
+    'Partitions that met an error which an operator must mend, by its code, until they apply something again; 0 without a code when there is none.',
   ),
   metric(
     'capture_stopped',

@@ -1,4 +1,7 @@
-/** The same rules for Prometheus: a rule file whose alerts fire and clear as rowferry's own do. Pure. */
+/**
+ * The same rules for Prometheus: a rule file whose alerts fire and clear as rowferry's own do, but for values that are not known:
+ * those are no series there, so that its alerts clear after `keep_firing_for` where rowferry's go on. Pure.
+ */
 import { stringify } from 'yaml';
 import type { Condition } from './condition.ts';
 import { labelsOf, metricsOf } from './condition.ts';
@@ -63,16 +66,15 @@ function ruleTree(rule: AlertRule): object {
   return {
     alert: prometheusAlert(rule.name),
     expr: promql(rule.condition),
-    ...(rule.forMs === 0
-      ? {}
-      : {
-          for: formatDuration(rule.forMs).replace(/ (min|\w+)$/, (_, unit: string) =>
-            unit === 'min' ? 'm' : unit,
-          ),
-        }),
+    ...(rule.forMs === 0 ? {} : { for: duration(rule.forMs) }),
+    ...(rule.keepFiringMs === 0 ? {} : { keep_firing_for: duration(rule.keepFiringMs) }),
     labels: { severity: rule.level, rule: rule.name },
     annotations: { summary: summaryOf(rule) },
   };
+}
+
+function duration(ms: number): string {
+  return formatDuration(ms).replace(/ (min|\w+)$/, (_, unit: string) => (unit === 'min' ? 'm' : unit));
 }
 
 const FILTERS: Readonly<Record<Dimension, string>> = {

@@ -18,6 +18,8 @@ export interface AlertRule {
   readonly text: string;
   /** How long the condition must hold without a break. 0 fires at once. */
   readonly forMs: number;
+  /** How long the condition must be false before the alert is resolved. 0 resolves at once. */
+  readonly keepFiringMs: number;
   readonly level: Level;
   /** `{value}` and the labels of the condition in braces are filled in. */
   readonly message: string;

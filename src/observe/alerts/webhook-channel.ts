@@ -9,10 +9,12 @@ import type { Delivery } from './delivery.ts';
 
 export class WebhookChannel implements Channel {
   readonly #settings: WebhookChannelSettings;
+  readonly #target: Target;
   readonly #now: () => number;
 
   constructor(settings: WebhookChannelSettings, now: () => number = Date.now) {
     this.#settings = settings;
+    this.#target = targetOf(settings.url.reveal());
     this.#now = now;
   }
 
@@ -20,7 +22,7 @@ export class WebhookChannel implements Channel {
     const body = deliveryJson(delivery);
     const status = await withDeadline(signal, this.#settings.timeoutMs, async (bounded) => {
       try {
-        const response = await fetch(this.#settings.url.reveal(), {
+        const response = await fetch(this.#target.url, {
           method: 'POST',
           headers: this.#headers(delivery.id, body),
           body,
@@ -32,12 +34,12 @@ export class WebhookChannel implements Channel {
         return response.status;
       } catch (error) {
         const isLate = bounded.aborted && !signal.aborted;
-        throw new ChannelError(isLate ? 'no answer in time' : `no connection (${codeOf(error)})`, true);
+        throw new ChannelError(isLate ? 'no answer in time' : `no connection (${codeOf(error)})`);
       }
     });
     if (status >= 200 && status < 300) return;
-    const isPassing = status >= 500 || status === 429 || status === 408;
-    throw new ChannelError(`answered with status ${status}`, isPassing);
+    // Also of a refusal (a token that ran out, say) the receiver is told once it is mended.
+    throw new ChannelError(`answered with status ${status}`);
   }
 
   #headers(id: string, body: string): Record<string, string> {
@@ -47,12 +49,28 @@ export class WebhookChannel implements Channel {
     return {
       'content-type': 'application/json',
       'user-agent': 'rowferry',
+      ...this.#target.headers,
       ...own,
       'x-rowferry-delivery': id,
       'x-rowferry-timestamp': sentAt,
       ...(secret === null ? {} : { 'x-rowferry-signature': signatureOf(secret.reveal(), sentAt, body) }),
     };
   }
+}
+
+interface Target {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** User and password of a URL go into a header: `fetch` refuses them where they stand. */
+function targetOf(text: string): Target {
+  const url = new URL(text);
+  if (url.username === '' && url.password === '') return { url: text, headers: {} };
+  const login = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+  url.username = '';
+  url.password = '';
+  return { url: url.href, headers: { authorization: `Basic ${Buffer.from(login).toString('base64')}` } };
 }
 
 /** `v1=` and HMAC-SHA256 of `<timestamp>.<body>` in hex: a receiver refuses old times, so that nothing can be played again. */

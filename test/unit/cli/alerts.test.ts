@@ -48,6 +48,7 @@ describe('rowferry alerts test', () => {
     ['lag_secnds=1', 'lag_secnds is no metric; did you mean lag_seconds?'],
     ['lag_seconds=1%', '% does not fit here'],
     ['lag_seconds', 'has no ='],
+    ['disk_space=9', 'write 9% or 0.09'],
     ['lag_seconds=1,table=x', 'table is no label of lag_seconds; it has source, topic, partition'],
   ])('refuses %s', async (value, message) => {
     await expect(test('--set', value)).rejects.toThrow(message);

@@ -29,25 +29,26 @@ function live(roles: readonly RoleStatus[], alerts: LiveDaemons['alerts'] = []):
   return { statuses: [daemon.status], alerts };
 }
 
-const BUSY = live(
-  [
-    captureRole({ copies: [copy], copyRate: { elapsedMs: 600_000, rows: 250_000 } }),
-    applyRole([
-      partition({ lagMs: 1_200, parked: 3, oldestParkedMs: NOW - 240_000 }),
-      partition({
-        partition: 1,
-        state: 'waiting',
-        error: 'ROWFERRY_TARGET_LINK: gone',
-        nextTryMs: NOW + 3_000,
-      }),
-    ]),
-  ],
-  [{ rule: 'lag', level: 'critical', message: 'the lag is high', sinceMs: NOW - 60_000, firedMs: NOW }],
-);
+const busy = (): LiveDaemons =>
+  live(
+    [
+      captureRole({ copies: [copy], copyRate: { elapsedMs: 600_000, rows: 250_000 } }),
+      applyRole([
+        partition({ lagMs: 1_200, parked: 3, oldestParkedMs: NOW - 240_000 }),
+        partition({
+          partition: 1,
+          state: 'waiting',
+          error: 'ROWFERRY_TARGET_LINK: gone',
+          nextTryMs: NOW + 3_000,
+        }),
+      ]),
+    ],
+    [{ rule: 'lag', level: 'critical', message: 'the lag is high', sinceMs: NOW - 60_000, firedMs: NOW }],
+  );
 
 describe('the screen of a pipeline', () => {
   it('shows what matters at 80 columns', () => {
-    const text = screenLines(BUSY, 'shop', SIZE, NOW).join('\n');
+    const text = screenLines(busy(), 'shop', SIZE, NOW).join('\n');
     expect(text).toContain('lag 1200 ms');
     expect(text).toMatch(/main +reading +binlog.000001:4 +500 ms +700 B/);
     expect(text).toContain('PARTITIONS  1 running, 1 waiting');
@@ -60,12 +61,12 @@ describe('the screen of a pipeline', () => {
   it('fits any window, and says when something did not', () => {
     for (const columns of [1, 20, 80, 200]) {
       for (const rows of [2, 5, 24]) {
-        const lines = screenLines(BUSY, 'shop', { columns, rows, unicode: true }, NOW);
+        const lines = screenLines(busy(), 'shop', { columns, rows, unicode: true }, NOW);
         expect(lines.length).toBeLessThan(rows);
         for (const line of lines) expect(line.length).toBeLessThanOrEqual(columns);
       }
     }
-    expect(screenLines(BUSY, 'shop', { ...SIZE, rows: 6 }, NOW).at(-1)).toMatch(/^and \d+ more lines$/);
+    expect(screenLines(busy(), 'shop', { ...SIZE, rows: 6 }, NOW).at(-1)).toMatch(/^and \d+ more lines$/);
   });
 
   it('shows the capture at work of several, and a target as late as the slowest process has it', () => {
@@ -102,7 +103,7 @@ describe('the screen of a pipeline', () => {
   });
 
   it('is one plain line where nothing is drawn', () => {
-    const line = plainLine(BUSY, NOW);
+    const line = plainLine(busy(), NOW);
     expect(line).toContain('lag 1200 ms');
     expect(line).toContain('partitions 1 running, 1 waiting');
     expect(line).not.toContain('\n');

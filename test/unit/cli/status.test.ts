@@ -21,7 +21,14 @@ describe('rowferry status', () => {
       copies: { tables: 0, done: 0, waits: null },
       held: [held],
     };
-    const lines = statusLines({ name: 'shop', timeMs: 0, daemons: [], sources: [source], partitions: [] });
+    const lines = statusLines({
+      name: 'shop',
+      timeMs: 0,
+      daemons: [],
+      sources: [source],
+      partitions: [],
+      away: [],
+    });
     expect(lines.slice(2, 5)).toEqual([
       'source    main  epoch 1  binlog.000007:900',
       '          shop.orders waits: ALTER TABLE drops a column',
@@ -31,7 +38,9 @@ describe('rowferry status', () => {
     const acknowledged = { timeMs: 0, by: 'mia' };
     const letGo = { ...held, acknowledged, waits: 'until partition 3 is there' };
     const after = { ...source, held: [letGo] };
-    expect(statusLines({ name: 'shop', timeMs: 0, daemons: [], sources: [after], partitions: [] })).toContain(
+    expect(
+      statusLines({ name: 'shop', timeMs: 0, daemons: [], away: [], sources: [after], partitions: [] }),
+    ).toContain(
       '            acknowledged at 1970-01-01T00:00:00.000Z by mia, waits until partition 3 is there',
     );
   });

@@ -49,7 +49,7 @@ describe('docs/alerts.md', () => {
     expect(operations).toContain('[alerts.md](alerts.md#what-to-do)');
     expect(text).toMatch(/^## What to do$/m);
     const alerts = readFileSync(new URL('../deploy/prometheus/availability.rules.yaml', MANUAL), 'utf8');
-    for (const name of ['RowferryDown', 'RowferryRestarts']) {
+    for (const name of ['RowferryDown', 'RowferryRestarts', 'RowferryVersionsDiffer']) {
       expect(operations).toContain(name);
       expect(alerts).toContain(`alert: ${name}`);
     }

@@ -1,4 +1,8 @@
 /** A daemon that stands still: what its threads would have told, to be shown and asked about. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
 import { ApplyCounters } from '../../../src/apply/apply-counters.ts';
 import type { PartitionStatus } from '../../../src/apply/partition-progress.ts';
 import type { CaptureStatus } from '../../../src/capture/capture-progress.ts';
@@ -147,7 +151,8 @@ export class StillDaemon implements RunningDaemon {
   readonly #gatherer: StatusGatherer;
 
   constructor(config: Config, roles: readonly RoleView[]) {
-    this.config = config;
+    this.config = { ...config, runDir: mkdtempSync(join(tmpdir(), 'rowferry-still-')) };
+    onTestFinished(() => rmSync(this.config.runDir, { recursive: true, force: true }));
     this.roles = roles;
     const write = (fields: Written['fields'], message: string): void =>
       void this.written.push({ fields, message });
@@ -160,16 +165,16 @@ export class StillDaemon implements RunningDaemon {
       getLevel: () => level,
       setLevel: (wanted) => void (level = wanted),
     };
-    this.alerts = new AlertWatch(config, this.log);
+    this.alerts = new AlertWatch(this.config, this.log, { role: 'all', startedMs: this.startedMs });
     this.#gatherer = new StatusGatherer({ name: config.name, role: 'all', startedMs: this.startedMs });
     this.status = this.#gather();
   }
 
   /** The threads tell something else now. */
-  become(roles: readonly RoleView[]): void {
+  become(roles: readonly RoleView[], atMs = NOW): void {
     const before = this.status;
     this.roles = roles;
-    this.status = this.#gather();
+    this.status = this.#gather(atMs);
     for (const listener of this.#listeners) listener(this.status, before);
   }
 
@@ -181,9 +186,9 @@ export class StillDaemon implements RunningDaemon {
     this.#listeners.push(listener);
   }
 
-  #gather(): DaemonStatus {
+  #gather(atMs = NOW): DaemonStatus {
     const told = this.roles.flatMap(({ status }) => (status === undefined ? [] : [status]));
-    this.alerts.look(this.roles, NOW);
+    this.alerts.look(this.roles, atMs);
     return this.#gatherer.gather(told, null, NOW);
   }
 }

@@ -165,6 +165,43 @@ describe('actions', () => {
   });
 });
 
+it('an address that cannot be read is answered as everything else is', async () => {
+  const { server } = await serve();
+  const answer = await server.app.inject({ url: '/api/%zz' });
+  expect(answer.statusCode).toBe(400);
+  expect(answer.json()).toMatchObject({ code: 'bad-request', hint: null });
+});
+
+describe('the audit log', () => {
+  it('has a line of each try: without a token, with a wrong one, and of bodies that are refused', async () => {
+    const { server } = await serve();
+    const post = { method: 'POST', url: '/api/log-level', headers: bearer } as const;
+    const host = { host: 'localhost' };
+    await server.app.inject({ ...post, headers: host, payload: { level: 'debug' } });
+    await server.app.inject({ ...post, headers: { ...host, authorization: 'Bearer no' }, payload: {} });
+    await server.app.inject({ ...post, payload: { level: 'secret-value' } });
+    const broken = { ...bearer, 'content-type': 'application/json', 'x-rowferry-user': 'kim@db-7' };
+    await server.app.inject({ ...post, headers: broken, payload: '{' });
+    await server.app.inject({
+      ...post,
+      headers: { ...bearer, 'x-rowferry-user': 'kim@db-7' },
+      payload: { level: 'info' },
+    });
+    const { entries } = (await server.app.inject({ url: '/api/audit', headers: host })).json<{
+      entries: object[];
+    }>();
+    const who = 'token, says it is kim@db-7';
+    expect(entries.toReversed()).toMatchObject([
+      { action: 'log-level', who: 'nobody', outcome: 'unauthorized' },
+      { action: 'log-level', who: 'nobody', outcome: 'unauthorized' },
+      { who: 'token', outcome: 'bad-request', request: {} },
+      { who, outcome: 'bad-request' },
+      { who, outcome: 'done', request: { level: 'info' } },
+    ]);
+    expect(JSON.stringify(entries)).not.toContain('secret-value');
+  });
+});
+
 describe('events', () => {
   it('tell of changes of states as they come, and of those that were missed', async () => {
     const { server, daemon } = await serve();
@@ -179,7 +216,7 @@ describe('events', () => {
 
   it('tell of alerts that fire and are resolved, silenced ones too', async () => {
     const { server, daemon } = await serve();
-    const silence = { rule: null, labels: { partition: '0' }, forMs: 60_000, reason: 'a test' };
+    const silence = { rule: null, labels: { topic: 'shop.main' }, forMs: 60_000, reason: 'a test' };
     const asked = { method: 'POST', url: '/api/alerts/silence', payload: silence, headers: bearer } as const;
     expect((await server.app.inject(asked)).json()).toMatchObject({ counts: { id: 1 } });
     const follower = await follow(server, { 'last-event-id': '0' });
@@ -187,7 +224,8 @@ describe('events', () => {
     await waitUntil(() => /event: alert\n.*"kind":"fired".*partition_stopped/.test(follower.text), {
       what: 'the alert',
     });
-    daemon.become([view('apply', applyRole([partition()]))]);
+    for (const atMs of [NOW + 1, NOW + 30_001])
+      daemon.become([view('apply', applyRole([partition()]))], atMs);
     await waitUntil(() => follower.text.includes('"kind":"resolved"'), { what: 'its end' });
     expect(follower.text.match(/"isSilenced":true/g)?.length).toBe(2);
     const end = { ...asked, url: '/api/alerts/unsilence', payload: { id: 1 } };
@@ -212,7 +250,7 @@ describe('events', () => {
       () => {
         for (let i = 0; i < 200; i++) {
           const errorCode = `${error}${turns++}`;
-          daemon.become([view('apply', applyRole([partition({ state: 'stopped', errorCode })]))]);
+          daemon.become([view('apply', applyRole([partition({ state: 'waiting', errorCode })]))]);
         }
         return follower.ended;
       },
@@ -222,15 +260,26 @@ describe('events', () => {
 });
 
 describe('the address', () => {
-  it('is another port when the wanted one is taken, and the log says so', async () => {
+  it('in use is refused where the configuration names it, and is another one where nobody chose it', async () => {
     const { server } = await serve();
-    const port = Number(new URL(server.address).port);
-    const config = parse(`${GOOD}http: { port: ${port} }\n`);
-    const second = new StillDaemon(config, []);
-    const other = await HttpServer.start(second);
-    onTestFinished(async () => await other.close());
-    expect(Number(new URL(other.address).port)).not.toBe(port);
-    expect(second.written.map(({ message }) => message)).toContainEqual(expect.stringContaining('in use'));
+    const { port } = new URL(server.address);
+    await expect(
+      HttpServer.start(new StillDaemon(parse(`${GOOD}http: { port: ${port} }\n`), [])),
+    ).rejects.toMatchObject({
+      code: 'ROWFERRY_CONFIG_INVALID',
+      hint: expect.stringContaining('http.port'),
+    });
+    // Whoever has the default port, this test or another process: it is in use then.
+    const starts = [1, 2].map(async () => {
+      const daemon = new StillDaemon(parse(GOOD), []);
+      const started = await HttpServer.start(daemon);
+      onTestFinished(async () => await started.close());
+      return { daemon, port: new URL(started.address).port };
+    });
+    const [first, second] = await Promise.all(starts);
+    expect(first?.port).not.toBe(second?.port);
+    const written = [first, second].flatMap((one) => one?.daemon.written ?? []);
+    expect(written.map(({ message }) => message)).toContainEqual(expect.stringContaining('in use'));
   });
 
   it('that is not of this machine is refused, with a hint', async () => {

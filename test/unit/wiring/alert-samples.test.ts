@@ -256,3 +256,23 @@ test('processor time in use is what was not idle', () => {
   expect(usage({ idle: 100, all: 200 }, { idle: 110, all: 300 })).toBe(0.9);
   expect(usage({ idle: 1, all: 2 }, { idle: 1, all: 2 })).toBeNull();
 });
+
+test('a partition that stopped counts as stopped until it has applied something: a try alone is no sign', () => {
+  const looks = new Looks();
+  const code = 'ROWFERRY_TARGET_DATA';
+  const stopped = partition({ state: 'stopped', errorCode: code, sinceMs: NOW, progressedMs: NOW - 1 });
+  const at = (ms: number, one: ReturnType<typeof partition>) =>
+    looks.at(ms, applyRole([one, partition({ partition: 1 })])).get('partition_stopped');
+  const labels = { source: 'main', topic: 'shop.main' };
+  expect(at(-1, partition())).toEqual([{ labels: { ...labels, code: '' }, value: 0 }]);
+  const on = [{ labels: { ...labels, code }, value: 1 }];
+  expect(at(0, stopped)).toEqual(on);
+  for (const state of ['claiming', 'running', 'waiting'] as const)
+    expect(at(500, partition({ state, sinceMs: NOW + 500, progressedMs: null }))).toEqual(on);
+  expect(at(900, partition({ state: 'running', progressedMs: NOW - 1 }))).toEqual(on);
+  expect(at(1_000, partition({ state: 'running', progressedMs: NOW + 1_000 }))).toEqual([
+    { labels: { ...labels, code: '' }, value: 0 },
+  ]);
+  const two = looks.at(2_000, applyRole([stopped, partition({ ...stopped, partition: 1 })]));
+  expect(value(two, 'partition_stopped', { code })).toBe(2);
+});

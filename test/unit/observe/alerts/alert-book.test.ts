@@ -50,8 +50,8 @@ describe('an alert', () => {
     expect(run({ ...LAG, forMs: 0 }, [[5, 61]]).told).toEqual(['5: firing']);
   });
 
-  it('begins anew when the condition was false or not known in between', () => {
-    for (const pause of [60, null, 'gone'] as const) {
+  it('begins anew when the condition was false in between', () => {
+    for (const pause of [60, 'gone'] as const) {
       const steps: Step[] = [
         [0, 61],
         [9_000, 61],
@@ -61,6 +61,68 @@ describe('an alert', () => {
       ];
       expect(run(LAG, steps).told).toEqual([]);
       expect(run(LAG, [...steps, [20_000, 61]]).told).toEqual(['20000: firing']);
+    }
+  });
+
+  it('goes on being pending while its value is not known, and fires once it is', () => {
+    const steps: Step[] = [
+      [0, 61],
+      [9_500, null],
+      [10_500, null],
+    ];
+    expect(run(LAG, steps).told).toEqual([]);
+    expect(run(LAG, [...steps, [11_000, 61]]).told).toEqual(['11000: firing']);
+  });
+
+  it('is one alert while its value swings round the limit, and resolved once that has been fine for as long as it says', () => {
+    const calm = { ...LAG, forMs: 0, keepFiringMs: 30_000 };
+    const swings = Array.from({ length: 120 }, (_, i): Step => [i * 500, i % 2 === 0 ? 61 : 60]);
+    const { told, book } = run(calm, swings);
+    expect(told).toEqual(['0: firing']);
+    expect([...book.active.values()]).toMatchObject([{ value: 60, clearMs: 59_500 }]);
+    for (const fine of [60, 'gone'] as const) {
+      expect(
+        run(
+          calm,
+          [
+            [60_000, fine],
+            [89_499, fine],
+          ],
+          book,
+        ).told,
+      ).toEqual([]);
+      expect(
+        run(
+          calm,
+          [
+            [60_000, fine],
+            [89_500, fine],
+          ],
+          book,
+        ).told,
+      ).toEqual(['89500: resolved']);
+      expect(
+        run(
+          calm,
+          [
+            [89_400, fine],
+            [89_600, null],
+            [89_700, fine],
+          ],
+          book,
+        ).told,
+      ).toEqual(['89700: resolved']);
+      expect(
+        run(
+          calm,
+          [
+            [89_400, 61],
+            [89_600, fine],
+            [119_599, fine],
+          ],
+          book,
+        ).told,
+      ).toEqual(['89400: repeated']);
     }
   });
 
@@ -238,14 +300,15 @@ describe('whatever is measured', () => {
     return list.map(([wait, lag]) => [(atMs += wait), lag]);
   });
 
-  it('nobody is told of an alert before it was true without a break for its duration', () => {
+  it('nobody is told of an alert before it was true for its duration, and never false in it', () => {
     fc.assert(
       fc.property(steps, (list) => {
         for (const { kind, atMs, alert } of run(LAG, list).notices) {
           if (kind !== 'firing') continue;
           const stretch = list.filter(([at]) => at >= alert.sinceMs && at <= atMs);
           expect(atMs - alert.sinceMs).toBeGreaterThanOrEqual(10_000);
-          expect(stretch.every(([, lag]) => typeof lag === 'number' && lag > 60)).toBe(true);
+          expect(stretch.every(([, lag]) => lag === null || (lag !== 'gone' && lag > 60))).toBe(true);
+          expect(stretch.at(-1)?.[1]).toBeGreaterThan(60);
         }
       }),
     );

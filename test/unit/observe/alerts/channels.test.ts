@@ -12,6 +12,8 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import type { AlertChannelSettings } from '../../../../src/config/config.ts';
 import { Secret } from '../../../../src/config/secret.ts';
 import { Alerts } from '../../../../src/observe/alerts/alerts.ts';
+import type { AlertsOptions, KeptAlerts } from '../../../../src/observe/alerts/alerts.ts';
+import { fingerprintOf } from '../../../../src/observe/alerts/delivery.ts';
 import { signatureOf } from '../../../../src/observe/alerts/webhook-channel.ts';
 import { waitUntil } from '../../../support/wait-until.ts';
 import { rule, samples } from './rules.ts';
@@ -19,13 +21,21 @@ import { rule, samples } from './rules.ts';
 const KEY = 'a secret of many letters';
 const COMMON = { name: 'ops', leastLevel: 'warning', timeoutMs: 5_000 } as const;
 
+const TELLER = { pipeline: 'shop', host: 'h1', role: 'all', pid: 7, startedMs: 5_000, key: 'k' };
+
+const FINGERPRINT = fingerprintOf(TELLER, { rule: 'disk_low', labels: { disk: '/data' } });
+
 interface Line {
   readonly level: string;
   readonly text: string;
 }
 
 /** Alerts with one rule on free space of disks, and its log. */
-function alertsWith(channels: readonly AlertChannelSettings[], nowMs = 1_700_000_000_000) {
+function alertsWith(
+  channels: readonly AlertChannelSettings[],
+  more: Partial<AlertsOptions> = {},
+  nowMs = 1_700_000_000_000,
+) {
   const lines: Line[] = [];
   const write = (level: string) => (fields: object, message: string) =>
     void lines.push({ level, text: `${message} ${JSON.stringify(fields)}` });
@@ -36,7 +46,7 @@ function alertsWith(channels: readonly AlertChannelSettings[], nowMs = 1_700_000
     message: '{disk}: {value} free',
   });
   const settings = { rules: [low], repeatMs: 60_000, historySize: 10, channels };
-  const alerts = new Alerts(settings, { pipeline: 'shop', log, firstPauseMs: 10, now: () => nowMs });
+  const alerts = new Alerts(settings, { teller: TELLER, log, firstPauseMs: 10, now: () => nowMs, ...more });
   onTestFinished(async () => await alerts.close(100));
   const free = (share: number, atMs: number): void =>
     void alerts.observe(samples({ disk_space: [[{ disk: '/data' }, share]] }), atMs);
@@ -78,16 +88,20 @@ describe('a webhook', () => {
     const headers = { Authorization: new Secret('Bearer abc') };
     const { free, channel } = alertsWith([hook(url, { secret: new Secret(KEY), headers })]);
     free(0.09, 1_000);
+    await waitUntil(() => channel().sent === 1, { what: 'a delivery' });
     free(0.5, 2_000);
     await waitUntil(() => channel().sent === 2, { what: 'two deliveries' });
     expect(requests.map(({ body }) => JSON.parse(body) as unknown)).toMatchObject([
       {
         version: 1,
         pipeline: 'shop',
+        instance: { host: 'h1', role: 'all', pid: 7, startedAt: '1970-01-01T00:00:05.000Z' },
         alerts: [
           {
             status: 'firing',
             rule: 'disk_low',
+            fingerprint: FINGERPRINT,
+            runbook: 'docs/alerts.md#disk_low',
             level: 'critical',
             labels: { disk: '/data' },
             message: '/data: 9 % free',
@@ -99,7 +113,16 @@ describe('a webhook', () => {
         ],
         leftOff: 0,
       },
-      { alerts: [{ status: 'resolved', resolvedAt: '1970-01-01T00:00:02.000Z' }] },
+      {
+        alerts: [
+          {
+            status: 'resolved',
+            fingerprint: FINGERPRINT,
+            message: 'was: /data: 9 % free',
+            resolvedAt: '1970-01-01T00:00:02.000Z',
+          },
+        ],
+      },
     ]);
     for (const { headers, body } of requests) {
       expect(headers['authorization']).toBe('Bearer abc');
@@ -115,38 +138,84 @@ describe('a webhook', () => {
     );
   });
 
-  it('that is down for a while gets everything later, in order, each with its number', async () => {
-    const { requests, url } = await httpServer((seen, response) => {
-      response.statusCode = seen.length <= 2 ? 503 : 200;
-      response.end();
+  it('that is away or refuses is told of the present state once it is back, however long that takes', async () => {
+    let status = 503;
+    const { requests, url } = await httpServer((_, response) => {
+      response.statusCode = status;
+      response.end('topsecret');
     });
-    const { free, lines, channel } = alertsWith([hook(url)]);
+    const { free, lines, channel, alerts } = alertsWith([hook(url)]);
     free(0.09, 1_000);
-    free(0.5, 2_000);
-    await waitUntil(() => channel().sent === 2, { what: 'both deliveries' });
-    const ids = requests.map(({ headers }) => headers['x-rowferry-delivery']);
-    expect(new Set(ids).size).toBe(2);
-    expect(ids.slice(0, 3)).toEqual([ids[0], ids[0], ids[0]]);
+    await waitUntil(() => requests.length >= 8, { what: 'eight tries' });
+    const ids = requests.slice(0, 8).map(({ headers }) => headers['x-rowferry-delivery']);
+    expect(new Set(ids).size).toBe(1);
+    status = 403;
+    await waitUntil(() => channel().error === 'answered with status 403', { what: 'a refusal' });
+    // Told again: it is news to whoever has not heard of it.
+    free(0.05, 62_000);
+    expect(channel()).toMatchObject({ state: 'failing', waiting: 1, sent: 0, lost: 0 });
+    status = 200;
+    await waitUntil(() => channel().sent === 1, { what: 'the delivery' });
+    expect(JSON.parse(requests.at(-1)?.body ?? '')).toMatchObject({
+      alerts: [{ status: 'firing', value: 0.05, firedAt: '1970-01-01T00:00:01.000Z' }],
+    });
+    status = 503;
+    free(0.5, 63_000);
+    free(0.05, 64_000);
+    free(0.5, 65_000);
+    await waitUntil(() => channel().state === 'failing', { what: 'the failure' });
+    status = 200;
+    await waitUntil(() => channel().sent === 2, { what: 'the end' });
+    expect(JSON.parse(requests.at(-1)?.body ?? '')).toMatchObject({
+      alerts: [{ status: 'resolved', firedAt: '1970-01-01T00:01:04.000Z' }],
+    });
     expect(channel()).toMatchObject({ state: 'ok', error: null, lost: 0, waiting: 0 });
     // Said once when it began and once when it ended, however many tries there were.
     expect(lines.map(({ level, text }) => `${level}: ${text.split(' {')[0]}`)).toEqual([
       'error: alerts do not get through: channel ops answered with status 503',
+      'error: channel ops is not told of: disk_low',
+      'info: alerts get through channel ops again',
+      'error: alerts do not get through: channel ops answered with status 503',
+      'error: channel ops is not told of: disk_low',
       'info: alerts get through channel ops again',
     ]);
-    expect(JSON.stringify(lines)).not.toContain('topsecret');
+    expect(JSON.stringify([lines, alerts.state()])).not.toContain('topsecret');
   });
 
-  it('that refuses is not asked again for the same delivery', async () => {
-    const { requests, url } = await httpServer((_, response) => {
-      response.statusCode = 403;
-      response.end('topsecret');
-    });
-    const { free, channel, alerts, lines } = alertsWith([hook(url)]);
+  it('takes user and password of its URL as a header', async () => {
+    const { requests, url } = await httpServer((_, response) => void response.end());
+    const login = new URL(url.reveal());
+    login.username = 'me';
+    login.password = 'p@ss';
+    const { free, channel } = alertsWith([hook(new Secret(login.href))]);
     free(0.09, 1_000);
-    await waitUntil(() => channel().lost === 1, { what: 'the delivery to be given up' });
-    expect(requests.length).toBe(1);
-    expect(channel()).toMatchObject({ state: 'failing', error: 'answered with status 403', sent: 0 });
-    expect(JSON.stringify([lines, alerts.state()])).not.toContain('topsecret');
+    await waitUntil(() => channel().sent === 1, { what: 'the delivery' });
+    expect(requests[0]?.headers['authorization']).toBe(`Basic ${Buffer.from('me:p@ss').toString('base64')}`);
+  });
+
+  it('hears at the next start what it was not told, and of the end of what fired before', async () => {
+    const { requests, url } = await httpServer((seen, response) => {
+      response.statusCode = seen.length === 1 ? 503 : 200;
+      response.end();
+    });
+    let kept: KeptAlerts | undefined;
+    const keep = (now: KeptAlerts): void => void (kept = JSON.parse(JSON.stringify(now)) as KeptAlerts);
+    const first = alertsWith([hook(url)], { keep, firstPauseMs: 60_000 });
+    first.free(0.09, 1_000);
+    await waitUntil(() => first.channel().state === 'failing', { what: 'the failure' });
+    await first.alerts.close(0);
+    expect(first.lines.at(-1)?.text).toContain('stopped before channel ops was told of: disk_low');
+    const second = alertsWith([hook(url)], { keep, ...(kept === undefined ? {} : { kept }) });
+    await waitUntil(() => second.channel().sent === 1, { what: 'the alert' });
+    second.free(0.5, 9_000);
+    await waitUntil(() => second.channel().sent === 2, { what: 'its end' });
+    const told = requests.slice(1).map(({ body }) => (JSON.parse(body) as { alerts: object[] }).alerts[0]);
+    expect(told).toMatchObject([
+      { status: 'firing', fingerprint: FINGERPRINT, firedAt: '1970-01-01T00:00:01.000Z' },
+      { status: 'resolved', fingerprint: FINGERPRINT, resolvedAt: '1970-01-01T00:00:09.000Z' },
+    ]);
+    await waitUntil(() => kept?.waiting['ops']?.length === 0, { what: 'nothing to wait any more' });
+    expect(kept?.firing).toEqual([]);
   });
 
   it('is not followed to another place', async () => {
@@ -156,7 +225,7 @@ describe('a webhook', () => {
     });
     const { free, channel } = alertsWith([hook(url)]);
     free(0.09, 1_000);
-    await waitUntil(() => channel().lost === 1, { what: 'the delivery to be given up' });
+    await waitUntil(() => channel().error === 'answered with status 307', { what: 'the refusal' });
     expect(other.requests).toEqual([]);
   });
 
@@ -182,11 +251,12 @@ describe('a webhook', () => {
 
   it('what waits is bounded: the oldest makes way', async () => {
     const { requests, url } = await httpServer(() => undefined);
-    const { free, channel } = alertsWith([hook(url)]);
-    free(0.09, 0);
+    const { alerts, channel } = alertsWith([hook(url)]);
+    const disks = Array.from({ length: 1_050 }, (_, i) => [{ disk: `/d${i}` }, 0.09] as const);
+    alerts.observe(samples({ disk_space: disks }), 0);
     await waitUntil(() => requests.length === 1, { what: 'the first request' });
-    for (let i = 1; i <= 150; i += 1) free(i % 2 === 0 ? 0.09 : 0.5, i);
-    expect(channel()).toMatchObject({ waiting: 101, lost: 50 });
+    expect(channel()).toMatchObject({ waiting: 1_000, lost: 50 });
+    expect(JSON.parse(requests[0]?.body ?? '')).toMatchObject({ alerts: { length: 100 }, leftOff: 900 });
   });
 });
 
@@ -247,7 +317,7 @@ describe('a mail', () => {
     const { port } = await mailServer();
     const { free, channel, lines } = alertsWith([mailTo(`smtp://me:topsecret@127.0.0.1:${port}`)]);
     free(0.09, 1_000);
-    await waitUntil(() => channel().lost === 1, { what: 'the mail to be given up' });
+    await waitUntil(() => channel().state === 'failing', { what: 'the refusal' });
     expect(channel().error).toBe('could not be sent (EAUTH, the server answered 535)');
     expect(JSON.stringify(lines)).not.toContain('topsecret');
   });
@@ -354,11 +424,12 @@ describe('what everybody hears', () => {
   it('the log tells of what fires and what is resolved', async () => {
     const { free, lines, channel } = alertsWith([{ name: 'log', type: 'log', leastLevel: 'warning' }]);
     free(0.09, 1_000);
+    await waitUntil(() => lines.length === 1, { what: 'a line' });
     free(0.5, 2_000);
     await waitUntil(() => channel('log').sent === 2, { what: 'both lines' });
     expect(lines.map(({ level, text }) => `${level}: ${text.split(' {')[0]}`)).toEqual([
       'error: disk_low firing: /data: 9 % free',
-      'info: disk_low resolved: /data: 9 % free',
+      'info: disk_low resolved: was: /data: 9 % free',
     ]);
   });
 
@@ -374,9 +445,22 @@ describe('what everybody hears', () => {
     });
   });
 
+  it('a silence lasts as long as it was to, whatever is done to the clock', () => {
+    let clock = 0;
+    const { alerts, free } = alertsWith([], { clock: () => clock });
+    free(0.5, 7_200_000);
+    alerts.silence({ rule: null, labels: {}, forMs: 60_000, reason: 'planned' });
+    clock = 59_999;
+    free(0.09, 3_600_000);
+    expect(alerts.state()).toMatchObject({ active: [{ toldMs: null }], silences: [{ untilMs: 3_600_001 }] });
+    clock = 60_000;
+    free(0.09, 3_600_001);
+    expect(alerts.state()).toMatchObject({ active: [{ toldMs: 3_600_001 }], silences: [] });
+  });
+
   it('a silence can be ended early', () => {
     const { alerts, free } = alertsWith([]);
-    const id = alerts.silence({ rule: 'disk_low', labels: {}, untilMs: 99_000, reason: 'planned' });
+    const id = alerts.silence({ rule: 'disk_low', labels: {}, forMs: 99_000, reason: 'planned' });
     free(0.09, 1_000);
     expect(alerts.state()).toMatchObject({
       active: [{ toldMs: null }],

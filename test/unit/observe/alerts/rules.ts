@@ -17,6 +17,7 @@ export function rule(text: string, more: Partial<AlertRule> = {}): AlertRule {
     condition: condition(text),
     text,
     forMs: 0,
+    keepFiringMs: 0,
     level: 'error',
     message: '{value}',
     channels: null,

@@ -1,0 +1,96 @@
+/**
+ * What a process has told of alerts, as a file in `runDir` that the next start takes over: an alert that fires at a stop or a
+ * crash is resolved by the next process, under the same fingerprint, and what a channel did not take is told by it.
+ */
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import type { Config } from '../config/config.ts';
+import type { Log } from '../model/log.ts';
+import type { KeptAlerts } from '../observe/alerts/alerts.ts';
+import { isAlive, isTrusted } from './status-file.ts';
+
+interface Content {
+  /** Goes with the file from process to process. */
+  readonly key: string;
+  readonly kept: KeptAlerts;
+}
+
+const NOTHING: KeptAlerts = { firing: [], waiting: {} };
+
+export class AlertFile {
+  readonly #path: string;
+  readonly #log: Log;
+  readonly #start: Content;
+  #failed = false;
+
+  /** Takes over the file of a process of the same role on this machine that is gone, if there is one. */
+  constructor({ runDir, name }: Config, role: string, log: Log) {
+    const host = hostname().replaceAll(/[^A-Za-z0-9-]/g, '_');
+    const start = `${name}.${role}.${host}.`;
+    this.#path = join(runDir, `${start}${process.pid}.alerts.json`);
+    this.#log = log;
+    for (const left of leftBehind(runDir, start)) {
+      try {
+        // Of two processes that start at once one gets it: the other finds nothing to rename.
+        renameSync(left, this.#path);
+        break;
+      } catch {
+        // Somebody else took it.
+      }
+    }
+    this.#start = readContent(this.#path) ?? { key: randomUUID(), kept: NOTHING };
+  }
+
+  get key(): string {
+    return this.#start.key;
+  }
+
+  /** What the process before this one left. */
+  get kept(): KeptAlerts {
+    return this.#start.kept;
+  }
+
+  write(kept: KeptAlerts): void {
+    const draft = `${this.#path}.draft`;
+    try {
+      writeFileSync(draft, JSON.stringify({ key: this.key, kept } satisfies Content), { mode: 0o600 });
+      renameSync(draft, this.#path);
+      this.#failed = false;
+    } catch (error) {
+      // Alerts are told without it. Said once, until it works again.
+      if (!this.#failed)
+        this.#log.warn(
+          { path: this.#path },
+          `alerts are not kept over a restart, the file cannot be written: ${(error as Error).message}`,
+        );
+      this.#failed = true;
+    }
+  }
+}
+
+function leftBehind(runDir: string, start: string): string[] {
+  try {
+    mkdirSync(runDir, { recursive: true });
+    return readdirSync(runDir).flatMap((file) => {
+      const [, pid] = file.startsWith(start)
+        ? (/^(\d+)\.alerts\.json$/.exec(file.slice(start.length)) ?? [])
+        : [];
+      return pid === undefined || isAlive(Number(pid)) ? [] : [join(runDir, file)];
+    });
+  } catch {
+    return [];
+  }
+}
+
+function readContent(path: string): Content | undefined {
+  try {
+    if (!isTrusted(path)) return undefined;
+    const { key, kept } = JSON.parse(readFileSync(path, 'utf8')) as Partial<Content>;
+    if (key === undefined || !Array.isArray(kept?.firing) || kept.waiting === undefined) return undefined;
+    return { key, kept };
+  } catch {
+    return undefined;
+  }
+}
