@@ -164,7 +164,10 @@ export class Capture {
         hasDeclaredKey,
         dialect: facts.flavour,
         tableNames: facts.tableNames,
-        isAccepted: (statement, gtid) => accepted.pass({ server: position.server, statement, gtid }),
+        isAccepted: (statement, gtid) => {
+          const place = { server: position.server, statement, gtid };
+          return accepted.pass(place) || flow.hasPassed(place);
+        },
         flow,
         ...(this.#options.keyless === 'append' ? { keyless: (event) => snapshot.keyless.judge(event) } : {}),
       },

@@ -57,7 +57,8 @@ export async function claimSource(
       const released = isOurs ? release(found.flow, found.position, releases) : undefined;
       const { position, sameServer } = positionOnServer(source, released?.start ?? found.position, facts);
       const freed = released?.state ?? found.flow;
-      const flow = freed.catchUp !== null && released !== undefined ? inNextEpoch(freed, found.epoch) : freed;
+      const leavesOut = sameServer && released !== undefined && freed.catchUp !== null;
+      const flow = leavesOut ? inNextEpoch(freed, found.epoch) : freed;
       // Restarting on the same server goes on under the same names; another server's names are new: a new epoch.
       const isSameEpoch = sameServer && released === undefined;
       return {

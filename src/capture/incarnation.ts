@@ -29,7 +29,6 @@ import type { TableFlow } from './table-flow.ts';
 const LONGEST_PAUSE_MS = 20_000;
 /** An idle capture saves this often all the same: it finds out who claimed or asked since, and shows that it lives. */
 const IDLE_SAVE_MS = 5_000;
-
 /** How much later than the source's heartbeat a marker comes by itself, as it does while the source is busy. */
 const MARK_PATIENCE_MS = 100;
 
@@ -117,7 +116,7 @@ export class Incarnation {
         const marker = { kind: 'schema', ...writer, horizonMs, sentMs: Date.now() } as const;
         this.publisher.marker({ ...marker, position: name, change });
       },
-      changed: (table) => snapshot.changed(table),
+      changed: (table, ofRows) => snapshot.changed(table, ofRows),
       log,
     });
   }
@@ -189,6 +188,8 @@ export class Incarnation {
             else assembler.handle(event);
             if (this.#gate.hasTruncates) await this.#sendTruncates(signal);
             if (this.#gate.hasHeld) await this.#saveHeld(signal);
+            // Then nothing was saved, and nothing may be published that rests on it.
+            if (this.#superseded) return 'superseded';
             assembler.resume();
           }
         } catch (error) {
@@ -236,6 +237,8 @@ export class Incarnation {
   }
 
   #flush(): void {
+    // What belongs behind a TRUNCATE is not saved before that is sent, also when something stops us here.
+    if (this.#gate.hasTruncates) return this.publisher.flush(undefined);
     const end = this.#end;
     this.#end = undefined;
     const { state: snapshot } = this.#snapshot;
@@ -319,8 +322,7 @@ export class Incarnation {
     // The source's own heartbeat is waited for a little: it tells more.
     if (nowMs - this.#markedAtMs >= this.#options.heartbeatMs + MARK_PATIENCE_MS) this.#mark(nowMs);
     // Progress that came without a transaction (a request, an empty table) is saved as well.
-    // Not while the place behind a TRUNCATE is kept back: a state that belongs to it would be saved with an older place.
-    if (this.#snapshot.state !== this.#point.snapshot && !this.#gate.hasTruncates) this.#flush();
+    if (this.#snapshot.state !== this.#point.snapshot) this.#flush();
     const durable = this.publisher.durable;
     const moved = durable !== undefined && durable !== this.#saved;
     const due = nowMs - this.#savedAtMs >= (moved ? this.#options.checkpointMs : IDLE_SAVE_MS);

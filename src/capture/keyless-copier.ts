@@ -16,6 +16,7 @@ import { killPoint } from '../runtime/kill-points.ts';
 import { partitioner } from '../wire/partition.ts';
 import { ChunkLedger } from './chunk-ledger.ts';
 import { lostMarks, settled } from './copy-marks.ts';
+import { sizeOf } from './snapshot-reader.ts';
 import type { SnapshotTable } from './snapshot-table.ts';
 import type { Passing, TableCopierParts } from './table-copier.ts';
 
@@ -69,7 +70,7 @@ export class KeylessCopier {
         if (!isWanted()) return;
         const size = Math.min(options.mostRows, Math.max(options.leastRows, host.largestChunk));
         const startedMs = performance.now();
-        const { piece, isLast } = await take(rows, size);
+        const { piece, isLast } = await take(rows, size, options.queueBytes);
         const readMs = performance.now() - startedMs;
         killPoint('snapshot.after-read');
         const part = isLast ? 'last' : 'piece';
@@ -129,15 +130,19 @@ export class KeylessCopier {
   }
 }
 
+/** No row is begun once the piece has so many bytes. */
 async function take(
   rows: AsyncGenerator<Row, void, undefined>,
   size: number,
+  limitBytes: number,
 ): Promise<{ readonly piece: readonly Row[]; readonly isLast: boolean }> {
   const piece: Row[] = [];
-  while (piece.length < size) {
+  let bytes = 0;
+  while (piece.length < size && bytes < limitBytes) {
     const next = await rows.next();
     if (next.done === true) return { piece, isLast: true };
     piece.push(next.value);
+    bytes += sizeOf(next.value);
   }
   return { piece, isLast: false };
 }

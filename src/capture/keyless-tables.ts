@@ -106,7 +106,7 @@ export class KeylessTables {
   }
 }
 
-/** What a new incarnation finds of a copy that was cut: nobody can read the rest of it any more. */
+/** A copy that was cut and broke off, as a new incarnation finds it or a statement leaves it: nobody can read the rest of it. */
 export function begunAnew(copy: TableCopy): TableCopy {
   return copy.cut === true && copy.state !== 'done' ? { ...copy, cut: false } : copy;
 }
@@ -116,5 +116,6 @@ const CHANGED = {
   update: `a row of it was changed, ${NO_NAMES}`,
   delete: `a row of it was deleted, ${NO_NAMES}`,
 } as const;
-const AGAIN =
+/** Such a table goes on by a copy only: an acknowledgement would be met by the next of these rows. */
+export const AGAIN =
   'its rows come again (a replay, or another server), and without a key the targets would hold them twice';

@@ -146,7 +146,8 @@ function keyOfRow({ key, plans }: SnapshotTable, row: Row, extra: readonly WireV
 
 const NUMBER_BYTES = 8;
 
-function sizeOf(row: readonly WireValue[]): number {
+/** About so many bytes in wire form. */
+export function sizeOf(row: readonly WireValue[]): number {
   let bytes = 0;
   for (const value of row) bytes += typeof value === 'string' ? value.length : NUMBER_BYTES;
   return bytes;

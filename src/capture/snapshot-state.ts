@@ -99,7 +99,11 @@ export function applyRequest(
           ? state.tables
           : [
               ...state.tables.filter((copy) => !concerns(copy)),
-              { ...newCopy(table, end), ...(empties === true ? { empties } : {}) },
+              {
+                ...newCopy(table, end),
+                ...leftOut(state.tables.find(concerns)),
+                ...(empties === true ? { empties } : {}),
+              },
             ];
       case 'pause':
         return state.tables.map((copy) => (isOpen(copy) ? { ...copy, paused: true } : copy));
@@ -110,6 +114,11 @@ export function applyRequest(
     }
   })();
   return { requests: end, taken: [...taken, id].slice(-REMEMBERED), tables };
+}
+
+/** A copy that begins anew has the same rows to bring that were left out. */
+function leftOut(before: TableCopy | undefined): Pick<TableCopy, 'cut'> {
+  return before?.cut === false && before.state !== 'done' ? { cut: false } : {};
 }
 
 /** Rows of a table without a key were left out until now: they cannot flow as if nothing was missing. */

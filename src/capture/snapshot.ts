@@ -197,8 +197,11 @@ export class Snapshot {
   }
 
   /** A statement changed a table (`schema.*`: tables of a schema). */
-  changed(table: string): void {
+  changed(table: string, ofRows: boolean): void {
     this.#windows.changed((read) => covers(table, read));
+    if (!ofRows) return;
+    // Of a table without a key: rows whose marks come behind a TRUNCATE would be back at the targets.
+    for (const copy of this.#state.tables) if (covers(table, copy.table)) this.#change(copy, begunAnew);
   }
 
   /** Whose mark goes by; a stranger's is ignored, but is likely to be a mistake. */

@@ -7,6 +7,7 @@ import type { Table } from '../model/table.ts';
 import type { MarkPlace, TableStatement } from './assembled.ts';
 import { openCharsets } from './column-charsets.ts';
 import { MAKE_CHANGE_HINT } from './captured-statements.ts';
+import { AGAIN } from './keyless-tables.ts';
 import type { SchemaPolicy } from './schema-policy.ts';
 import { decide } from './schema-policy.ts';
 import type { HeldTable, TableFlow } from './table-flow.ts';
@@ -17,8 +18,8 @@ export interface StatementGateOptions {
   readonly flow: TableFlow;
   /** Broadcasts a change behind all rows that were added so far. */
   readonly broadcast: (statement: Pick<TableStatement, 'name' | 'timeMs'>, change: SchemaChange) => void;
-  /** What is being read of a table is out of date. */
-  readonly changed: (table: string) => void;
+  /** What is being read of a table is out of date; `ofRows`: rows that were read may not be there any more, or not so. */
+  readonly changed: (table: string, ofRows: boolean) => void;
   readonly log: Log;
 }
 
@@ -67,7 +68,7 @@ export class StatementGate {
         log.error({ ...where, code: 'ROWFERRY_SOURCE_DDL' }, heldError(source, held).describe());
       }
     }
-    changed(`${schema}.${table}`);
+    changed(`${schema}.${table}`, statement.effect.kind !== 'none');
   }
 
   /** Whether a table was held and that is not saved: nothing more may be published before. */
@@ -108,17 +109,25 @@ export class StatementGate {
 
 /** What an operator is told of a held table. */
 export function heldError(source: string, { table, statement, why, isKeyless }: HeldTable): RowferryError {
+  const place = { source, position: statement };
+  const anew = `copy it anew: rowferry snapshot add ${table} --source ${source} --empty`;
+  if (why === AGAIN) {
+    return new RowferryError('ROWFERRY_SOURCE_DDL', `${table} waits: ${why}`, {
+      where: place,
+      hint: `${anew}; other tables go on`,
+    });
+  }
   if (isKeyless === true) {
     return new RowferryError('ROWFERRY_SOURCE_DDL', `${table} waits: ${why}`, {
-      where: { source, position: statement },
+      where: place,
       hint:
-        `give it a primary key, at the targets too; then copy it anew: rowferry snapshot add ${table} --source ${source} --empty; ` +
+        `give it a primary key, at the targets too; then ${anew}; ` +
         `or make the same change at the targets by hand and let the rows behind it follow: rowferry ddl ack --source ${source} ` +
         `--at ${statement}; other tables go on`,
     });
   }
   return new RowferryError('ROWFERRY_SOURCE_DDL', `${table} waits: ${why}`, {
-    where: { source, position: statement },
+    where: place,
     hint: `${MAKE_CHANGE_HINT}, then: rowferry ddl ack --source ${source} --at ${statement}; other tables go on`,
   });
 }

@@ -10,7 +10,7 @@
  * The state is part of each saved point. The rules are pure; `TableFlow` keeps the state of a running capture.
  */
 import type { Position } from '../model/position.ts';
-import type { Acknowledgements } from './acknowledgements.ts';
+import type { Acknowledgements, StatementPlace } from './acknowledgements.ts';
 import { comparePlace, isEarlier } from '../model/position-order.ts';
 
 export interface HeldTable {
@@ -50,7 +50,7 @@ export interface CatchUp {
 export interface FlowState {
   readonly held: readonly HeldTable[];
   readonly catchUp: CatchUp | null;
-  /** GTIDs of acknowledged statements: on another server they stand in other places. */
+  /** GTIDs of acknowledged statements, since on another server they stand in other places; `server place` of those without one. */
   readonly passed: readonly string[];
   /**
    * By table, the character sets of columns that a statement changed without naming one: the rows that follow must have the same
@@ -114,6 +114,11 @@ export class TableFlow {
     this.#state = { ...this.#state, keyless };
   }
 
+  /** Whether a table that waited for this statement was let go: it is read once more, and must not hold it again. */
+  hasPassed(place: StatementPlace): boolean {
+    return this.#state.passed.includes(passedName(place));
+  }
+
   /** The statements that hold a table and are acknowledged. */
   freedBy(accepted: Acknowledgements): ReadonlySet<string> {
     const { held } = this.#state;
@@ -166,7 +171,10 @@ export function release(
   const freed = state.held.filter(({ statement }) => released.has(statement));
   if (freed.length === 0) return undefined;
   const held = state.held.filter(({ statement }) => !released.has(statement));
-  const passed = [...state.passed, ...freed.flatMap(({ gtid }) => gtid ?? [])].slice(-REMEMBERED);
+  const names = freed.map(({ gtid, statement, from }) =>
+    passedName({ gtid, statement, server: from.server }),
+  );
+  const passed = [...state.passed, ...names].slice(-REMEMBERED);
   const start = earliest([...freed.map(({ from }) => from), at]);
   // Places on another server cannot be compared with those that follow: everything is published again from the start.
   const comparable = [start, ...freed.map(({ from }) => from)].every(({ server }) => server === at.server);
@@ -180,6 +188,10 @@ export function release(
     behind[table] = behind[table] === undefined ? from : earliest([from, behind[table]]);
   }
   return { start, state: { ...state, held, catchUp: { until, behind }, passed } };
+}
+
+function passedName({ server, statement, gtid }: StatementPlace): string {
+  return gtid ?? `${server} ${statement}`;
 }
 
 /** The event that held a table without a key is not published either: an operator has made its change. */

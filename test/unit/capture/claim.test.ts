@@ -3,6 +3,7 @@ import type { CheckpointRecord, CheckpointStore, LogEntry } from '../../../src/c
 import { encodeRecord, readCheckpointLog, recordKey } from '../../../src/capture/checkpoint-log.ts';
 import { claimSource } from '../../../src/capture/claim.ts';
 import type { FlowState } from '../../../src/capture/table-flow.ts';
+import { TableFlow } from '../../../src/capture/table-flow.ts';
 import type { Position } from '../../../src/model/position.ts';
 
 const at = (offset: number): Position => ({ server: 's1', file: 'binlog.000001', offset });
@@ -84,6 +85,14 @@ describe('a claim that lets a held table go', () => {
   it('goes back to the statement under a new epoch', async () => {
     const claimed = await released(heldAt100());
     expect(claimed).toMatchObject({ epoch: 2, position: at(10), flow: CAUGHT_UP });
+  });
+
+  it('lets the statement pass that is read once more, also without GTIDs and acknowledged with a former version', async () => {
+    const { flow, accepted } = await released(heldAt100());
+    const place = { server: 's1', statement: STATEMENT, gtid: null };
+    expect(accepted.pass(place)).toBe(false);
+    expect(new TableFlow(flow).hasPassed(place)).toBe(true);
+    expect(new TableFlow(flow).hasPassed({ ...place, server: 's2' })).toBe(false);
   });
 
   it('goes back to the statement also when another capture claimed in between: nothing that was left out is lost', async () => {

@@ -5,12 +5,14 @@ import { Acknowledgements } from '../../../src/capture/acknowledgements.ts';
 import { CaptureLag } from '../../../src/capture/capture-lag.ts';
 import { CaptureProgress } from '../../../src/capture/capture-progress.ts';
 import type { LogEntry } from '../../../src/capture/checkpoint-log.ts';
-import { CheckpointWriter, readCheckpointLog } from '../../../src/capture/checkpoint-log.ts';
+import { CheckpointWriter, encodeRecord, readCheckpointLog } from '../../../src/capture/checkpoint-log.ts';
 import { Incarnation } from '../../../src/capture/incarnation.ts';
 import { Outages } from '../../../src/runtime/outages.ts';
 import { Snapshot } from '../../../src/capture/snapshot.ts';
-import { NO_SNAPSHOT } from '../../../src/capture/snapshot-state.ts';
+import type { SnapshotState } from '../../../src/capture/snapshot-state.ts';
+import { newCopy, NO_SNAPSHOT } from '../../../src/capture/snapshot-state.ts';
 import { ALL_FLOW, TableFlow } from '../../../src/capture/table-flow.ts';
+import { RowferryError } from '../../../src/errors.ts';
 import type { BinlogEvent } from '../../../src/drivers/binlog-event.ts';
 import type { Position } from '../../../src/model/position.ts';
 import type { Table } from '../../../src/model/table.ts';
@@ -37,8 +39,18 @@ const insert = (of: Table, end: number): BinlogEvent => ({
 const begin = (end: number): BinlogEvent => ({ kind: 'begin', gtid: null, commitTimeMs: 1, end });
 const commit = (end: number): BinlogEvent => ({ kind: 'commit', gtid: null, end, timeMs: 1 });
 
+interface Circumstances {
+  readonly isSuperseded?: boolean;
+  /** Kafka does not tell where its partitions end. */
+  readonly isDeaf?: boolean;
+  readonly copies?: SnapshotState;
+}
+
 /** A capture whose binlog ends after these events; resolves with the checkpoint log when the last one is handled. */
-async function captured(events: readonly BinlogEvent[]) {
+async function captured(
+  events: readonly BinlogEvent[],
+  { isSuperseded = false, isDeaf = false, copies = NO_SNAPSHOT }: Circumstances = {},
+) {
   const signal = new AbortController();
   const entries: LogEntry[] = [];
   const store = {
@@ -47,6 +59,10 @@ async function captured(events: readonly BinlogEvent[]) {
   };
   const claim = { epoch: 1, start: START, by: 'test', timeMs: 1 };
   const { writer } = await CheckpointWriter.claim(store, () => claim, signal.signal);
+  if (isSuperseded) {
+    const replay = { kind: 'claim', id: 'replay', after: 0, by: 'operator', timeMs: 2 } as const;
+    await store.append('claim/replay', encodeRecord({ ...replay, epoch: 2, start: START }));
+  }
   const flow = new TableFlow(ALL_FLOW);
   /** What the log said when each record was sent. */
   const sent: { readonly held: number }[] = [];
@@ -89,7 +105,7 @@ async function captured(events: readonly BinlogEvent[]) {
     snapshot: settings,
     outages,
     onReading: () => {},
-    schemaPolicy: { ddl: 'apply', truncate: 'stop' },
+    schemaPolicy: { ddl: 'apply', truncate: 'apply' },
     log: silentLog,
   };
   const mine = { pipeline: 'p', source: 'main', lineage: 'l', claim: 'c', incarnation: 0 };
@@ -106,7 +122,7 @@ async function captured(events: readonly BinlogEvent[]) {
       log: silentLog,
     },
     copying,
-    NO_SNAPSHOT,
+    copies,
   );
   const incarnation = new Incarnation(options, {
     sender: {
@@ -132,7 +148,10 @@ async function captured(events: readonly BinlogEvent[]) {
     snapshot,
     flow,
     accepted: new Acknowledgements([]),
-    published: async () => [sent.length],
+    published: async () => {
+      if (isDeaf) throw new RowferryError('ROWFERRY_KAFKA_LINK', 'no answer');
+      return [sent.length];
+    },
     applied: async () => [0],
   });
   const assembler = new Assembler(
@@ -144,6 +163,7 @@ async function captured(events: readonly BinlogEvent[]) {
       tableNames: 'exact',
       flow,
       isAccepted: () => false,
+      keyless: (event) => snapshot.keyless.judge(event),
     },
     {
       change: (partition, change) => incarnation.change(partition, change),
@@ -165,10 +185,12 @@ async function captured(events: readonly BinlogEvent[]) {
     close: async () => {},
   };
   const done = incarnation.pump(link, assembler, signal.signal);
-  await waitUntil(() => reads === 2, { what: 'all events to be read', intervalMs: 5 });
+  if (isSuperseded) expect(await done).toBe('superseded');
+  else if (isDeaf) await expect(done).rejects.toThrow('no answer');
+  else await waitUntil(() => reads === 2, { what: 'all events to be read', intervalMs: 5 });
   const state = readCheckpointLog(entries);
   signal.abort();
-  await done;
+  await done.catch(() => {});
   return { state, sent, saved: readCheckpointLog(entries) };
 }
 
@@ -223,5 +245,45 @@ describe('a table that is held', () => {
       { table: 'shop.orders', statement: 'binlog.000001:20', from: START },
     ]);
     expect(state.position).toEqual(START);
+  });
+});
+
+describe('the first rows of a table without a key', () => {
+  const visits: Table = { ...table('visits'), key: [] };
+  const events = [begin(10), insert(visits, 20), commit(30)];
+
+  it('are published once it is saved that they are', async () => {
+    const { saved, sent } = await captured(events);
+    expect(sent).toHaveLength(1);
+    expect(saved.flow.keyless).toEqual({ 'shop.visits': { epoch: 1, isOurs: false } });
+  });
+
+  it('are not published where another claim keeps that from being saved: its epoch brings them, and nothing would tell', async () => {
+    const { saved, sent } = await captured(events, { isSuperseded: true });
+    expect(saved.flow.keyless).toBeUndefined();
+    expect(sent).toEqual([]);
+  });
+});
+
+describe('a TRUNCATE that could not be sent', () => {
+  it('takes nothing into the saved point that rests on it', async () => {
+    const visits: Table = { ...table('visits'), key: [] };
+    const truncate: BinlogEvent = {
+      kind: 'statement',
+      schema: 'shop',
+      sql: 'TRUNCATE TABLE orders',
+      standalone: true,
+      gtid: null,
+      commitTimeMs: 1,
+      end: 50,
+      timeMs: 1,
+    };
+    // That its rows are left out is noted.
+    const copies = { requests: 0, tables: [newCopy('shop.visits', 0)] };
+    const events = [begin(10), insert(orders, 20), insert(visits, 25), commit(30), truncate];
+    const { saved, sent } = await captured(events, { isDeaf: true, copies });
+    expect(sent).toHaveLength(1);
+    expect(saved.position).toEqual(START);
+    expect(saved.snapshot.tables[0]?.cut).toBeUndefined();
   });
 });

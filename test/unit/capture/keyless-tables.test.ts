@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { claimSource } from '../../../src/capture/claim.ts';
-import type { LogEntry } from '../../../src/capture/checkpoint-log.ts';
+import type { CheckpointRecord, LogEntry } from '../../../src/capture/checkpoint-log.ts';
 import { encodeRecord } from '../../../src/capture/checkpoint-log.ts';
 import { begunAnew, KeylessTables } from '../../../src/capture/keyless-tables.ts';
 import type { TableCopy } from '../../../src/capture/snapshot-state.ts';
 import { applyRequest, newCopy } from '../../../src/capture/snapshot-state.ts';
+import { heldError } from '../../../src/capture/statement-gate.ts';
 import { ALL_FLOW, inNextEpoch, release, rewind, TableFlow } from '../../../src/capture/table-flow.ts';
 import type { FlowState } from '../../../src/capture/table-flow.ts';
 import type { Position } from '../../../src/model/position.ts';
@@ -92,6 +93,8 @@ describe('the copy of a table without a key', () => {
     expect(after.tables).toMatchObject([{ table: NAME, state: 'failed' }]);
     const again = applyRequest(after, { action: 'add', table: NAME, empties: true }, 6);
     expect(again.tables).toMatchObject([{ table: NAME, state: 'waiting', empties: true }]);
+    const givenUp = applyRequest(again, { action: 'cancel', table: NAME }, 7);
+    expect(givenUp.tables).toMatchObject([{ table: NAME, state: 'failed', cut: false }]);
   });
 
   it('goes on while rows hold its table, and not while a statement does', () => {
@@ -103,6 +106,32 @@ describe('the copy of a table without a key', () => {
     const other = new TableFlow({ ...ALL_FLOW, held: [statement] });
     other.letGo(NAME);
     expect([other.holds(NAME), other.holdsCopy(NAME)]).toEqual([true, true]);
+  });
+});
+
+const facts = {
+  flavour: 'mysql', version: '9', server: 's1', current: { file: 'binlog.000001', offset: 200 }, gtid: null,
+  purgedGtid: null, oldestFile: 'binlog.000001', tableNames: 'exact',
+} as const; // prettier-ignore
+const options = { source: 'main', start: { kind: 'now' }, by: 'x', hasPublished: true, copy: [] } as const;
+
+function logOf(...records: readonly CheckpointRecord[]) {
+  const log: LogEntry[] = records.map((record, offset) => ({ offset, key: '', value: encodeRecord(record) }));
+  return { readAll: async () => log, append: async () => log.length };
+}
+
+describe('what an operator is told of a held table without a key', () => {
+  const hint = (why: string) => heldError('main', { ...held, why }).hint;
+
+  it('is how to copy it, and where that helps how to let it go on', () => {
+    expect(hint(held.why)).toContain('ddl ack');
+    const verdict = tables(
+      2,
+      new TableFlow({ ...ALL_FLOW, keyless: { [NAME]: { epoch: 1, isOurs: false } } }),
+    ).judge();
+    const { why } = verdict as { readonly why: string };
+    expect(hint(why)).toContain('snapshot add shop.visits --source main --empty');
+    expect(hint(why)).not.toContain('ddl ack');
   });
 });
 
@@ -126,32 +155,31 @@ describe('a released table without a key', () => {
     expect(rewind(state, at(4)).keyless).toEqual(state.keyless);
   });
 
+  it('and all others are copied anew or wait when another server turns up for the release: its rows cannot be compared', async () => {
+    const uuid = '3e11fa47-71ca-11e1-9e33-c80aa9429562';
+    const gtid = `${uuid}:1-10`;
+    const withGtid: FlowState = { ...state, held: [{ ...held, from: { ...at(10), gtid } }] };
+    const claimed = await claimSource(
+      logOf({ kind: 'claim', id: 'c', after: -1, epoch: 3, start: { ...at(100), gtid }, flow: withGtid, by: 'x', timeMs: 1 }),
+      { ...options, facts: { ...facts, server: 's2', gtid: `${uuid}:1-20`, purgedGtid: '' }, releases: accepted },
+      new AbortController().signal,
+    ); // prettier-ignore
+    expect(claimed).toMatchObject({
+      epoch: 4,
+      position: { server: 's2' },
+      flow: { held: [], catchUp: null },
+    });
+    expect(claimed.flow.keyless).toMatchObject({ [NAME]: { epoch: 3 } });
+  });
+
   it('is not let go on the word of a capture that another one has followed: what that published is not known', async () => {
     const claim = (epoch: number, after: number) =>
       ({ kind: 'claim', id: `c${after}`, after, epoch, start: at(100), by: 'x', timeMs: 1 }) as const;
-    const records = [claim(3, -1), { ...claim(3, 0), flow: state }];
-    const log: LogEntry[] = records.map((record, offset) => ({
-      offset,
-      key: '',
-      value: encodeRecord(record),
-    }));
-    const facts = {
-      flavour: 'mysql', version: '9', server: 's1', current: { file: 'binlog.000001', offset: 200 }, gtid: null,
-      purgedGtid: null, oldestFile: 'binlog.000001', tableNames: 'exact',
-    } as const; // prettier-ignore
+    const log = logOf(claim(3, -1), { ...claim(3, 0), flow: state });
     const claimed = async (releasedBy: number) =>
       await claimSource(
-        { readAll: async () => log, append: async () => log.length },
-        {
-          source: 'main',
-          start: { kind: 'now' },
-          facts,
-          by: 'x',
-          hasPublished: true,
-          copy: [],
-          releases: accepted,
-          releasedBy,
-        },
+        log,
+        { ...options, facts, releases: accepted, releasedBy },
         new AbortController().signal,
       );
     expect(await claimed(0)).toMatchObject({ epoch: 3, flow: { held: [held] } });

@@ -268,7 +268,7 @@ describe('Snapshot', () => {
       from: { server: 's', file: 'binlog.000001', offset: 9 },
       sinceMs: 1,
     });
-    snapshot.changed('shop.goods');
+    snapshot.changed('shop.goods', true);
     snapshot.passed(low);
     expect(snapshot.passed(await nextMark(goods))).toBeUndefined();
     expect(snapshot.state.tables[0]).toMatchObject({ state: 'copying', after: null, rows: 0 });
@@ -297,7 +297,7 @@ describe('Snapshot', () => {
     goods.rows.set(1, 'of before');
     const snapshot = start(goods);
     snapshot.passed(await nextMark(goods));
-    snapshot.changed('shop.goods');
+    snapshot.changed('shop.goods', true);
     const high = await nextMark(goods);
     goods.rows.set(1, 'of after');
     expect(snapshot.passed(high)).toBeUndefined();

@@ -1,0 +1,151 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Mark } from '../../../src/capture/mark.ts';
+import type { CopiedRows } from '../../../src/capture/snapshot.ts';
+import { Snapshot } from '../../../src/capture/snapshot.ts';
+import { newCopy } from '../../../src/capture/snapshot-state.ts';
+import type { SnapshotTable } from '../../../src/capture/snapshot-table.ts';
+import { ALL_FLOW, TableFlow } from '../../../src/capture/table-flow.ts';
+import type { CopySource } from '../../../src/capture/table-copier.ts';
+import type { Row, Table } from '../../../src/model/table.ts';
+import { Outages } from '../../../src/runtime/outages.ts';
+import { silentLog } from '../../../src/wiring/silent-log.ts';
+import { waitUntil } from '../../support/wait-until.ts';
+
+const table: Table = {
+  schema: 'shop',
+  name: 'visits',
+  columns: [{ name: 'note', type: 'text' }],
+  key: [],
+};
+
+/** A table without a key, in memory; its marks go by in the binlog when the test says so. */
+class Visits implements CopySource {
+  rows: Row[] = [];
+  readonly marks: Mark[] = [];
+
+  async prepare(): Promise<void> {}
+  async mark(mark: Mark): Promise<void> {
+    this.marks.push(mark);
+  }
+  async describe(): Promise<SnapshotTable> {
+    return { table, plans: [], index: '', key: [], keyForm: '', estimatedRows: this.rows.length };
+  }
+  async readAtCut(_: SnapshotTable, mark: () => Promise<void>) {
+    const rows = [...this.rows];
+    await mark();
+    return (async function* () {
+      yield* rows;
+    })();
+  }
+  async upper(): Promise<null> {
+    return null;
+  }
+  async boundary(): Promise<never> {
+    throw new Error('it has no ranges');
+  }
+  async read(): Promise<never> {
+    throw new Error('it has no ranges');
+  }
+  async close(): Promise<void> {}
+  destroy(): void {}
+}
+
+const running: { readonly stop: AbortController; readonly done: Promise<void> }[] = [];
+afterEach(async () => {
+  for (const { stop, done } of running.splice(0)) {
+    stop.abort();
+    await done;
+  }
+});
+
+function start(visits: Visits, queueBytes = 1e6): Snapshot {
+  const settings = {
+    leastPercent: 5,
+    rowsPerSecond: null,
+    readers: 1,
+    chunkMs: 500,
+    leastRows: 2,
+    mostRows: 2,
+  };
+  const writer = { pipeline: 'p', source: 'main', lineage: 'first', claim: 'mine', incarnation: 7 };
+  const snapshot = new Snapshot(
+    {
+      ...settings,
+      lagMs: 1_000,
+      queueBytes,
+      source: 'main',
+      partitions: 2,
+      writer,
+      epoch: 1,
+      log: silentLog,
+      captures: () => true,
+      flow: new TableFlow(ALL_FLOW),
+      outages: new Outages({ maxMs: 30_000, log: silentLog }),
+    },
+    {
+      connect: async () => visits,
+      applied: async () => [1e9, 1e9],
+      occupied: async () => [],
+      signals: async () => [],
+      closed: () => null,
+    },
+    { requests: 0, tables: [newCopy('shop.visits', 0)] },
+  );
+  const stop = new AbortController();
+  running.push({
+    stop,
+    done: snapshot.run({ pendingBytes: 0, acknowledged: 1e9, ends: [0, 0] }, stop.signal),
+  });
+  return snapshot;
+}
+
+async function nextMark(visits: Visits): Promise<Mark> {
+  await waitUntil(() => visits.marks.length > 0, { what: 'a mark', intervalMs: 5 });
+  return visits.marks.shift()!;
+}
+
+/** Lets the next mark go by. */
+async function next(visits: Visits, snapshot: Snapshot): Promise<CopiedRows | undefined> {
+  const copied = snapshot.passed(await nextMark(visits));
+  copied?.finish();
+  snapshot.flushed(1);
+  return copied;
+}
+
+describe('the copy of a table without a key', () => {
+  it('is cut once and handed out piece by piece', async () => {
+    const visits = new Visits();
+    visits.rows = [['a'], ['b'], ['c']];
+    const snapshot = start(visits);
+    expect(await next(visits, snapshot)).toMatchObject({ rows: [], cut: { empties: false } });
+    expect((await next(visits, snapshot))?.rows).toEqual([['a'], ['b']]);
+    expect((await next(visits, snapshot))?.rows).toEqual([['c']]);
+    expect(snapshot.state.tables).toMatchObject([{ state: 'done', rows: 3, cut: true }]);
+  });
+
+  it('is handed out in smaller pieces where rows are large', async () => {
+    const visits = new Visits();
+    visits.rows = [['large'], ['larger'], ['largest']];
+    const snapshot = start(visits, 3);
+    await next(visits, snapshot);
+    for (const row of visits.rows) expect((await next(visits, snapshot))?.rows).toEqual([row]);
+    expect((await next(visits, snapshot))?.rows).toEqual([]);
+    expect(snapshot.state.tables).toMatchObject([{ state: 'done', rows: 3 }]);
+  });
+
+  it('begins anew when a statement stands before its last mark: the table may be empty since', async () => {
+    const visits = new Visits();
+    visits.rows = [['a']];
+    const snapshot = start(visits);
+    await next(visits, snapshot);
+    // The session that read has ended, so that a TRUNCATE waits for it no longer; the mark comes behind that.
+    const last = await nextMark(visits);
+    visits.rows = [];
+    snapshot.changed('shop.visits', true);
+    expect(snapshot.passed(last)).toBeUndefined();
+    expect(snapshot.keyless.judge({ table, op: 'insert' })).toBe('left out');
+    expect(await next(visits, snapshot)).toMatchObject({ cut: { empties: true } });
+    expect((await next(visits, snapshot))?.rows).toEqual([]);
+    expect(snapshot.state.tables).toMatchObject([{ state: 'done', rows: 0 }]);
+  });
+});
