@@ -62,8 +62,10 @@ export const ERROR_CODES = {
   ROWFERRY_ROUTE_MISSING: 'stop',
   /** The column mapping of a route does not fit the table. */
   ROWFERRY_ROUTE_COLUMNS: 'stop',
-  /** The target cannot be reached, restarted, or asked us to try again (deadlock, lock wait, serialisation). */
+  /** The target cannot be reached, restarted, or gives no session. */
   ROWFERRY_TARGET_LINK: 'retry',
+  /** The target answers, but asked us to try again: a lock that somebody holds, a deadlock, a serialisation, a statement cut off. */
+  ROWFERRY_TARGET_BUSY: 'retry',
   /** The target is read-only or its disk is full: it may be mended without us. */
   ROWFERRY_TARGET_REFUSES: 'retry',
   /** The target refused user name, password or a grant. */

@@ -2,7 +2,8 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Daemon } from '../lib/daemon.ts';
-import type { DaemonView } from '../lib/daemon-status.ts';
+import { mergeHistograms, quantile } from '../../src/observe/histogram.ts';
+import type { DaemonView, HistogramView } from '../lib/daemon-status.ts';
 import { untilTrue } from '../lib/until.ts';
 import type { Stage } from './stage.ts';
 
@@ -18,9 +19,9 @@ export class CrashRun {
   readonly #onStatus: (status: DaemonView | undefined, kills: number) => void;
   readonly #watching = new AbortController();
   readonly #watch: Promise<void>;
-  readonly lagSamplesMs: number[] = [];
+  /** From commit to applied, as each daemon counted it last. */
+  readonly #delays = new Map<number, HistogramView>();
   #daemon: Daemon;
-  #lastStatusMs = 0;
   kills = 0;
 
   constructor(stage: Stage, onStatus: (status: DaemonView | undefined, kills: number) => void) {
@@ -32,6 +33,13 @@ export class CrashRun {
 
   get daemon(): Daemon {
     return this.#daemon;
+  }
+
+  /** Within which time this share of the changes was applied after its commit, by all daemons; null before any was. */
+  delayMs(share: number): number | null {
+    const all = mergeHistograms([...this.#delays.values()]);
+    const seconds = all === null ? null : quantile(all, share);
+    return seconds === null ? null : Math.round(seconds * 10_000) / 10;
   }
 
   /** Kills the daemon in the middle of its work and starts the next one. */
@@ -94,10 +102,7 @@ export class CrashRun {
   async #watchStatus(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const { status } = this.#daemon;
-      if (status !== undefined && status.timeMs > this.#lastStatusMs) {
-        this.#lastStatusMs = status.timeMs;
-        if (status.lagMs !== null) this.lagSamplesMs.push(status.lagMs);
-      }
+      if (status !== undefined && status.delays !== null) this.#delays.set(status.pid, status.delays);
       this.#onStatus(status, this.kills);
       await sleep(WATCH_MS, undefined, { signal }).catch(() => undefined);
     }

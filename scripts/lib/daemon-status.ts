@@ -41,7 +41,7 @@ export interface PartitionView {
 /** A part that waits for a server. */
 export interface OutageView {
   readonly part: string;
-  readonly phase: 'trying' | 'paused';
+  readonly phase: 'trying' | 'probing';
   readonly tries: number;
   readonly errorCode: string;
 }
@@ -59,11 +59,21 @@ export interface DaemonView {
   readonly rows: number;
   readonly rowsPerSecond: number;
   readonly lagMs: number | null;
+  /** Seconds from commit to applied, of all changes since it started. */
+  readonly delays: HistogramView | null;
   readonly captures: readonly CaptureView[];
   readonly partitions: readonly PartitionView[];
   readonly outages: readonly OutageView[];
   /** Each target as the partitions of this process have it. */
   readonly targets: readonly TargetView[];
+}
+
+/** A histogram: one count a bucket, not cumulative; the last bucket has no upper bound. */
+export interface HistogramView {
+  readonly bounds: readonly number[];
+  readonly counts: readonly number[];
+  readonly sum: number;
+  readonly count: number;
 }
 
 /** The status that process `pid` wrote; undefined while it has not. */

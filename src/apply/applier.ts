@@ -122,11 +122,6 @@ export class Applier {
     return this.#options.targets.map(({ name }, index) => targetStatus(name, index, partitions, nowMs));
   }
 
-  /** It has no partition. */
-  get isIdle(): boolean {
-    return this.#slots.size === 0;
-  }
-
   /** Times that a membership of the group broke and began again. */
   get breaks(): number {
     return this.#consumer.breaks;

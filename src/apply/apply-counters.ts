@@ -1,10 +1,11 @@
 /**
  * What an apply role has done since its process began, over all workers that came and went. Counted once a batch and
- * transaction, never once a row.
+ * transaction; of a row, only that its delay belongs to that of the commit before it.
  */
 import type { ErrorCode } from '../errors.ts';
 import type { HistogramCounts } from '../observe/histogram.ts';
 import { Histogram } from '../observe/histogram.ts';
+import type { Change } from '../model/change.ts';
 import type { TableBatch } from '../targets/target.ts';
 
 /** Plain numbers that can be sent to another thread. */
@@ -17,6 +18,8 @@ export interface ApplyCounts {
   readonly batchRows: HistogramCounts;
   readonly batchBytes: HistogramCounts;
   readonly batchSeconds: HistogramCounts;
+  /** Time from the commit of a change at the source until it was at all its targets; copied rows have no commit. */
+  readonly delaySeconds: HistogramCounts;
   readonly rebalances: number;
   /** Batches and partitions that were tried again, by the error's code. */
   readonly retries: Readonly<Partial<Record<ErrorCode, number>>>;
@@ -39,6 +42,11 @@ const ROW_BOUNDS = [1, 10, 50, 100, 500, 1000, 2000, 5000, 10_000, 50_000];
 const BYTE_BOUNDS = [1e3, 1e4, 1e5, 5e5, 1e6, 2e6, 4e6, 8e6, 16e6, 64e6];
 const SECOND_BOUNDS = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
+const DELAY_BOUNDS = [
+  0.001, 0.0025, 0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
+  3600,
+];
+
 interface Written {
   readonly target: string;
   readonly table: string;
@@ -55,6 +63,7 @@ export class ApplyCounters {
   readonly #batchRows = new Histogram(ROW_BOUNDS);
   readonly #batchBytes = new Histogram(BYTE_BOUNDS);
   readonly #batchSeconds = new Histogram(SECOND_BOUNDS);
+  readonly #delaySeconds = new Histogram(DELAY_BOUNDS);
   readonly #retries: Partial<Record<ErrorCode, number>> = {};
 
   /** A batch is at all its targets. Those that hold only markers are no work that anybody waits for. */
@@ -71,6 +80,23 @@ export class ApplyCounters {
     this.#batchRows.observe(batch.changes);
     this.#batchBytes.observe(batch.bytes);
     this.#batchSeconds.observe(batch.seconds);
+  }
+
+  /** These changes are at all their targets. Those of one commit stand together and are counted at once. */
+  visible(changes: readonly Change[], nowMs: number): void {
+    let times = 0;
+    let commitMs = NaN;
+    const observe = (): void => {
+      if (times > 0) this.#delaySeconds.observe(Math.max(0, nowMs - commitMs) / 1000, times);
+      times = 0;
+    };
+    for (const { timeMs, snapshot } of changes) {
+      if (snapshot === 'row') continue;
+      if (timeMs !== commitMs) observe();
+      commitMs = timeMs;
+      times += 1;
+    }
+    observe();
   }
 
   /** A transaction of a target has committed; parked rows are not written. */
@@ -104,6 +130,7 @@ export class ApplyCounters {
       batchRows: this.#batchRows.current,
       batchBytes: this.#batchBytes.current,
       batchSeconds: this.#batchSeconds.current,
+      delaySeconds: this.#delaySeconds.current,
       rebalances: this.#rebalances,
       retries: { ...this.#retries },
     };

@@ -185,6 +185,7 @@ export class PartitionWorker {
       this.progress.applied(batch, written, this.#queue);
       this.#checkLogEnd();
       const seconds = (performance.now() - startedMs) / 1000;
+      counters.visible(batch.changes, Date.now());
       counters.applied({ changes: batch.changes.length, bytes: batch.bytes, seconds, moves: written.moves });
       killPoint('apply.after-commit');
       feed.commitHint(batch.end);

@@ -1,11 +1,11 @@
 /** How a target stands, as the partitions know that one process applies. Pure. */
 import type { Lag } from '../model/lag.ts';
-import { largestLag } from '../model/lag.ts';
+import { largestLag, risingLag } from '../model/lag.ts';
 import type { ParkReason } from '../targets/target.ts';
 import type { PartitionProgress } from './partition-progress.ts';
 import { leastOf } from './partition-progress.ts';
 
-/** A snapshot that can be sent to another thread. */
+/** A snapshot that can be sent to another thread. Its lag counts the oldest parked row, from when it was parked. */
 export interface TargetStatus extends Lag {
   readonly target: string;
   /** Commit time up to which it has all that its partitions bring; null while one of them does not know. */
@@ -44,12 +44,15 @@ export function targetStatus(
     parked.conflict += counts?.conflict ?? 0;
     parked.data += counts?.data ?? 0;
   }
+  const tables = parkedTables(index, partitions);
+  // A parked row is not applied. Markers pass it, so that partitions know nothing of it.
+  const parkedLags = tables.slice(0, 1).map(({ oldestMs }) => risingLag(oldestMs, nowMs));
   return {
     target,
     appliedUntilMs: leastOf(untils),
-    ...largestLag(lags),
+    ...largestLag([...lags, ...parkedLags]),
     parked,
-    parkedTables: parkedTables(index, partitions),
+    parkedTables: tables,
   };
 }
 

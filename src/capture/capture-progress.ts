@@ -8,7 +8,7 @@ import type { CopyThrottleStatus } from './copy-throttle.ts';
 import type { CaptureLag } from './capture-lag.ts';
 import type { SnapshotState, TableCopy } from './snapshot-state.ts';
 import type { HeldProgress, ReleaseWatch } from './release-watch.ts';
-import type { HeldTable, TableFlow } from './table-flow.ts';
+import type { FlowState, HeldTable, TableFlow } from './table-flow.ts';
 
 export type CaptureState = 'standby' | 'starting' | 'reading' | 'holding' | 'paused' | 'waiting' | 'stopped';
 
@@ -27,6 +27,8 @@ export interface CaptureStatus extends Lag {
   readonly queueBytes: number;
   /** Commit time up to which the source has been read. */
   readonly readUntilMs: number | null;
+  /** How far the source's clock is ahead of this machine's; null before it was asked. */
+  readonly clockOffsetMs: number | null;
   readonly error: string | null;
   readonly errorCode: string | null;
   readonly nextTryMs: number | null;
@@ -69,6 +71,15 @@ interface CopyView {
   readonly arriving: ReadonlySet<string>;
 }
 
+/** What is saved of a source, before a capture of this process has read any of it. */
+export interface SavedProgress {
+  readonly position: Position | null;
+  readonly commitMs: number | null;
+  readonly savedMs: number | null;
+  readonly snapshot: SnapshotState;
+  readonly flow: FlowState;
+}
+
 const RATE_MS = 10_000;
 
 export class CaptureProgress {
@@ -84,22 +95,60 @@ export class CaptureProgress {
   #queueBytes = 0;
   #readUntilMs: number | null = null;
   #copies: CopyView | undefined;
-  #flow: TableFlow | undefined;
+  #flow: Pick<TableFlow, 'state'> | undefined;
   #releases: Pick<ReleaseWatch, 'progressOf'> | undefined;
   #rate = new RateWindow(RATE_MS);
   #error: { readonly text: string; readonly code: string; readonly nextTryMs: number | null } | null = null;
 
-  /** `lag` is that of the source, whichever capture of this process reads it. */
-  constructor(source: string, lag: CaptureLag) {
+  /**
+   * `lag` is that of the source, whichever capture of this process reads it. What the capture before it knew of the source
+   * holds until this one knows better: a link that breaks frees no table that is held.
+   */
+  constructor(source: string, lag: CaptureLag, before?: CaptureProgress) {
     this.#source = source;
     this.lag = lag;
+    if (before === undefined) return;
+    this.#resume = before.#resume;
+    this.#isSaved = before.#isSaved;
+    this.#savedMs = before.#savedMs;
+    this.#readUntilMs = before.#readUntilMs;
+    this.#flow = before.#flow;
+    this.#releases = before.#releases;
+    this.#copies = before.#copies === undefined ? undefined : resting(before.#copies);
+  }
+
+  /** It is known what is saved of the source: by a capture of this process, or as it was read from the checkpoint topic. */
+  get isKnown(): boolean {
+    return this.#resume !== undefined;
+  }
+
+  /** What the checkpoint topic says while nothing is read. */
+  recall({ position, commitMs, savedMs, snapshot, flow }: SavedProgress): void {
+    if (position === null) return;
+    this.#resume = { position, commitMs, untilMs: null };
+    this.#isSaved = true;
+    this.#savedMs = savedMs;
+    this.#flow = { state: flow };
+    this.#copies = resting({ state: snapshot, arriving: new Set() });
   }
 
   enter(state: CaptureState): void {
     if (state !== this.#state) this.#sinceMs = Date.now();
     this.#state = state;
-    if (state === 'standby') this.lag.forget();
+    if (state === 'standby') this.#forget();
     if (state === 'reading' || state === 'paused') this.#error = null;
+  }
+
+  /** Another process captures: what this one knew is out of date. */
+  #forget(): void {
+    this.lag.forget();
+    this.#resume = undefined;
+    this.#isSaved = false;
+    this.#savedMs = null;
+    this.#readUntilMs = null;
+    this.#flow = undefined;
+    this.#releases = undefined;
+    this.#copies = undefined;
   }
 
   copies(view: CopyView): void {
@@ -107,7 +156,8 @@ export class CaptureProgress {
     this.#rate = new RateWindow(RATE_MS);
   }
 
-  flows(flow: TableFlow, releases: Pick<ReleaseWatch, 'progressOf'>): void {
+  /** `releases` tells what held tables wait for, as soon as somebody looks. */
+  flows(flow: Pick<TableFlow, 'state'>, releases = this.#releases): void {
     this.#flow = flow;
     this.#releases = releases;
   }
@@ -136,7 +186,7 @@ export class CaptureProgress {
     this.#savedMs = nowMs;
   }
 
-  /** Where a capture that starts again would begin; undefined before this one has claimed. */
+  /** Where a capture that starts again would begin; undefined before that is known. */
   get resume(): ResumePoint | undefined {
     return this.#resume;
   }
@@ -150,7 +200,7 @@ export class CaptureProgress {
     this.#error = { text, code, nextTryMs };
   }
 
-  status(headroom: BinlogHeadroom | null): CaptureStatus {
+  status(headroom: BinlogHeadroom | null): Omit<CaptureStatus, 'clockOffsetMs'> {
     const { isCopying } = this;
     this.#rate.add(Date.now(), this.#copies?.copiedRows ?? 0);
     const { elapsedMs, count: rows } = this.#rate.stretch;
@@ -192,4 +242,9 @@ export class CaptureProgress {
       copy.state === 'done' && arriving.has(copy.table) ? { ...copy, state: 'arriving' } : copy,
     );
   }
+}
+
+/** As a copy stands while nobody works at it. */
+function resting({ state, arriving }: Pick<CopyView, 'state' | 'arriving'>): CopyView {
+  return { state, arriving, reason: null, throttle: null, isSpared: false, copiedRows: 0 };
 }

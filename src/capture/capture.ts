@@ -70,10 +70,12 @@ export class Capture {
   readonly #ports: CapturePorts;
   readonly progress: CaptureProgress;
 
-  constructor(options: CaptureOptions, ports: CapturePorts, lag = new CaptureLag(options.heartbeatMs)) {
+  /** `before`: what the capture before it knew. */
+  constructor(options: CaptureOptions, ports: CapturePorts, before?: CaptureProgress) {
     this.#options = options;
     this.#ports = ports;
-    this.progress = new CaptureProgress(options.source, lag);
+    const lag = before?.lag ?? new CaptureLag(options.heartbeatMs);
+    this.progress = new CaptureProgress(options.source, lag, before);
   }
 
   /** Resolves with `superseded` when another capture claimed the source, with `stopped` when the signal aborted. */
@@ -112,6 +114,7 @@ export class Capture {
     this.progress.lag.begin(epoch, releases.size === 0);
     log.info({ epoch, incarnation: writer.incarnation }, `capture reads from ${formatPosition(position)}`);
     const flow = new TableFlow(claimed.flow);
+    this.progress.flows(flow);
     for (const held of flow.state.held) {
       const error = heldError(source, held);
       log.warn({ table: held.table, code: error.code }, error.describe());

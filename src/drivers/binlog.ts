@@ -10,6 +10,8 @@ export interface BinlogLinkOptions extends BinlogDumpOptions, BinlogDecoderOptio
   readonly queueBytes: number;
   /** The link counts as broken when nothing came for so long; by default three heartbeats, at least 10 s. */
   readonly silenceMs?: number;
+  /** Has the last word on an event's times; `isNew`: the reader had to wait for it. */
+  readonly timed?: (event: BinlogEvent, isNew: boolean) => BinlogEvent;
 }
 
 export interface BinlogLinkStats {
@@ -42,6 +44,8 @@ export class BinlogLink {
   #queuedBytes = 0;
   #failure: RowferryError | undefined;
   #closed = false;
+  /** The read under way found nothing at first. */
+  #waited = false;
   #wake: (() => void) | undefined;
   #watchdog: NodeJS.Timeout | undefined;
   #heardAtMs = 0;
@@ -105,12 +109,14 @@ export class BinlogLink {
    * everything before it was read, and when the link was closed. One call at a time.
    */
   async read(): Promise<readonly BinlogEvent[]> {
+    this.#waited = false;
     for (;;) {
       const events = this.#closed ? [] : this.#decodeBatch();
       if (events.length > 0) return events;
       if (this.#closed) throw closedError();
       if (this.#queue.length > 0) continue;
       if (this.#failure !== undefined) throw await this.#explain(this.#failure);
+      this.#waited = true;
       await this.#sleep();
     }
   }
@@ -147,7 +153,7 @@ export class BinlogLink {
         bytes += raw.length;
         this.#queuedBytes -= raw.length + EVENT_OVERHEAD;
         const event = this.#decoder.decode(raw);
-        if (event !== undefined) events.push(event);
+        if (event !== undefined) events.push(this.#options.timed?.(event, this.#waited) ?? event);
       }
     } catch (error) {
       // Nothing behind it can be read; what came before it is still handed out.

@@ -68,6 +68,11 @@ export class ConnectionPool<C extends PooledConnection> {
     }
   }
 
+  /** Whoever borrows next gets a new connection. */
+  dropIdle(): void {
+    for (const { connection } of this.#idle.splice(0)) void connection.close();
+  }
+
   /** Closes what is idle, refuses whoever waits; lent connections are closed as they come back. Idempotent. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -103,5 +108,6 @@ export class ConnectionPool<C extends PooledConnection> {
 }
 
 function closedError(): RowferryError {
-  return new RowferryError('ROWFERRY_TARGET_LINK', 'the connections to this database are closed');
+  // Not the server's doing, and nothing that trying again could change.
+  return new RowferryError('ROWFERRY_INVARIANT', 'the connections to this database are closed');
 }

@@ -27,6 +27,14 @@ export interface KafkaSasl {
   readonly password: Hidden;
 }
 
+/** Who is told how one part of a client gets on with Kafka, try by try. */
+export interface LinkWatch {
+  failed(error: RowferryError): void;
+  recovered(): void;
+  /** The part has ended; nobody tries any more. */
+  ended(): void;
+}
+
 export interface KafkaOptions {
   /** Shown in Kafka's own logs and group descriptions. */
   readonly clientId: string;
@@ -35,6 +43,8 @@ export interface KafkaOptions {
   readonly tls: KafkaTls | null;
   readonly sasl: KafkaSasl | null;
   readonly log: Log;
+  /** Shows how consumers and producers get on; without it they tell the log. */
+  readonly watch?: (part: string) => LinkWatch;
   readonly connectTimeoutMs?: number;
   readonly requestTimeoutMs?: number;
   /** Where to dial for the address that a broker announces; for tunnels, and for tests that put a proxy on the way. */
@@ -75,6 +85,11 @@ export class KafkaLink {
 
   get log(): Log {
     return this.#options.log;
+  }
+
+  /** Tells of a part that lives as long as its owner says. */
+  reporter(part: string, log = this.log): LinkWatch {
+    return this.#options.watch?.(part) ?? new LinkReporter(log, part);
   }
 
   /** `instance` is added to the client id, so that a group's members tell which user of this link they are. */
@@ -193,7 +208,7 @@ export async function settleWithin(work: Promise<unknown>, limitMs: number): Pro
 }
 
 /** Logs that Kafka is away and that it is back: once a change, however many tries lie between. */
-export class LinkReporter {
+export class LinkReporter implements LinkWatch {
   readonly #log: Log;
   readonly #part: string;
   #lostAtMs: number | undefined;
@@ -219,6 +234,10 @@ export class LinkReporter {
   recovered(): void {
     if (this.#lostAtMs === undefined) return;
     this.#log.info({ lostMs: Date.now() - this.#lostAtMs }, `${this.#part} reached Kafka again`);
+    this.ended();
+  }
+
+  ended(): void {
     this.#lostAtMs = undefined;
     this.#code = undefined;
   }

@@ -9,7 +9,7 @@ import { randomBytes } from 'node:crypto';
 import { RowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';
 import { DOUBTFUL_TRIES, findGoneTopic, topicGone, topicOffsets } from './kafka-admin.ts';
-import { LinkReporter, pauseFor, retryDelayMs, type KafkaLink } from './kafka-client.ts';
+import { pauseFor, retryDelayMs, type KafkaLink, type LinkWatch } from './kafka-client.ts';
 import { isDoubtful, kafkaError } from './kafka-errors.ts';
 import {
   ConsumerSession,
@@ -59,7 +59,7 @@ export interface GroupConsumerOptions {
 export class GroupConsumer {
   readonly #link: KafkaLink;
   readonly #options: GroupConsumerOptions;
-  readonly #reporter: LinkReporter;
+  readonly #reporter: LinkWatch;
   #session: ConsumerSession | undefined;
   #rejoin: AbortController | undefined;
   #failures = 0;
@@ -70,7 +70,7 @@ export class GroupConsumer {
   constructor(link: KafkaLink, options: GroupConsumerOptions) {
     this.#link = link;
     this.#options = options;
-    this.#reporter = new LinkReporter(options.log ?? link.log, `consumer ${options.groupId}`);
+    this.#reporter = link.reporter(`consumer ${options.groupId}`, options.log);
   }
 
   /**
@@ -78,6 +78,14 @@ export class GroupConsumer {
    * ROWFERRY_KAFKA_OFFSET_LOST, ROWFERRY_KAFKA_TOPIC_GONE, ROWFERRY_KAFKA_REFUSED, or an error of a callback.
    */
   async run(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#run(signal);
+    } finally {
+      this.#reporter.ended();
+    }
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
     this.#failures = 0;
     while (!signal.aborted) {
       try {

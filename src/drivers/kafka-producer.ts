@@ -23,11 +23,11 @@ import { RowferryError } from '../errors.ts';
 import { DOUBTFUL_TRIES, findGoneTopic, topicGone, topicPartitions } from './kafka-admin.ts';
 import { MAX_REQUEST_BYTES, type OutgoingRecord } from './kafka-batch.ts';
 import {
-  LinkReporter,
   retryDelayMs,
   settleWithin,
   type KafkaClient,
   type KafkaLink,
+  type LinkWatch,
 } from './kafka-client.ts';
 import { compressionType, type Compression } from './kafka-codecs.ts';
 import { faultOf, isDoubtful, isTooLarge, isTopicUnknown, kafkaError } from './kafka-errors.ts';
@@ -62,7 +62,7 @@ type State = 'running' | 'failed' | 'closed';
 export class PartitionProducer {
   readonly #link: KafkaLink;
   readonly #options: ProducerOptions;
-  readonly #reporter: LinkReporter;
+  readonly #reporter: LinkWatch;
   readonly #lanes = new Map<string, PartitionLane>();
   #state: State = 'running';
   #failure: unknown;
@@ -79,7 +79,7 @@ export class PartitionProducer {
   constructor(link: KafkaLink, options: ProducerOptions) {
     this.#link = link;
     this.#options = options;
-    this.#reporter = new LinkReporter(link.log, 'producer');
+    this.#reporter = link.reporter('producer');
     const onAbort = (): void => this.#end('closed', options.signal.reason);
     if (options.signal.aborted) onAbort();
     else options.signal.addEventListener('abort', onAbort, { once: true });
@@ -334,6 +334,7 @@ export class PartitionProducer {
     clearTimeout(this.#holdTimer);
     this.#holdTimer = undefined;
     clearImmediate(this.#pumpTimer);
+    this.#reporter.ended();
     const error = reason instanceof Error ? reason : new Error('the producer ended', { cause: reason });
     for (const lane of this.#lanes.values()) lane.fail(error);
     this.#pendingBytes = 0;

@@ -1,6 +1,6 @@
 /**
  * A lag as it is reported: either the age of something, which rises until that is applied, or a delay, which stays until
- * there is news. A report is read later than it was made; with `lagSinceMs` it can be told for that moment.
+ * there is news. A report is read later than it was made: whoever shows it decides whether what rose still does (told-lags.ts).
  */
 
 export interface Lag {

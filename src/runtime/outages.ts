@@ -1,9 +1,9 @@
 /**
  * How every part gets back to a server that went away (ERR-1), and what it shows meanwhile.
  *
- *     works ──breaks──> trying: after 1, 2 and 4 s ──three tries failed──> paused: probes, for ever ──answered──> works
+ *     works ──breaks──> trying: after 1, 2 and 4 s ──three tries failed──> probing, for ever ──answered──> works
  *
- * A part that pauses here holds its place and resumes by itself. What passes within milliseconds (deadlocks, a cut link) is
+ * A part that waits here holds its place and resumes by itself. What passes within milliseconds (deadlocks, a cut link) is
  * tried again below, by whoever holds the transaction, and does not come this far.
  */
 import type { RowferryError } from '../errors.ts';
@@ -20,7 +20,9 @@ const AT_ONCE_MS = 100;
 export interface OutageStatus {
   /** What waits: `capture main`, `target east`, a topic and partition, `kafka`. */
   readonly part: string;
-  readonly phase: 'trying' | 'paused';
+  readonly phase: 'trying' | 'probing';
+  /** What the error is about: `source <name>`, `target <name>`, `kafka`; null when it is about none of them. */
+  readonly server: string | null;
   /** Tries in a row that failed; the one that comes at once does not count. */
   readonly tries: number;
   /** Since when, and when it is tried next: milliseconds since 1970. */
@@ -43,7 +45,7 @@ export function waitBeforeTry(tries: number, maxMs: number, random: number): num
 }
 
 export interface OutagesOptions {
-  /** Longest wait of a part that is paused. */
+  /** Longest wait of a part that is probing. */
   readonly maxMs: number;
   readonly log: Log;
   readonly now?: () => number;
@@ -164,11 +166,12 @@ export class Outage {
     const tries = this.#failures++ - (atOnce ? 1 : 0);
     const waitMs = tries < 0 ? AT_ONCE_MS : waitBeforeTry(tries, maxMs, random());
     const before = this.#status?.phase;
-    const phase = tries < FIRST_WAITS_MS.length ? 'trying' : 'paused';
+    const phase = tries < FIRST_WAITS_MS.length ? 'trying' : 'probing';
     const text = error.describe();
     this.#set({
       part: this.#part,
       phase,
+      server: serverOf(error),
       tries: Math.max(0, tries),
       sinceMs: this.#sinceMs,
       nextTryMs: nowMs + waitMs,
@@ -176,10 +179,10 @@ export class Outage {
       errorCode: error.code,
     });
     const about = { ...fields, part: this.#part, code: error.code };
-    if (phase === 'paused' && before !== 'paused') {
+    if (phase === 'probing' && before !== 'probing') {
       log.error(
         { ...about, tries },
-        `${this.#part} is paused: ${tries} tries failed; it goes on probing and resumes by itself: ${text}`,
+        `${this.#part} is probing: ${tries} tries failed; it goes on by itself once it is answered: ${text}`,
       );
     } else if (!this.#told.has(error.code)) {
       log.warn(about, `${this.#part} waits: ${text}`);
@@ -211,4 +214,13 @@ export class Outage {
     this.#status = status;
     this.#show(this, status);
   }
+}
+
+function serverOf({ code, where }: RowferryError): string | null {
+  if (code.startsWith('ROWFERRY_KAFKA_')) return 'kafka';
+  if (code.startsWith('ROWFERRY_TARGET_'))
+    return where.target === undefined ? null : `target ${where.target}`;
+  if (code.startsWith('ROWFERRY_SOURCE_'))
+    return where.source === undefined ? null : `source ${where.source}`;
+  return null;
 }

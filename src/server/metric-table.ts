@@ -75,6 +75,13 @@ const OWN: readonly MetricSpec[] = [
     (input) => perCapture(input, ({ lagMs }) => (lagMs === null ? null : lagMs / 1000)),
   ),
   gauge(
+    'rowferry_source_clock_offset_seconds',
+    'How far the source’s clock is ahead of the one of the capture’s machine, asked each minute; lag is told without it. Absent before it was asked.',
+    ['source'],
+    (input) =>
+      perCapture(input, ({ clockOffsetMs }) => (clockOffsetMs === null ? null : clockOffsetMs / 1000)),
+  ),
+  gauge(
     'rowferry_capture_read_age_seconds',
     'Time since the source was known to be read to its end.',
     ['source'],
@@ -107,6 +114,11 @@ const OWN: readonly MetricSpec[] = [
     'rowferry_batch_seconds',
     'Time from the first try to write a batch until it was at all its targets.',
     ({ counts }) => counts.batchSeconds,
+  ),
+  histogram(
+    'rowferry_apply_delay_seconds',
+    'Time from the commit of a change at the source, by its clock, until the change was at all its targets, one observation a change; copied rows do not count.',
+    ({ counts }) => counts.delaySeconds,
   ),
   gauge(
     'rowferry_queue_bytes',
@@ -147,7 +159,7 @@ const OWN: readonly MetricSpec[] = [
   ),
   gauge(
     'rowferry_outage_seconds',
-    'How long a part has waited for a server. `phase`: `trying`, and `paused` once three tries have failed; it probes and resumes by itself.',
+    'How long a part has waited for a server. `phase`: `trying`, and `probing` once three tries have failed; it resumes by itself.',
     ['part', 'phase'],
     (input) =>
       input.status.outages.map(({ part, phase, sinceMs }) => one(age(sinceMs, input) ?? 0, { part, phase })),

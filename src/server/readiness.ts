@@ -32,7 +32,8 @@ export interface HealthBounds {
 const SILENT_MS = 60_000;
 
 export function readiness(roles: readonly RoleView[], bounds: HealthBounds, nowMs: number): Health {
-  const parts = roles.flatMap(({ name, status, reportedMs }): PartHealth[] => {
+  const parts = roles.flatMap(({ name, status, reportedMs, failureCode }): PartHealth[] => {
+    if (failureCode !== undefined) return [part(name, 'stopped', `ended with ${failureCode}`)];
     if (status === undefined) return [part(name, 'starting', 'has not begun yet')];
     const silentMs = nowMs - reportedMs;
     if (silentMs > bounds.stallMs) return [part(name, 'silent', `has told nothing for ${seconds(silentMs)}`)];

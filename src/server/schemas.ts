@@ -106,7 +106,9 @@ const outage = z.object({
   part: z.string(),
   phase: z
     .string()
-    .describe('`trying`: the first three tries; `paused`: they failed, it probes and resumes by itself'),
+    .describe(
+      '`trying`: the first three tries; `probing`: they failed, it goes on trying and resumes by itself',
+    ),
   tries: z.number(),
   sinceMs: ms(),
   nextTryMs: ms(),

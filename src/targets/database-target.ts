@@ -21,7 +21,6 @@ import type {
   WriteBatch,
   WriteResult,
 } from './target.ts';
-import type { Trouble } from './transactions.ts';
 import { Transactions } from './transactions.ts';
 import { publicWatermark, writeBatch } from './write-batch.ts';
 
@@ -32,7 +31,6 @@ export interface DatabaseTargetOptions {
   /** For changes of tables: a statement may take as long as it takes. */
   readonly patientPool: ConnectionPool<Session>;
   readonly retryBudgetMs: number;
-  readonly reconnectBudgetMs: number;
   readonly log: Log;
 }
 
@@ -49,18 +47,14 @@ export class DatabaseTarget implements Target {
   readonly #changes: Transactions;
   readonly #closing = new AbortController();
 
-  constructor({ name, engine, pool, patientPool, log, ...budgets }: DatabaseTargetOptions) {
+  constructor({ name, engine, pool, patientPool, log, retryBudgetMs }: DatabaseTargetOptions) {
     this.name = name;
     this.kind = engine.kind;
     this.#engine = engine;
     this.#pool = pool;
     this.#patientPool = patientPool;
-    this.#transactions = new Transactions({ target: name, pool, log, ...budgets });
-    this.#changes = new Transactions({ target: name, pool: patientPool, log, ...budgets });
-  }
-
-  get trouble(): Trouble | null {
-    return this.#transactions.trouble;
+    this.#transactions = new Transactions({ target: name, pool, log, retryBudgetMs });
+    this.#changes = new Transactions({ target: name, pool: patientPool, log, retryBudgetMs });
   }
 
   async open(signal: AbortSignal): Promise<void> {

@@ -375,7 +375,7 @@ function splitEmptyEnums(
 }
 
 function lockTaken(): RowferryError {
-  return new RowferryError('ROWFERRY_TARGET_LINK', 'another applier is emptying the table', {
+  return new RowferryError('ROWFERRY_TARGET_BUSY', 'another applier is emptying the table', {
     hint: 'rowferry waits for it; when it hangs, its session at the target ends by itself and its lock with it',
   });
 }

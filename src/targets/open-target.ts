@@ -17,14 +17,12 @@ export interface OpenTargetOptions {
   readonly log: Log;
   /** How long a transaction is tried again inside before its error is given to the caller. */
   readonly retryBudgetMs?: number;
-  /** Likewise while the server cannot be reached. */
-  readonly reconnectBudgetMs?: number;
   readonly connectTimeoutMs?: number;
   readonly queryTimeoutMs?: number;
 }
 
-const RETRY_BUDGET_MS = 30_000;
-const RECONNECT_BUDGET_MS = 1_000;
+/** Shorter than the sessions' waits for locks, long enough for deadlocks that meet again. */
+const RETRY_BUDGET_MS = 3_000;
 /** A table of many rows is rebuilt for hours; a dead link is found by keep-alive. */
 const CHANGE_TIMEOUT_MS = 24 * 60 * 60_000;
 
@@ -37,10 +35,7 @@ export function openTarget(options: OpenTargetOptions): Target {
     ...(options.connectTimeoutMs === undefined ? {} : { connectTimeoutMs: options.connectTimeoutMs }),
     ...(options.queryTimeoutMs === undefined ? {} : { queryTimeoutMs: options.queryTimeoutMs }),
   };
-  const budgets = {
-    retryBudgetMs: options.retryBudgetMs ?? RETRY_BUDGET_MS,
-    reconnectBudgetMs: options.reconnectBudgetMs ?? RECONNECT_BUDGET_MS,
-  };
+  const retryBudgetMs = options.retryBudgetMs ?? RETRY_BUDGET_MS;
   const patient = { ...link, queryTimeoutMs: CHANGE_TIMEOUT_MS };
   return url.engine === 'mysql'
     ? new DatabaseTarget({
@@ -48,7 +43,7 @@ export function openTarget(options: OpenTargetOptions): Target {
         engine: mysqlEngine,
         pool: openMysqlSessions(link, pipeline, connections),
         patientPool: openMysqlSessions(patient, pipeline, 1, PATIENT_MYSQL),
-        ...budgets,
+        retryBudgetMs,
         log,
       })
     : new DatabaseTarget({
@@ -56,7 +51,7 @@ export function openTarget(options: OpenTargetOptions): Target {
         engine: postgresEngine,
         pool: openPostgresSessions(link, pipeline, { zeroDates }, connections),
         patientPool: openPostgresSessions(patient, pipeline, { zeroDates }, 1, PATIENT_POSTGRES),
-        ...budgets,
+        retryBudgetMs,
         log,
       });
 }

@@ -44,7 +44,6 @@
  *   partition never overlap: the caller sees to that.
  */
 import type { Table, WireValue } from '../model/table.ts';
-import type { Trouble } from './transactions.ts';
 
 /** The running maximum of (epoch, sequence) of a partition at an offset (A1); epoch 0 means nothing was seen yet. */
 export interface PartitionSequence {
@@ -198,8 +197,6 @@ export type CatalogQuery = (sql: string) => Promise<readonly Readonly<Record<str
 export interface Target {
   readonly name: string;
   readonly kind: 'mysql' | 'postgres';
-  /** Since when it has been tried in vain; null while it answers. */
-  readonly trouble: Trouble | null;
 
   /** Connects, checks grants and session, creates `rowferry_watermark`, `rowferry_parked` and `rowferry_truncated` when absent. */
   open(signal: AbortSignal): Promise<void>;

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ConnectionPool } from '../drivers/connection-pool.ts';
 import { toRowferryError } from '../errors.ts';
-import type { ErrorCode, RowferryError } from '../errors.ts';
+import type { RowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';
 import type { Session } from './session.ts';
 
@@ -11,22 +11,12 @@ export interface TransactionsOptions {
   readonly target: string;
   readonly pool: ConnectionPool<Session>;
   readonly log: Log;
-  /** How long a transaction is tried again before its error is given to the caller. */
-  readonly retryBudgetMs: number;
   /**
-   * Likewise while the server cannot be reached: longer is the caller's business, who shows that it waits. If a COMMIT without
-   * an answer happened all the same, whoever writes the batch again meets its watermark, and claims the partition anew.
+   * How long a transaction is tried again before its error is given to the caller: longer is the caller's business, who shows
+   * that it waits. If a COMMIT without an answer happened all the same, whoever writes the batch again meets its watermark, and
+   * claims the partition anew.
    */
-  readonly reconnectBudgetMs: number;
-}
-
-/** Transactions fail and are tried again, and since then none has come through. */
-export interface Trouble {
-  /** Milliseconds since 1970. */
-  readonly sinceMs: number;
-  readonly code: ErrorCode;
-  /** Tries in a row that failed, of the transaction that was tried most often. */
-  readonly tries: number;
+  readonly retryBudgetMs: number;
 }
 
 export interface Attempt {
@@ -51,8 +41,11 @@ interface Failed {
   readonly isAway: boolean;
 }
 
+/** Likewise while no session can be had. */
+const AWAY_MS = 1_000;
 const FIRST_WAIT_MS = 10;
 const LONGEST_WAIT_MS = 2_000;
+const RECONNECT: ReadonlySet<string> = new Set(['ROWFERRY_TARGET_REFUSES', 'ROWFERRY_TARGET_ACCESS']);
 /** Deadlocks and the like are everyday life up to here. */
 const QUIET_ATTEMPTS = 4;
 
@@ -60,49 +53,40 @@ export class Transactions {
   readonly #options: TransactionsOptions;
   /** No session could be had the last time: the next failure is told at once. */
   #isAway = false;
-  #trouble: Trouble | null = null;
 
   constructor(options: TransactionsOptions) {
     this.#options = options;
   }
 
-  /** Null while they come through, or fail of something that is tried no more: then the server answers. */
-  get trouble(): Trouble | null {
-    return this.#trouble;
-  }
-
   /** Resolves with the outcome or rejects with the last error; never leaves it open whether the work happened. */
   async run<T>(work: Work<T>, signal: AbortSignal): Promise<T> {
-    const { retryBudgetMs, reconnectBudgetMs } = this.#options;
+    const { retryBudgetMs } = this.#options;
     const unanswered = new Set<string>();
     let firstFailureAt: number | undefined;
     let failure: RowferryError | undefined;
     for (let attempt = 1; ; attempt++) {
+      const startedAt = Date.now();
       const tried = await this.#try(work, unanswered, failure);
       if ('value' in tried) {
         this.#isAway = false;
-        this.#trouble = null;
         return tried.value;
       }
       failure = tried.error;
-      this.#failed(failure, attempt);
       // An unanswered COMMIT has to be settled whatever the error was.
       const isFinal = failure.action !== 'retry' && !tried.isUnanswered;
       firstFailureAt ??= Date.now();
-      const reconnectMs = this.#isAway ? 0 : Math.min(reconnectBudgetMs, retryBudgetMs);
-      const budgetMs = tried.isAway ? reconnectMs : retryBudgetMs;
-      if (isFinal || signal.aborted || Date.now() - firstFailureAt >= budgetMs) {
+      const awayMs = this.#isAway ? 0 : Math.min(AWAY_MS, retryBudgetMs);
+      const budgetMs = tried.isAway ? awayMs : retryBudgetMs;
+      // What waited for a lock until a timeout was no bad luck: whoever waits for it shows that.
+      const isBusy = failure.code === 'ROWFERRY_TARGET_BUSY' && !tried.isUnanswered;
+      const sinceMs = isBusy ? Math.min(startedAt, firstFailureAt) : firstFailureAt;
+      if (isFinal || signal.aborted || Date.now() - sinceMs >= budgetMs) {
         this.#isAway = tried.isAway;
         throw failure;
       }
       await this.#pause(attempt, failure, signal);
       if (signal.aborted) throw failure;
     }
-  }
-
-  #failed({ action, code }: RowferryError, attempt: number): void {
-    const { sinceMs = Date.now(), tries = 0 } = this.#trouble ?? {};
-    this.#trouble = action === 'retry' ? { sinceMs, code, tries: Math.max(tries, attempt) } : null;
   }
 
   async #try<T>(
@@ -136,9 +120,13 @@ export class Transactions {
     }
   }
 
-  /** Leaves no transaction behind; a session that may still have one, or leads to the wrong server, is cut. */
+  /**
+   * Leaves no transaction behind; a session that may still have one, or leads to the wrong server, is cut. So are all that lie
+   * idle after a grant was missing: MySQL shows a session the grants on a database as they were at its last USE.
+   */
   async #clear(session: Session, error: RowferryError): Promise<void> {
-    if (!session.isUsable || session.isCommitPending || error.code === 'ROWFERRY_TARGET_REFUSES') {
+    if (error.code === 'ROWFERRY_TARGET_ACCESS') this.#options.pool.dropIdle();
+    if (!session.isUsable || session.isCommitPending || RECONNECT.has(error.code)) {
       session.destroy();
       return;
     }

@@ -9,10 +9,12 @@ import type { PartitionStatus } from '../apply/partition-progress.ts';
 import type { CaptureStatus } from '../capture/capture-progress.ts';
 import type { AlertSample, AlertSamples } from '../observe/alerts/metrics.ts';
 import { CopyWatch } from './copy-watch.ts';
-import type { ApplyRoleStatus, CaptureRoleStatus, RoleView } from './role-messages.ts';
-import { TryWatch } from './try-watch.ts';
+import type { OutageStatus } from '../runtime/outages.ts';
+import type { ApplyRoleStatus, CaptureRoleStatus, RoleStatus, RoleView } from './role-messages.ts';
+import { WaitWatch } from './wait-watch.ts';
 
 export interface AlertFacts {
+  /** With lags that are good for now (told-lags.ts). */
   readonly roles: readonly RoleView[];
   /** Longest delay of the main thread's event loop. */
   readonly mainDelayMs: number;
@@ -39,12 +41,19 @@ interface Stop {
 /** A thread tells four times a second; what is older was told before something held it up. */
 const LATE_MS = 2_000;
 
+/** No session can be had or kept. */
+const UNREACHABLE: ReadonlySet<string> = new Set([
+  'ROWFERRY_SOURCE_LINK',
+  'ROWFERRY_TARGET_LINK',
+  'ROWFERRY_KAFKA_LINK',
+]);
+
 type Put = (name: string, labels: AlertSample['labels'], value: number | null) => void;
 
 export class AlertSampler {
   readonly #options: AlertSamplerOptions;
   readonly #copies = new CopyWatch();
-  readonly #tries = new TryWatch();
+  readonly #waits = new WaitWatch();
   #unknownSince = new Map<string, number>();
   /** Partitions that stopped on an error and have applied nothing since. */
   #stopped = new Map<string, Stop>();
@@ -63,8 +72,10 @@ export class AlertSampler {
       if (known === undefined) samples.set(name, [{ labels, value }]);
       else known.push({ labels, value });
     };
-    this.#tries.begin();
-    for (const { name, status, reportedMs } of facts.roles) {
+    this.#waits.begin();
+    const servers = new Map<string, OutageStatus[]>([['kafka', []]]);
+    for (const { name, status, reportedMs, failureCode } of facts.roles) {
+      put('role_stopped', roleLabels(name), failureCode === undefined ? 0 : 1);
       const lateMs = nowMs - reportedMs > LATE_MS ? nowMs - reportedMs : 0;
       put(
         'event_loop_delay_seconds',
@@ -72,9 +83,20 @@ export class AlertSampler {
         seconds(Math.max(status?.thread.loopDelayMs ?? 0, lateMs)),
       );
       if (status?.role === 'capture') this.#capture(status, put, nowMs);
-      if (status?.role === 'apply') this.#apply(status, lateMs, put, nowMs);
+      if (status?.role === 'apply') this.#apply(status, put, nowMs);
+      for (const server of status === undefined ? [] : serversOf(status))
+        servers.set(server, servers.get(server) ?? []);
+      for (const outage of status?.outages ?? [])
+        if (outage.server !== null && UNREACHABLE.has(outage.errorCode))
+          servers.set(outage.server, [...(servers.get(outage.server) ?? []), outage]);
     }
-    for (const [server, tries] of this.#tries.failed()) put('reconnect_failures', { server }, tries);
+    for (const [server, outages] of servers) {
+      const [kind, target = ''] = server.split(' ', 2);
+      put('reconnect_failures', { server }, Math.max(0, ...outages.map(({ tries }) => tries)));
+      if (kind !== 'target') continue;
+      const sinceMs = Math.min(nowMs, ...outages.map((outage) => outage.sinceMs));
+      put('target_unreachable_seconds', { target }, seconds(nowMs - sinceMs));
+    }
     put('event_loop_delay_seconds', { thread: 'main' }, seconds(facts.mainDelayMs));
     put('cpu_usage', {}, facts.cpuUsage);
     put('memory_usage', {}, facts.memoryUsage);
@@ -86,9 +108,8 @@ export class AlertSampler {
     const { source, state, savedMs, queueBytes, held, copies, binlogHeadroomMs } = capture;
     const part = `capture ${source}`;
     const works = state !== 'standby' && state !== 'paused';
-    this.#tries.expect(`source ${source}`);
-    this.#tries.look(part, progressOf(state), capture, `source ${source}`, nowMs);
-    put('waiting_seconds', { part }, seconds(this.#tries.waitedMs(part, nowMs)));
+    this.#waits.look(part, progressOf(state), nowMs);
+    put('waiting_seconds', { part }, seconds(this.#waits.waitedMs(part, nowMs)));
     put('capture_stopped', { source }, state === 'stopped' ? 1 : 0);
     put(
       'checkpoint_age_seconds',
@@ -106,31 +127,23 @@ export class AlertSampler {
     for (const [table, ms] of stalledMs) put('snapshot_stalled_seconds', { source, table }, seconds(ms));
   }
 
-  #apply(role: ApplyRoleStatus, lateMs: number, put: Put, nowMs: number): void {
-    const { partitions, targets, troubles, missingTables, counts, pause } = role;
-    // A target tries by itself for a while before its partitions are said to wait.
-    const tried = troubles.map(({ sinceMs }) => age(sinceMs, nowMs));
-    const waits = [...tried, ...this.#partitions(partitions, lateMs, put, nowMs)];
+  #apply(role: ApplyRoleStatus, put: Put, nowMs: number): void {
+    const { partitions, targets, outages, missingTables, counts, pause } = role;
+    const away = outages.map(({ sinceMs }) => age(sinceMs, nowMs));
+    const waits = [...away, ...this.#partitions(partitions, put, nowMs)];
     // Before it has joined its group it waits for Kafka or a target; without a topic of Debezium it just waits.
     const begins = counts.rebalances === 0 && pause === null && this.#options.hasOwnSources;
-    this.#tries.look('apply', begins ? 'waits' : 'goes-on', null, null, nowMs);
+    this.#waits.look('apply', begins ? 'waits' : 'goes-on', nowMs);
     put(
       'waiting_seconds',
       { part: 'apply' },
-      seconds(Math.max(this.#tries.waitedMs('apply', nowMs), ...waits)),
+      seconds(Math.max(this.#waits.waitedMs('apply', nowMs), ...waits)),
     );
     put(
       'queue_fill',
       { queue: 'apply' },
       sum(partitions, ({ queueBytes }) => queueBytes) / this.#options.applyQueueBytes,
     );
-    const names = [...targets, ...troubles].map(({ target }) => target);
-    for (const target of new Set(names)) {
-      const away = troubles.find((one) => one.target === target && one.code === 'ROWFERRY_TARGET_LINK');
-      const ms = away === undefined ? 0 : age(away.sinceMs, nowMs);
-      put('target_unreachable_seconds', { target }, seconds(ms));
-      put('reconnect_failures', { server: `target ${target}` }, away?.tries ?? 0);
-    }
     for (const { target, parkedTables } of targets) {
       for (const { table, reason, rows, oldestMs } of parkedTables) {
         put('parked_rows', { target, table, reason }, rows);
@@ -142,7 +155,7 @@ export class AlertSampler {
   }
 
   /** Answers how long each partition has waited. */
-  #partitions(partitions: readonly PartitionStatus[], lateMs: number, put: Put, nowMs: number): number[] {
+  #partitions(partitions: readonly PartitionStatus[], put: Put, nowMs: number): number[] {
     const unknownSince = new Map<string, number>();
     const arrived = new Map<string, number>();
     const stopped = new Map<string, Stop>();
@@ -156,8 +169,7 @@ export class AlertSampler {
       // Where no heartbeats come, an idle partition cannot tell how late it is and is not waited for.
       const isIdle =
         !hasHeartbeats && state === 'running' && !partition.writing && partition.queueBytes === 0;
-      if (lagMs !== null || !isIdle)
-        put('lag_seconds', labels, lagMs === null ? null : seconds(lagMs + lateMs));
+      if (lagMs !== null || !isIdle) put('lag_seconds', labels, lagMs === null ? null : seconds(lagMs));
       if (hasHeartbeats) {
         // A pause keeps heartbeats away on purpose: whoever begins paused may never have seen one.
         const since = lagMs === null && state !== 'paused' ? (this.#unknownSince.get(part) ?? nowMs) : null;
@@ -175,8 +187,8 @@ export class AlertSampler {
       stops.set(topic, counts);
       // Who waits for other partitions has no error: they have their own.
       const progress = state === 'waiting' && partition.errorCode === null ? 'goes-on' : progressOf(state);
-      this.#tries.look(part, progress, partition, null, nowMs);
-      return this.#tries.waitedMs(part, nowMs);
+      this.#waits.look(part, progress, nowMs);
+      return this.#waits.waitedMs(part, nowMs);
     });
     this.#stopped = stopped;
     for (const [topic, counts] of stops) {
@@ -196,6 +208,18 @@ export class AlertSampler {
     const before = this.#stopped.get(part);
     return before === undefined || (progressedMs ?? 0) > before.sinceMs ? null : before;
   }
+}
+
+/** Servers that a role speaks to, Kafka apart. */
+function serversOf(status: RoleStatus): string[] {
+  if (status.role === 'capture') return [`source ${status.capture.source}`];
+  return status.targets.map(({ target }) => `target ${target}`);
+}
+
+/** Roles are named for what they do: `apply`, or `capture` and a source. */
+function roleLabels(name: string): { readonly role: string; readonly source: string } {
+  const [role = '', ...source] = name.split(' ');
+  return { role, source: source.join(' ') };
 }
 
 /** `tries` tells neither: it may come of a failed try, and does not mean that the next one works. */

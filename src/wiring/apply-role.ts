@@ -45,7 +45,6 @@ export class ApplyRole {
   #pauses: PauseWatch | undefined;
   #applier: Applier | undefined;
   #breaks = 0;
-  #targets: readonly Target[] = [];
   #missing: readonly MissingTables[] = [];
 
   /** `seesSources`: the sources can be asked for their tables, since their captures run here too. */
@@ -65,20 +64,11 @@ export class ApplyRole {
       partitions: this.#applier?.status(nowMs) ?? [],
       targets: this.#applier?.targetStatus(nowMs) ?? [],
       counts: this.#counters.current,
-      troubles: this.#troubles(),
       missingTables: this.#missing,
       pause: this.#pauses?.pause ?? null,
       groupBreaks: this.#breaks + (this.#applier?.breaks ?? 0),
       outages: this.#outages.current,
     };
-  }
-
-  /** Without partitions nobody tries a target any more, and what was known of it is no longer true. */
-  #troubles(): ApplyRoleStatus['troubles'] {
-    if (this.#applier?.isIdle === true) return [];
-    return this.#targets.flatMap(({ name, trouble }) =>
-      trouble === null ? [] : [{ target: name, ...trouble }],
-    );
   }
 
   lookForPauses(): void {
@@ -87,13 +77,12 @@ export class ApplyRole {
 
   async run(signal: AbortSignal): Promise<void> {
     const config = this.#config;
-    const link = connectKafka(config, 'apply', this.#log);
+    const link = connectKafka(config, 'apply', this.#log, this.#outages);
     const routes = await loadRoutes(config);
     const targets = makeTargets(config, this.#log);
-    this.#targets = targets;
     try {
       await prepareTopics(link, config, this.#outages, signal);
-      await Promise.all(targets.map(async (target) => await this.#open(target, signal)));
+      await this.#openAll(targets, signal);
       if (signal.aborted) return;
       await checkTables(routes, targets, 'present');
       // What is stored cannot be taken back: only routes that can work get so far.
@@ -267,6 +256,22 @@ export class ApplyRole {
       }
       await sleep(PERIOD_CHECK_MS, signal);
     }
+  }
+
+  /** Where one is refused the others are waited for no longer: what is wrong with it is told now, and of it. */
+  async #openAll(targets: readonly Target[], signal: AbortSignal): Promise<void> {
+    const refused = new AbortController();
+    const until = AbortSignal.any([signal, refused.signal]);
+    const open = async (target: Target): Promise<void> => {
+      try {
+        await this.#open(target, until);
+      } catch (error) {
+        // Only the first has any effect: the reason of all that follow.
+        refused.abort(error);
+      }
+    };
+    await Promise.all(targets.map(open));
+    if (refused.signal.aborted) throw refused.signal.reason;
   }
 
   /** A target that cannot be reached at start is waited for, like one that goes away later. */

@@ -1,10 +1,11 @@
 /** The capture role of one source: leadership, then one incarnation after the other. */
 import { hostname } from 'node:os';
 import { Capture } from '../capture/capture.ts';
-import type { ResumePoint } from '../capture/binlog-headroom.ts';
+import { readCheckpointLog } from '../capture/checkpoint-log.ts';
 import { MysqlCopySource } from '../capture/copy-source.ts';
 import { HeadroomWatch } from '../capture/headroom-watch.ts';
 import { isMarkTable } from '../capture/mark.ts';
+import { EventTimes, SourceClock } from '../capture/source-clock.ts';
 import { SNAPSHOT_SESSION } from '../capture/snapshot-reader.ts';
 import { CaptureLag } from '../capture/capture-lag.ts';
 import { CaptureProgress } from '../capture/capture-progress.ts';
@@ -25,7 +26,7 @@ import { agreeOnKeys } from './agreed-keys.ts';
 import { Gate } from '../runtime/gate.ts';
 import type { Outage } from '../runtime/outages.ts';
 import { Outages } from '../runtime/outages.ts';
-import { connectKafka, prepareTopics, senderOf, TopicStore } from './kafka-parts.ts';
+import { connectKafka, prepareTopics, readTopic, senderOf, TopicStore } from './kafka-parts.ts';
 import { Leadership } from './leadership.ts';
 import { LoopDelay } from './loop-delay.ts';
 import { removeDeadMembers } from './member-id.ts';
@@ -50,10 +51,8 @@ export class CaptureRole {
   readonly #gate = new Gate();
   readonly #outages: Outages;
   readonly #retries: Partial<Record<ErrorCode, number>> = {};
-  readonly #lag: CaptureLag;
+  readonly #clock: SourceClock;
   #progress: CaptureProgress;
-  /** Of the incarnation before, until the next one has claimed. */
-  #resume: ResumePoint | undefined;
   #watch: HeadroomWatch | undefined;
   /** What incarnations that are over have read. */
   #past = { events: 0, bytes: 0 };
@@ -65,8 +64,8 @@ export class CaptureRole {
     this.#source = source;
     this.#log = log;
     this.#outages = new Outages({ maxMs: config.retry.maxMs, log });
-    this.#lag = new CaptureLag(source.heartbeatMs);
-    this.#progress = new CaptureProgress(source.name, this.#lag);
+    this.#clock = new SourceClock(log);
+    this.#progress = new CaptureProgress(source.name, new CaptureLag(source.heartbeatMs));
   }
 
   status(): Omit<CaptureRoleStatus, 'thread'> {
@@ -75,6 +74,7 @@ export class CaptureRole {
       role: 'capture',
       capture: {
         ...capture,
+        clockOffsetMs: this.#clock.offsetMs,
         events: this.#past.events + capture.events,
         bytes: this.#past.bytes + capture.bytes,
       },
@@ -93,7 +93,7 @@ export class CaptureRole {
   async run(signal: AbortSignal): Promise<void> {
     const config = this.#config;
     const { name } = this.#source;
-    const link = connectKafka(config, `capture-${name}`, this.#log);
+    const link = connectKafka(config, `capture-${name}`, this.#log, this.#outages);
     await prepareTopics(link, config, this.#outages, signal);
     if (signal.aborted) return;
     const { checkpoints, captureGroup } = sourceTopics(config, name);
@@ -116,9 +116,9 @@ export class CaptureRole {
     const both = AbortSignal.any([signal, ended.signal]);
     const leading = leadership.run(both);
     this.#watch = new HeadroomWatch({
-      point: () => (leadership.leads ? (this.#progress.resume ?? this.#resume) : undefined),
+      point: () => (leadership.leads ? this.#progress.resume : undefined),
       isCopying: () => this.#progress.isCopying,
-      look: async () => await binlogKept(this.#source),
+      look: async () => await binlogKept(this.#source, this.#clock),
       log: this.#log,
     });
     void this.#watch.run(both);
@@ -145,6 +145,7 @@ export class CaptureRole {
       }
       const term = await leadership.term(signal);
       if (term === undefined) return;
+      await this.#recall(link, AbortSignal.any([signal, term]));
       if (this.#gate.isClosed) {
         // It keeps leading: no other capture takes over what an operator has paused.
         this.#progress.enter('paused');
@@ -171,6 +172,19 @@ export class CaptureRole {
         this.#progress.failed('waiting', error.describe(), error.code, Date.now() + waitMs);
         await sleep(waitMs, AbortSignal.any([signal, term, period]));
       }
+    }
+  }
+
+  /** What is saved is shown before anything is read, also while an operator has paused the reading. */
+  async #recall(link: ReturnType<typeof connectKafka>, signal: AbortSignal): Promise<void> {
+    if (this.#progress.isKnown) return;
+    const { checkpoints } = sourceTopics(this.#config, this.#source.name);
+    try {
+      this.#progress.recall(readCheckpointLog(await readTopic(link, checkpoints, signal)));
+    } catch (thrown) {
+      // Whoever claims reads it again, and tells of what is wrong with it.
+      const error = toRowferryError(thrown, 'reading what is saved');
+      this.#log.debug({ code: error.code }, `what is saved is not known yet: ${error.describe()}`);
     }
   }
 
@@ -225,12 +239,13 @@ export class CaptureRole {
         hasPublished: async () => (await topicOffsets(link, topics.changes)).some(({ high }) => high > 0),
         published: async () => (await topicOffsets(link, topics.changes)).map(({ high }) => high),
         inspect: async (signal) => {
-          const { facts, tables } = await passedPreflight(this.#source, this.#log);
+          const { facts, tables } = await passedPreflight(this.#source, this.#log, this.#clock);
           await agreeOnKeys(link, producer, this.#config, this.#source, tables, signal);
           return facts;
         },
-        link: (start, facts) =>
-          new BinlogLink({
+        link: (start, facts) => {
+          const times = new EventTimes(this.#clock, start.file, facts.current);
+          return new BinlogLink({
             host: url.host,
             port: url.port,
             user: url.user,
@@ -244,7 +259,9 @@ export class CaptureRole {
             queueBytes: settings.queueBytes,
             wants: (schema, table) => captures(schema, table) || isMarkTable(schema, table),
             keyOf: (schema, table) => keys[`${schema}.${table}`],
-          }),
+            timed: (event, isNew) => times.of(event, isNew, Date.now()),
+          });
+        },
         tables: async () => (await sourceTables(this.#source)).map((table) => tableName(table)),
         copying: {
           connect: async (signal) => await this.#copySource(signal),
@@ -255,9 +272,8 @@ export class CaptureRole {
           closed: () => care.closed(),
         },
       },
-      this.#lag,
+      this.#progress,
     );
-    this.#resume = this.#progress.resume ?? this.#resume;
     const { events, bytes } = this.#progress.status(null);
     this.#past = { events: this.#past.events + events, bytes: this.#past.bytes + bytes };
     this.#progress = capture.progress;

@@ -5,6 +5,8 @@ import type { TargetStatus } from '../apply/target-status.ts';
 import type { CaptureStatus, ShownCopy } from '../capture/capture-progress.ts';
 import type { Lag } from '../model/lag.ts';
 import { lagAt, largestLag, risingLag } from '../model/lag.ts';
+import type { HistogramCounts } from '../observe/histogram.ts';
+import { mergeHistograms } from '../observe/histogram.ts';
 import { RateWindow } from '../observe/progress.ts';
 import type { OutageStatus } from '../runtime/outages.ts';
 import { VERSION } from '../version.ts';
@@ -36,10 +38,12 @@ export interface DaemonStatus {
   /** Row changes applied since the daemon started. */
   readonly rows: number;
   /**
-   * The largest lag of any partition, capture or held table, milliseconds; null while that of a partition is not known, or
+   * The largest lag of any partition, capture, held table or parked row, milliseconds; null while that of a partition is not known, or
    * nothing is.
    */
   readonly lagMs: number | null;
+  /** Delays from commit to applied of all changes since the daemon started, in seconds; null where nothing is applied. */
+  readonly delays: HistogramCounts | null;
   /** Applying is paused by an operator. */
   readonly pause: Pause | null;
   readonly captures: readonly SourceStatus[];
@@ -88,6 +92,7 @@ export class StatusGatherer {
       bytesPerSecond: perSecond(this.#bytes),
       rows,
       lagMs: null,
+      delays: mergeHistograms(appliers.map(({ counts }) => counts.delaySeconds)),
       pause: appliers.find(({ pause }) => pause !== null)?.pause ?? null,
       captures: captures.map(({ capture, pause }) => ({
         ...capture,
@@ -102,7 +107,7 @@ export class StatusGatherer {
   }
 }
 
-/** The same with its lags as they are at another time: what rises has risen since. */
+/** The same with its lags as they are at another time: what is known to rise has risen since. */
 export function statusAt(status: DaemonStatus, timeMs: number): DaemonStatus {
   const at = <T extends Lag>(part: T): T => ({ ...part, ...lagAt(part, timeMs) });
   const [captures, partitions] = [status.captures.map(at), status.partitions.map(at)];
@@ -110,7 +115,10 @@ export function statusAt(status: DaemonStatus, timeMs: number): DaemonStatus {
   const held = captures.flatMap((capture) => capture.held.map(({ sinceMs }) => risingLag(sinceMs, timeMs)));
   // A capture that stands by knows of no lag; others do.
   const known = [...captures, ...held].filter(({ lagMs }) => lagMs !== null);
-  const { lagMs } = largestLag([...partitions, ...known]);
+  const parked = partitions.flatMap(({ oldestParkedMs }) =>
+    oldestParkedMs === null ? [] : [risingLag(oldestParkedMs, timeMs)],
+  );
+  const { lagMs } = largestLag([...partitions, ...known, ...parked]);
   return { ...status, timeMs, lagMs, captures, partitions, targets: status.targets.map(at) };
 }
 

@@ -6,6 +6,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import type { Config } from '../config/config.ts';
+import type { ErrorCode } from '../errors.ts';
 import { RowferryError, toRowferryError } from '../errors.ts';
 import type { LevelledLog } from '../observe/log.ts';
 import type { Log } from '../model/log.ts';
@@ -23,6 +24,7 @@ import type {
   SentError,
 } from './role-messages.ts';
 import { StatusFile } from './status-file.ts';
+import { ToldLags } from './told-lags.ts';
 
 export type Role = 'all' | 'capture' | 'apply';
 
@@ -41,7 +43,7 @@ export interface RunningDaemon {
   readonly config: Config;
   readonly log: LevelledLog;
   readonly startedMs: number;
-  /** At most half a second old. */
+  /** At most half a second old, with lags that are known to rise as they are now. */
   readonly status: DaemonStatus;
   readonly roles: readonly RoleView[];
   readonly alerts: DaemonAlerts;
@@ -66,6 +68,9 @@ class RoleThread implements RoleView {
   status: RoleStatus | undefined;
   reportedMs = Date.now();
   #failure: RowferryError | undefined;
+  /** Settles as soon as the role is done or has failed, which is before its thread has tidied up. */
+  readonly done: Promise<void>;
+  /** The thread is gone; rejects with what the role failed of. */
   readonly ended: Promise<void>;
   /** Its checks are passed, or wait for a server. */
   readonly checked: Promise<void>;
@@ -79,24 +84,35 @@ class RoleThread implements RoleView {
     });
     let checked = (): void => {};
     this.checked = new Promise((resolve) => (checked = resolve));
-    this.ended = new Promise((resolve, reject) => {
+    const failed = new Promise<never>((_, reject) => {
+      const fail = (error: RowferryError): void => {
+        this.#failure ??= error;
+        reject(error);
+      };
       this.#worker.on('message', (message: RoleMessage) => {
         if (message.type === 'status') {
           this.status = message.status;
           this.reportedMs = Date.now();
           if (message.status.outages.length > 0) checked();
         } else if (message.type === 'checked') checked();
-        else this.#failure = stopped(name, message.error);
+        else fail(stopped(name, message.error));
       });
-      this.#worker.on('error', (cause) => {
-        this.#failure = toRowferryError(cause, `thread ${name}`);
-      });
+      this.#worker.on('error', (cause) => fail(broken(name, cause)));
+    });
+    this.ended = new Promise((resolve, reject) => {
       this.#worker.on('exit', (code) => {
-        if (this.#failure !== undefined) reject(this.#failure);
-        else if (code === 0) resolve();
-        else reject(new RowferryError('ROWFERRY_INVARIANT', `the ${name} thread ended with code ${code}`));
+        if (this.#failure === undefined && code !== 0) this.#failure = broken(name, code);
+        if (this.#failure === undefined) resolve();
+        else reject(this.#failure);
       });
     });
+    this.done = Promise.race([failed, this.ended]);
+    // Whoever waits for neither hears of both all the same.
+    for (const promise of [this.ended, this.done]) promise.catch(() => undefined);
+  }
+
+  get failureCode(): ErrorCode | undefined {
+    return this.#failure?.code;
   }
 
   send(command: RoleCommand): void {
@@ -113,6 +129,19 @@ function stopped(part: string, { code, message, where, hint = LOOK_HINT }: SentE
   return new RowferryError(code, `${part} stopped: ${message}`, { where, hint });
 }
 
+/** A thread that was not asked to end and did: of what was thrown past its role, or with an exit code. */
+function broken(name: string, how: Error | number): RowferryError {
+  if (typeof how === 'number')
+    return new RowferryError('ROWFERRY_INVARIANT', `the ${name} thread ended with code ${how}`);
+  const isFull = (how as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY';
+  return new RowferryError('ROWFERRY_INVARIANT', `the ${name} thread broke: ${how.message}`, {
+    cause: how,
+    hint: isFull
+      ? 'its heap was too small for what it held: smaller batches and queues (docs/configuration.md), or smaller rows'
+      : 'this is a bug of rowferry: keep the log and report it',
+  });
+}
+
 const LOOK_HINT = 'mend that, then start again: it goes on from what is saved';
 
 /** The threads of a daemon and what they tell. */
@@ -123,6 +152,7 @@ class Daemon implements RunningDaemon {
   readonly alerts: AlertWatch;
   readonly #stop = new AbortController();
   readonly #gatherer: StatusGatherer;
+  readonly #lags = new ToldLags();
   readonly #listeners: ((now: DaemonStatus, before: DaemonStatus) => void)[] = [];
   #threads: readonly RoleThread[] = [];
   #http: string | null = null;
@@ -175,9 +205,11 @@ class Daemon implements RunningDaemon {
 
   gather(): DaemonStatus {
     const before = this.#status;
-    const told = this.#threads.flatMap(({ status }) => (status === undefined ? [] : [status]));
-    this.#status = this.#gatherer.gather(told, this.#http, Date.now());
-    this.alerts.look(this.#threads, this.#status.timeMs);
+    const nowMs = Date.now();
+    const views = this.#lags.at(this.#threads, nowMs);
+    const told = views.flatMap(({ status }) => (status === undefined ? [] : [status]));
+    this.#status = this.#gatherer.gather(told, this.#http, nowMs);
+    this.alerts.look(views, nowMs);
     for (const listener of this.#listeners) listener(this.#status, before);
     return this.#status;
   }
@@ -236,13 +268,13 @@ async function runThreads(
     if (role !== 'capture') {
       const apply = daemon.startApply(role);
       // With routes that are refused it must not take the source from a capture that works.
-      if (role === 'all') await Promise.race([stopped, apply.checked, apply.ended]);
+      if (role === 'all') await Promise.race([stopped, apply.checked, apply.done]);
     }
     if (role !== 'apply' && !signal.aborted) daemon.startCaptures(role);
-    await Promise.race([stopped, ...daemon.threads.map(({ ended }) => ended)]);
+    await Promise.race([stopped, ...daemon.threads.map(({ done }) => done)]);
   } catch (error) {
     failure = toRowferryError(error, 'running a role');
-    // The last look that still sees what failed.
+    // Looked at once more before anything else: somebody is told of what ends here.
     statusFile.write(daemon.gather(), log);
     log.error({ code: failure.code }, `${failure.describe()}; finishing what was read`);
     // What is in Kafka is applied on the next start in any case: a short while lets most of it arrive now.

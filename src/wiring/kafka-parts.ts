@@ -3,6 +3,7 @@ import type { CheckpointStore, LogEntry } from '../capture/checkpoint-log.ts';
 import type { RecordSender } from '../capture/publisher.ts';
 import type { Config, KafkaSettings } from '../config/config.ts';
 import { ensureTopic, mayPass, reachKafka, topicGone, topicPartitions } from '../drivers/kafka-admin.ts';
+import type { LinkWatch } from '../drivers/kafka-client.ts';
 import { KafkaLink } from '../drivers/kafka-client.ts';
 import { readLog } from '../drivers/kafka-log.ts';
 import type { PartitionProducer } from '../drivers/kafka-producer.ts';
@@ -12,7 +13,8 @@ import type { Outages } from '../runtime/outages.ts';
 import { memberId } from './member-id.ts';
 import { changeTopicConfig, compactedTopicConfig, layoutTopic, sourceTopics } from './names.ts';
 
-export function connectKafka(config: Config, role: string, log: Log): KafkaLink {
+/** `outages`: where consumers and producers are shown that wait for Kafka. */
+export function connectKafka(config: Config, role: string, log: Log, outages?: Outages): KafkaLink {
   const { brokers, tls, sasl } = config.kafka;
   return new KafkaLink({
     clientId: memberId(config.name, role),
@@ -20,7 +22,24 @@ export function connectKafka(config: Config, role: string, log: Log): KafkaLink 
     tls,
     sasl,
     log,
+    ...(outages === undefined ? {} : { watch: (part) => watchIn(outages, part) }),
   });
+}
+
+/**
+ * Clients of Kafka try more often than an outage does. A try before the next one of its schedule was due counts for nothing, so
+ * that three tries mean as much here as elsewhere.
+ */
+function watchIn(outages: Outages, part: string): LinkWatch {
+  const outage = outages.of(part);
+  return {
+    failed: (error) => {
+      const { status } = outage;
+      if (status === null || outages.options.now() >= status.nextTryMs) outage.failed(error);
+    },
+    recovered: () => outage.over(),
+    ended: () => outage.close(),
+  };
 }
 
 /** Waits for Kafka, then makes the topics of a source or checks that they are as configured. */

@@ -7,7 +7,6 @@ import type { LogSettings } from '../config/config.ts';
 import type { ErrorCode, ErrorWhere } from '../errors.ts';
 import type { OutageStatus } from '../runtime/outages.ts';
 import type { Pause } from './pauses.ts';
-import type { Trouble } from '../targets/transactions.ts';
 import type { MissingTables } from './target-tables.ts';
 import type { ThreadHealth } from './thread-health.ts';
 
@@ -41,8 +40,6 @@ export interface ApplyRoleStatus extends CommonStatus {
   readonly partitions: readonly PartitionStatus[];
   readonly targets: readonly TargetStatus[];
   readonly counts: ApplyCounts;
-  /** Targets that are tried in vain, by the partitions of this process or to open them. */
-  readonly troubles: readonly (Trouble & { readonly target: string })[];
   /** Of coming periods, as of the last look. */
   readonly missingTables: readonly MissingTables[];
 }
@@ -57,6 +54,8 @@ export interface RoleView {
   readonly status: RoleStatus | undefined;
   /** When it reported, milliseconds since 1970; its start before the first report. */
   readonly reportedMs: number;
+  /** What ended it for good. */
+  readonly failureCode?: ErrorCode | undefined;
 }
 
 export type RoleMessage =

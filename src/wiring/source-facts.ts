@@ -3,6 +3,7 @@ import type { BinlogKept } from '../capture/binlog-headroom.ts';
 import { readBinlogKept } from '../capture/preflight-facts.ts';
 import { preflightSource, formatFindings } from '../capture/preflight.ts';
 import type { Preflight } from '../capture/preflight.ts';
+import type { SourceClock } from '../capture/source-clock.ts';
 import type { SourceFacts } from '../capture/start-position.ts';
 import type { SourceSettings } from '../config/config.ts';
 import { MysqlConnection } from '../drivers/mysql.ts';
@@ -17,8 +18,12 @@ export async function inspectSource(source: SourceSettings, log: Log): Promise<S
 }
 
 /** The same, with what the catalog says of the captured tables. */
-export async function passedPreflight(source: SourceSettings, log: Log): Promise<Preflight> {
-  const found = await preflight(source);
+export async function passedPreflight(
+  source: SourceSettings,
+  log: Log,
+  clock?: SourceClock,
+): Promise<Preflight> {
+  const found = await preflight(source, clock);
   const { findings } = found;
   const errors = findings.filter(({ level }) => level === 'error');
   const warnings = findings.filter(({ level }) => level === 'warning');
@@ -54,10 +59,17 @@ export async function sourceTables(source: SourceSettings): Promise<Table[]> {
   });
 }
 
+async function askTime(connection: MysqlConnection, clock: SourceClock): Promise<void> {
+  const askedMs = Date.now();
+  const { rows } = await connection.query('SELECT UNIX_TIMESTAMP(NOW(6)) AS now');
+  const seconds = Number(rows[0]?.['now']);
+  if (Number.isFinite(seconds)) clock.measured(seconds * 1000, askedMs, Date.now());
+}
+
 const LOOK_MS = 10_000;
 
-/** What the source keeps of its binlog now; two statements over a connection of their own. */
-export async function binlogKept({ name, url }: SourceSettings): Promise<BinlogKept> {
+/** What the source keeps of its binlog now, and what time it has; a few statements over a connection of their own. */
+export async function binlogKept({ name, url }: SourceSettings, clock?: SourceClock): Promise<BinlogKept> {
   const connection = await MysqlConnection.connect({
     url,
     side: 'source',
@@ -67,16 +79,18 @@ export async function binlogKept({ name, url }: SourceSettings): Promise<BinlogK
     queryTimeoutMs: LOOK_MS,
   });
   try {
+    if (clock !== undefined) await askTime(connection, clock);
     return await readBinlogKept(async (sql) => (await connection.query(sql)).rows);
   } finally {
     connection.destroy();
   }
 }
 
-async function preflight(source: SourceSettings): Promise<Preflight> {
+async function preflight(source: SourceSettings, clock?: SourceClock): Promise<Preflight> {
   const where = { source: source.name };
   const connection = await MysqlConnection.connect({ url: source.url, side: 'source', where, session: [] });
   try {
+    if (clock !== undefined) await askTime(connection, clock);
     return await preflightSource(async (sql) => (await connection.query(sql)).rows, {
       name: source.name,
       tables: source.tables,

@@ -207,7 +207,6 @@ export function faultContract(engine: EngineName): void {
       onTestFinished(() => proxy.close());
       const target = await openedTarget(proxy.through(database.url), {
         retryBudgetMs: 600_000,
-        reconnectBudgetMs: 300,
       });
       await target.claim(P0, 1);
       proxy.faults.refuse = true;
@@ -226,7 +225,6 @@ export function faultContract(engine: EngineName): void {
       onTestFinished(() => proxy.close());
       const target = await openedTarget(proxy.through(database.url), {
         retryBudgetMs: 60_000,
-        reconnectBudgetMs: 60_000,
       });
       await target.claim(P0, 1);
       proxy.faults.refuse = true;
@@ -280,6 +278,29 @@ export function faultContract(engine: EngineName): void {
       await blocker.exec('ROLLBACK');
       expect(await blocked).toMatchObject({ kind: 'done' });
       expect(await database.rows('SELECT id, qty FROM item ORDER BY id')).toEqual([['1', '7'], ['2', '2']]); // prettier-ignore
+    });
+
+    test('that stays locked is told by its own name, and not as a server that cannot be reached', async (context) => {
+      const database = await contractDatabase(context, engine);
+      await database.exec(CREATE_ITEM);
+      await database.exec("INSERT INTO item VALUES (1, 'locked', 0)");
+      const target = await openedTarget(database.url);
+      const writer = await writerOf(target, ITEM);
+      await target.claim(P0, 1);
+      const blocker = await database.session();
+      await blocker.exec('BEGIN');
+      await blocker.exec('UPDATE item SET qty = 1 WHERE id = 1');
+      const began = Date.now();
+      const work = [tableBatch(writer, { upserts: [['1', 'new', 7]] })];
+      await expect(target.write(batch(0, 1, work), NEVER)).rejects.toMatchObject({
+        code: 'ROWFERRY_TARGET_BUSY',
+        action: 'retry',
+        where: { target: 'shard-1' },
+      });
+      // One wait for a lock, and not one after the other for as long as it may take.
+      expect(Date.now() - began).toBeLessThan(9_000);
+      await blocker.exec('ROLLBACK');
+      expect(await target.write(batch(0, 1, work), NEVER)).toMatchObject({ kind: 'done' });
     });
 
     test('in a deadlock makes the loser try again', async (context) => {

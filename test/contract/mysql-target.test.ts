@@ -2,6 +2,7 @@ import { describe } from 'vitest';
 import { describeContract } from './describe-contract.ts';
 import { faultContract } from './fault-contract.ts';
 import { foreignRowsContract } from './foreign-rows-contract.ts';
+import { grantContract } from './grant-contract.ts';
 import { handOverContract } from './hand-over-contract.ts';
 import { keylessContract } from './keyless-contract.ts';
 import { originContract } from './origin-contract.ts';
@@ -21,6 +22,7 @@ describe('MySQL target', () => {
   keylessContract('mysql');
   originContract('mysql');
   originParkingContract('mysql');
+  grantContract('mysql');
   handOverContract('mysql');
   tableChangeContract('mysql');
 });

@@ -83,7 +83,6 @@ function newTarget(engine: EngineName, server: SandboxServer, retryBudgetMs = 30
     zeroDates: 'stop',
     log: silentLog,
     retryBudgetMs,
-    reconnectBudgetMs: retryBudgetMs,
   });
   onTestFinished(() => target.close());
   return target;

@@ -161,4 +161,21 @@ describe('alerts of a daemon', () => {
     expect(hook.told.filter(({ rule }) => rule === 'reconnects')).toEqual([]);
     expect(await daemon.stop()).toMatchObject({ code: 0 });
   });
+
+  it('tell that a role has ended for good, before the process ends with it', async (t) => {
+    const hook = await receiver(t);
+    const pipeline = await Pipeline.create(t, {
+      tables: [itemsTable()],
+      configure: (config) => {
+        config['alerts'] = { channels: { ops: { type: 'webhook', url: hook.url } } };
+      },
+    });
+    await pipeline.meddle('west', 'DROP TABLE items');
+    const daemon = pipeline.start();
+    expect(await pipeline.exitOf(daemon)).toEqual({ code: 2, signal: null });
+    const stopped = hook.told.filter(({ rule }) => rule === 'role_stopped');
+    expect(stopped).toEqual([
+      { status: 'firing', rule: 'role_stopped', labels: { role: 'apply', source: '' } },
+    ]);
+  });
 });

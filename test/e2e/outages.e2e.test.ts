@@ -28,7 +28,7 @@ function counts(log: string): Map<string, number> {
 }
 
 describe('a daemon whose target is away for 20 s and whose Kafka for 10 s', () => {
-  it('shows which parts are paused, resumes by itself, and says each change of state once', async (t) => {
+  it('shows which parts wait, resumes by itself, and says each change of state once', async (t) => {
     const sandbox = await startSandbox({
       ownServers: true,
       mysql: ['source'],
@@ -49,11 +49,11 @@ describe('a daemon whose target is away for 20 s and whose Kafka for 10 s', () =
     const load = startLoad(pipeline, { changesPerSecond: 50, survivesOutages: true });
     await west.kill();
     await daemon.untilStatus(
-      'partitions to pause once three tries failed',
+      'partitions to probe once three tries failed',
       ({ outages }) => {
         load.check();
         return outages.some(({ phase, tries, errorCode }) => {
-          return phase === 'paused' && tries === 3 && errorCode === 'ROWFERRY_TARGET_LINK';
+          return phase === 'probing' && tries === 3 && errorCode === 'ROWFERRY_TARGET_LINK';
         });
       },
       60_000,
@@ -62,7 +62,13 @@ describe('a daemon whose target is away for 20 s and whose Kafka for 10 s', () =
     await west.start();
     await daemon.untilStatus('nobody to wait any more', ({ outages }) => outages.length === 0, 60_000);
     await kafka.kill();
-    await sleep(10_000);
+    const kafkaMs = Date.now();
+    await daemon.untilStatus('applying to be shown waiting for Kafka', ({ outages }) =>
+      outages.some(
+        ({ part, errorCode }) => part.startsWith('consumer ') && errorCode === 'ROWFERRY_KAFKA_LINK',
+      ),
+    );
+    await sleep(Math.max(0, kafkaMs + 10_000 - Date.now()));
     await kafka.start();
     const { rows = 0 } = daemon.status ?? {};
     await daemon.untilStatus('rows to flow again', (status) => status.rows > rows, 60_000);
@@ -79,8 +85,8 @@ describe('a daemon whose target is away for 20 s and whose Kafka for 10 s', () =
       // Both partitions, both outages, and a consumer or two that joins again: each has changes of its own to tell.
       expect(count, message).toBeLessThanOrEqual(4 * PARTITIONS);
     }
-    const paused = [...written].filter(([message]) => message.includes('is paused: N tries failed'));
-    expect(paused.length).toBeGreaterThan(0);
+    const probing = [...written].filter(([message]) => message.includes('is probing: N tries failed'));
+    expect(probing.length).toBeGreaterThan(0);
     expect(daemon.exit).toBeUndefined();
   });
 });

@@ -80,6 +80,23 @@ describe('a daemon refuses', () => {
     await pipeline.untilEqual();
   });
 
+  it('a target with a wrong password, and names it, while another one is waited for', async (t) => {
+    const pipeline = await Pipeline.create(t, {
+      tables: [itemsTable()],
+      configure: ({ targets }) => {
+        const [east, west] = ['east', 'west'].map((name) => new URL(String(targets[name]?.['url'])));
+        east!.port = '1';
+        west!.password = 'wrong';
+        targets['east'] = { url: east!.href };
+        targets['west'] = { url: west!.href };
+      },
+    });
+    const daemon = pipeline.start();
+    expect(await pipeline.exitOf(daemon)).toEqual({ code: WRONG_CONFIG, signal: null });
+    expect(daemon.log).toMatch(/ROWFERRY_TARGET_ACCESS[^\n]*target west/);
+    expect(daemon.log).not.toContain('are closed');
+  });
+
   it('a target without the table that a route names', async (t) => {
     const pipeline = await Pipeline.create(t, { tables: [itemsTable()] });
     await pipeline.meddle('west', 'DROP TABLE items');

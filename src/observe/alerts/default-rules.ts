@@ -88,6 +88,10 @@ migration_alerts:
       condition: capture_stopped > 0
       level: critical
       message: 'Capture of {source} stopped on an error; nothing of it comes any more'
+    - name: role_stopped
+      condition: role_stopped > 0
+      level: critical
+      message: 'Role {role} {source} has ended for good, and the daemon with it; its log says why'
     - name: reconnects_failed
       condition: reconnect_failures >= 3
       level: critical

@@ -98,6 +98,12 @@ export const ALERT_METRICS: readonly AlertMetric[] = [
     { name: 'rowferry_capture_state', labels: { state: 'stopped' } },
   ),
   metric(
+    'role_stopped',
+    'count',
+    ['role', 'source'],
+    '1 for a role (`apply`, or `capture` of a source) that ended for good: by an error which an operator must mend, or because its thread crashed or ran out of memory; else 0. The daemon ends with it.',
+  ),
+  metric(
     'waiting_seconds',
     'duration',
     ['part'],
@@ -107,13 +113,13 @@ export const ALERT_METRICS: readonly AlertMetric[] = [
     'reconnect_failures',
     'count',
     ['server'],
-    'Tries to reach a source, a target or Kafka in a row that failed, of the part that has failed most often; 0 once it goes on.',
+    'Tries to reach a source, a target or Kafka in a row that failed, of the part that has failed most often; 0 once it goes on. The break itself and a try at once count for nothing.',
   ),
   metric(
     'target_unreachable_seconds',
     'duration',
     ['target'],
-    'How long something has waited for a target that does not answer; 0 while it does.',
+    'How long something has waited for a target that gives no session; 0 while it does. A target that answers and is read-only, full or locked is not meant.',
   ),
   metric(
     'checkpoint_age_seconds',

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ApplyCounters } from '../../../src/apply/apply-counters.ts';
+import { quantile } from '../../../src/observe/histogram.ts';
 import type { TableBatch } from '../../../src/targets/target.ts';
 
 function tableBatch(name: string, upserts: number, deletes: number): TableBatch {
@@ -50,5 +51,24 @@ describe('counters of applying', () => {
       observed: 1,
       sum: 0.004,
     });
+  });
+
+  it('tell the delay of each change from its commit, of copied rows none, and never less than nothing', () => {
+    const change = (timeMs: number, snapshot?: 'row') => ({
+      table: { schema: 's', name: 't', columns: [], key: [] },
+      sequence: { file: 1, end: 1, row: 0, half: 0 as const },
+      timeMs,
+      before: null,
+      after: null,
+      ...(snapshot === undefined ? {} : { snapshot }),
+    });
+    const counters = new ApplyCounters();
+    const commits = [change(9_000), change(9_000), change(0, 'row'), change(9_990), change(99_000)];
+    counters.visible(commits, 10_000);
+    const { delaySeconds } = counters.current;
+    expect({ count: delaySeconds.count, sum: delaySeconds.sum }).toEqual({ count: 4, sum: 2.01 });
+    expect(quantile(delaySeconds, 0.25)).toBe(0.001);
+    expect(quantile(delaySeconds, 0.5)).toBe(0.01);
+    expect(quantile(delaySeconds, 1)).toBe(1);
   });
 });

@@ -86,11 +86,13 @@ describe('the dashboard and the rules', () => {
     expect([...metrics.keys()].filter((name) => !shown.includes(name))).toEqual([
       'rowferry_target_lag_seconds',
       'rowferry_capture_lag_seconds',
+      'rowferry_source_clock_offset_seconds',
       'rowferry_capture_read_age_seconds',
       'rowferry_changes_applied_total',
       'rowferry_moves_total',
       'rowferry_batch_rows',
       'rowferry_batch_bytes',
+      'rowferry_apply_delay_seconds',
       'rowferry_reconnects_total',
       'rowferry_rebalances_total',
       'rowferry_retries_total',

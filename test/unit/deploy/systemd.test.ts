@@ -19,7 +19,7 @@ const setting = (name: string): string[] =>
 
 describe('rowferry.service', () => {
   it('starts again after what a restart can mend, and after nothing else', () => {
-    const { ok: _, transient: __, ...lasting } = EXIT;
+    const { ok: _, transient: __, internal: ___, ...lasting } = EXIT;
     expect(new Set(setting('RestartPreventExitStatus')[0]?.split(' ').map(Number))).toEqual(
       new Set(Object.values(lasting)),
     );

@@ -80,5 +80,5 @@ test('a closed pool refuses, closes what is idle, and what is lent once it comes
   expect(made.map(({ isClosed }) => isClosed)).toEqual([false, true]);
   connections.release(lent);
   expect(made.map(({ isClosed }) => isClosed)).toEqual([true, true]);
-  await expect(connections.acquire()).rejects.toMatchObject({ code: 'ROWFERRY_TARGET_LINK' });
+  await expect(connections.acquire()).rejects.toMatchObject({ code: 'ROWFERRY_INVARIANT' });
 });

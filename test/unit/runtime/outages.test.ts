@@ -38,7 +38,7 @@ function failures(count: number, options: OutageOptions = {}) {
 }
 
 describe('an outage', () => {
-  it('is tried after 1, 2 and 4 s: 7 s in all, then the part is paused', () => {
+  it('is tried after 1, 2 and 4 s: 7 s in all, then the part is probing', () => {
     const { outages, outage, clock, waits } = failures(3);
     expect(waits).toEqual([1_000, 2_000, 4_000]);
     expect(clock.ms).toBe(7_000);
@@ -47,7 +47,8 @@ describe('an outage', () => {
     expect(outages.current).toEqual([
       {
         part: 'capture main',
-        phase: 'paused',
+        phase: 'probing',
+        server: null,
         tries: 3,
         sinceMs: 0,
         nextTryMs: 7_000 + 8_000,
@@ -89,7 +90,7 @@ describe('an outage', () => {
     outage.over();
     expect(lines).toEqual([
       'warn capture main waits',
-      'error capture main is paused',
+      'error capture main is probing',
       'info capture main works again',
     ]);
     expect(outages.current).toEqual([]);
@@ -104,7 +105,7 @@ describe('an outage', () => {
     }
     expect(lines).toEqual([
       'warn capture main waits',
-      'error capture main is paused',
+      'error capture main is probing',
       'warn capture main waits',
     ]);
   });

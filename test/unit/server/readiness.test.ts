@@ -57,10 +57,18 @@ describe('readiness', () => {
     }
   });
 
+  it('fails for a role that has ended for good, whatever it told last', () => {
+    const ended = { ...view('apply', applyRole()), failureCode: 'ROWFERRY_KAFKA_OFFSET_LOST' as const };
+    expect(readiness([ended], bounds, NOW).parts).toEqual([
+      { part: 'apply', state: 'stopped', ready: false, reason: 'ended with ROWFERRY_KAFKA_OFFSET_LOST' },
+    ]);
+  });
+
   it('fails for a part that has not reached its server for the bound, whatever it is doing at the moment', () => {
     const outage = {
       part: 'shop.main/0',
-      phase: 'paused',
+      phase: 'probing',
+      server: 'target a',
       tries: 9,
       sinceMs: LONG_AGO,
       nextTryMs: NOW,

@@ -6,8 +6,8 @@ import { ERROR_CODES } from '../../../src/errors.ts';
 
 describe('the error policy', () => {
   test.each<[number, DatabaseFault]>([
-    [1213, 'link'],
-    [1205, 'link'],
+    [1213, 'busy'],
+    [1205, 'busy'],
     [2013, 'link'],
     [1290, 'refuses'],
     [1792, 'refuses'],
@@ -25,11 +25,11 @@ describe('the error policy', () => {
   ])('takes MySQL %i for %s', (errno, fault) => expect(mysqlFault(errno)).toBe(fault));
 
   test.each<[string, DatabaseFault]>([
-    ['40001', 'link'],
-    ['40P01', 'link'],
+    ['40001', 'busy'],
+    ['40P01', 'busy'],
     ['08006', 'link'],
     ['57P01', 'link'],
-    ['55P03', 'link'],
+    ['55P03', 'busy'],
     ['25006', 'refuses'],
     ['53100', 'refuses'],
     ['28P01', 'access'],
@@ -51,10 +51,10 @@ describe('the error policy', () => {
   });
 
   test('lets each fault end in the action that it needs', () => {
-    const actions = (['link', 'refuses', 'access', 'schema', 'conflict', 'data', 'unknown'] as const).map(
-      (fault) => ERROR_CODES[policyOf(fault, 'target').code],
-    );
-    expect(actions).toEqual(['retry', 'retry', 'stop', 'stop', 'isolate', 'data', 'stop']);
+    const actions = (
+      ['link', 'busy', 'refuses', 'access', 'schema', 'conflict', 'data', 'unknown'] as const
+    ).map((fault) => ERROR_CODES[policyOf(fault, 'target').code]);
+    expect(actions).toEqual(['retry', 'retry', 'retry', 'stop', 'stop', 'isolate', 'data', 'stop']);
     expect(policyOf('link', 'source').code).toBe('ROWFERRY_SOURCE_LINK');
     expect(ERROR_CODES[policyOf('unknown', 'source').code]).toBe('stop');
   });

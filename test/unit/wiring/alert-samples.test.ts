@@ -3,8 +3,10 @@ import { describe, expect, it, test } from 'vitest';
 import type { ShownCopy } from '../../../src/capture/capture-progress.ts';
 import { ALERT_METRICS } from '../../../src/observe/alerts/metrics.ts';
 import type { AlertSamples } from '../../../src/observe/alerts/metrics.ts';
+import type { AlertFacts } from '../../../src/wiring/alert-samples.ts';
 import { AlertSampler } from '../../../src/wiring/alert-samples.ts';
 import { usage } from '../../../src/wiring/machine-watch.ts';
+import type { OutageStatus } from '../../../src/runtime/outages.ts';
 import type { RoleStatus } from '../../../src/wiring/role-messages.ts';
 import { applyRole, captureRole, NOW, partition } from '../server/daemon-fixture.ts';
 
@@ -20,6 +22,10 @@ class Looks {
       topic === 'shop.main' ? { source: 'main', hasHeartbeats: true } : { source: 'd', hasHeartbeats: false },
     hasOwnSources: true,
   });
+
+  of(facts: AlertFacts): AlertSamples {
+    return this.#sampler.sample(facts, NOW);
+  }
 
   at(ms: number, ...roles: readonly RoleStatus[]): AlertSamples {
     return this.#sampler.sample(
@@ -58,9 +64,6 @@ function copy(part: Partial<ShownCopy> = {}): ShownCopy {
   };
 }
 
-const waits = (nextTryMs: number) =>
-  partition({ state: 'waiting', errorCode: 'ROWFERRY_KAFKA_LINK', error: 'away', nextTryMs });
-
 test('every metric that rules can ask about is measured, with its labels', () => {
   const looks = new Looks();
   const held = [
@@ -87,6 +90,19 @@ test('every metric that rules can ask about is measured, with its labels', () =>
   for (const { name, labels } of ALERT_METRICS)
     for (const sample of samples.get(name) ?? []) expect(Object.keys(sample.labels), name).toEqual(labels);
   expect(value(samples, 'oldest_parked_seconds')).toBe(5);
+});
+
+test('a role that has ended for good is told of, also when it never reported', () => {
+  const facts = { mainDelayMs: 0, cpuUsage: null, memoryUsage: 0, disk: { name: '/', free: 1 } };
+  const roles = [
+    { name: 'apply', status: undefined, reportedMs: NOW, failureCode: 'ROWFERRY_KAFKA_OFFSET_LOST' as const },
+    { name: 'capture main', status: captureRole(), reportedMs: NOW },
+  ];
+  const samples = new Looks().of({ ...facts, roles });
+  expect(samples.get('role_stopped')).toEqual([
+    { labels: { role: 'apply', source: '' }, value: 1 },
+    { labels: { role: 'capture', source: 'main' }, value: 0 },
+  ]);
 });
 
 describe('an idle pipeline', () => {
@@ -144,7 +160,7 @@ describe('lag', () => {
     expect(value(known, 'lag_seconds', MAIN)).toBe(1.5);
   });
 
-  it('grows while the thread that tells it is held up', () => {
+  it('comes with how long the thread that tells it is held up', () => {
     const sampler = new AlertSampler({
       captureQueueBytes: 1,
       applyQueueBytes: 1,
@@ -154,47 +170,64 @@ describe('lag', () => {
     const roles = [{ name: 'apply', status: applyRole([partition({ lagMs: 0 })]), reportedMs: NOW }];
     const facts = { roles, mainDelayMs: 0, cpuUsage: null, memoryUsage: 0, disk: { name: '/', free: 1 } };
     const samples = sampler.sample(facts, NOW + 61_000);
-    expect(value(samples, 'lag_seconds')).toBe(61);
     expect(value(samples, 'event_loop_delay_seconds', { thread: 'apply' })).toBe(61);
   });
 });
 
+/** An outage that began so long ago. */
+function outage(part: string, server: string | null, part2: Partial<OutageStatus> = {}): OutageStatus {
+  const [tries, sinceMs, nextTryMs] = [2, NOW - 31_000, NOW + 1];
+  const errorCode = 'ROWFERRY_TARGET_LINK';
+  return { part, phase: 'trying', server, tries, sinceMs, nextTryMs, error: 'gone', errorCode, ...part2 };
+}
+
 describe('waiting', () => {
-  it('goes on through tries that fail, counts them, and ends when something got through', () => {
+  it('goes on through tries that fail, and ends when something got through', () => {
     const looks = new Looks();
-    looks.at(0, applyRole([waits(NOW + 100)]));
+    const waits = partition({ state: 'waiting', errorCode: 'ROWFERRY_KAFKA_LINK', nextTryMs: NOW });
+    looks.at(0, applyRole([waits]));
     looks.at(500, applyRole([partition({ state: 'claiming' })]));
-    looks.at(1_000, applyRole([waits(NOW + 1_200)]));
-    looks.at(1_100, applyRole([waits(NOW + 1_200)]));
-    const third = looks.at(2_000, applyRole([waits(NOW + 4_000)]));
+    const third = looks.at(2_000, applyRole([waits]));
     expect(value(third, 'waiting_seconds', { part: 'apply' })).toBe(2);
-    expect(value(third, 'reconnect_failures', { server: 'kafka' })).toBe(3);
     const back = looks.at(2_500, applyRole([partition()]));
     expect(value(back, 'waiting_seconds', { part: 'apply' })).toBe(0);
-    expect(value(back, 'reconnect_failures', { server: 'kafka' })).toBe(0);
   });
 
-  it('for a target begins with its own tries, before any partition gives up', () => {
-    const trouble = { target: 'a', sinceMs: NOW - 31_000, tries: 7, code: 'ROWFERRY_TARGET_LINK' } as const;
-    const away = new Looks().at(0, applyRole([partition()], { troubles: [trouble] }));
+  it('for a server counts the tries of its outages, of the part that has failed most often', () => {
+    const east = [
+      outage('shop.main/0', 'target a'),
+      outage('shop.main/1', 'target a', { tries: 5, sinceMs: NOW }),
+    ];
+    const away = new Looks().at(0, applyRole([partition()], { outages: east }));
     expect(value(away, 'waiting_seconds', { part: 'apply' })).toBe(31);
     expect(value(away, 'target_unreachable_seconds', { target: 'a' })).toBe(31);
-    expect(value(away, 'reconnect_failures', { server: 'target a' })).toBe(7);
-    const full = { ...trouble, code: 'ROWFERRY_TARGET_REFUSES' } as const;
-    const refuses = new Looks().at(0, applyRole([partition()], { troubles: [full] }));
-    expect(value(refuses, 'waiting_seconds', { part: 'apply' })).toBe(31);
-    expect(value(refuses, 'target_unreachable_seconds', { target: 'a' })).toBe(0);
-    expect(value(refuses, 'reconnect_failures', { server: 'target a' })).toBe(0);
+    expect(value(away, 'reconnect_failures', { server: 'target a' })).toBe(5);
+    expect(value(away, 'reconnect_failures', { server: 'kafka' })).toBe(0);
+    const kafka = outage('consumer x', 'kafka', { errorCode: 'ROWFERRY_KAFKA_LINK', tries: 3 });
+    const link = outage('capture main', 'source main', { errorCode: 'ROWFERRY_SOURCE_LINK', tries: 4 });
+    const both = new Looks().at(0, applyRole([], { outages: [kafka] }), captureRole({}, { outages: [link] }));
+    expect(value(both, 'reconnect_failures', { server: 'kafka' })).toBe(3);
+    expect(value(both, 'reconnect_failures', { server: 'source main' })).toBe(4);
+    expect(value(both, 'target_unreachable_seconds', { target: 'a' })).toBe(0);
   });
+
+  it.each(['ROWFERRY_TARGET_BUSY', 'ROWFERRY_TARGET_REFUSES'])(
+    'for a target that answers with %s is no target out of reach',
+    (errorCode) => {
+      const outages = [outage('shop.main/0', 'target a', { errorCode, tries: 7 })];
+      const busy = new Looks().at(0, applyRole([partition()], { outages }));
+      expect(value(busy, 'waiting_seconds', { part: 'apply' })).toBe(31);
+      expect(value(busy, 'target_unreachable_seconds', { target: 'a' })).toBe(0);
+      expect(value(busy, 'reconnect_failures', { server: 'target a' })).toBe(0);
+    },
+  );
 
   it('of a capture outlives its incarnations', () => {
     const looks = new Looks();
     const away = { state: 'waiting', errorCode: 'ROWFERRY_SOURCE_LINK' } as const;
-    looks.at(0, captureRole({ ...away, nextTryMs: NOW + 1 }));
+    looks.at(0, captureRole(away));
     looks.at(30_000, captureRole({ state: 'starting' }));
-    const samples = looks.at(61_000, captureRole({ ...away, nextTryMs: NOW + 61_500 }));
-    expect(value(samples, 'waiting_seconds', { part: 'capture main' })).toBe(61);
-    expect(value(samples, 'reconnect_failures', { server: 'source main' })).toBe(2);
+    expect(value(looks.at(61_000, captureRole(away)), 'waiting_seconds', { part: 'capture main' })).toBe(61);
   });
 
   it('for other partitions is none, and neither is a pause; targets that never answered are waited for', () => {
@@ -204,13 +237,15 @@ describe('waiting', () => {
       expect(value(samples, 'waiting_seconds')).toBe(0);
     }
     const counts = { ...applyRole().counts, rebalances: 0 };
-    const trouble = { target: 'a', sinceMs: NOW + 90_000, tries: 2, code: 'ROWFERRY_TARGET_LINK' } as const;
-    const opening = { counts, targets: [], troubles: [trouble] };
-    looks.at(100_000, applyRole([], opening));
+    const opening = {
+      counts,
+      targets: [],
+      outages: [outage('target a', 'target a', { sinceMs: NOW + 90_000 })],
+    };
     const samples = looks.at(130_000, applyRole([], opening));
     expect(value(samples, 'waiting_seconds')).toBe(40);
     expect(value(samples, 'target_unreachable_seconds', { target: 'a' })).toBe(40);
-    const paused = { ...opening, troubles: [], pause: PAUSE };
+    const paused = { ...opening, outages: [], pause: PAUSE };
     expect(value(looks.at(140_000, applyRole([], paused)), 'waiting_seconds')).toBe(0);
   });
 });

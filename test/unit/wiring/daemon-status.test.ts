@@ -26,6 +26,12 @@ describe('the lag of a process', () => {
     expect(gather([captureRole({ held: [held] })]).lagMs).toBe(9_000);
   });
 
+  it('counts a parked row from when it was parked', () => {
+    const parked = partition({ parked: 1, oldestParkedMs: NOW - 7_000 });
+    expect(gather([applyRole([parked, partition({ partition: 1, lagMs: 400 })])]).lagMs).toBe(7_000);
+    expect(gather([applyRole([parked, partition({ partition: 1, lagMs: null })])]).lagMs).toBeNull();
+  });
+
   it('is not known while that of a partition is not; a capture that stands by hides nothing', () => {
     const unknown = applyRole([partition(rising(3_000)), partition({ partition: 1, lagMs: null })]);
     expect(gather([unknown, captureRole()]).lagMs).toBeNull();
