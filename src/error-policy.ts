@@ -8,8 +8,10 @@ import type { ErrorCode } from './errors.ts';
 export type DatabaseFault =
   /** Connection lost, server restarting, too many connections: try again. */
   | 'link'
-  /** Deadlock, lock wait, serialisation, a statement that took too long: the server is there, try again. */
+  /** Lock wait, a statement that took too long: the server is there, try again. */
   | 'busy'
+  /** Deadlock, serialisation: the loser of two tries again at once. */
+  | 'deadlock'
   /** Read-only or full: try again, on a new connection, since after a failover the old one leads to the wrong server. */
   | 'refuses'
   /** User, password, grant. */
@@ -30,15 +32,23 @@ export interface ErrorPolicy {
 /** Whether the database is one that rows are read from or written to. */
 export type DatabaseSide = 'source' | 'target';
 
+const TARGET_BUSY: ErrorPolicy = {
+  code: 'ROWFERRY_TARGET_BUSY',
+  hint: 'rowferry tries again by itself; if it lasts, look for a transaction at the target that holds a lock, and end it',
+};
+
+const SOURCE_BUSY: ErrorPolicy = {
+  code: 'ROWFERRY_SOURCE_LINK',
+  hint: 'rowferry tries again by itself; look for locks at the source if it lasts',
+};
+
 const TARGET_POLICY: Readonly<Record<DatabaseFault, ErrorPolicy>> = {
   link: {
     code: 'ROWFERRY_TARGET_LINK',
     hint: 'rowferry tries again by itself; look at the target server and the network if it lasts',
   },
-  busy: {
-    code: 'ROWFERRY_TARGET_BUSY',
-    hint: 'rowferry tries again by itself; if it lasts, look for a transaction at the target that holds a lock, and end it',
-  },
+  busy: TARGET_BUSY,
+  deadlock: TARGET_BUSY,
   refuses: {
     code: 'ROWFERRY_TARGET_REFUSES',
     hint: 'make the target writable (read_only, failover) or free disk space; rowferry then goes on by itself',
@@ -71,10 +81,8 @@ const SOURCE_POLICY: Readonly<Record<DatabaseFault, ErrorPolicy>> = {
     code: 'ROWFERRY_SOURCE_LINK',
     hint: 'rowferry tries again by itself; look at the source server and the network if it lasts',
   },
-  busy: {
-    code: 'ROWFERRY_SOURCE_LINK',
-    hint: 'rowferry tries again by itself; look for locks at the source if it lasts',
-  },
+  busy: SOURCE_BUSY,
+  deadlock: SOURCE_BUSY,
   refuses: {
     code: 'ROWFERRY_SOURCE_LINK',
     hint: 'the source is read-only or full',
@@ -108,8 +116,10 @@ const MYSQL_FAULTS = index<number>({
     1040, 1042, 1043, 1053, 1080, 1152, 1154, 1155, 1156, 1157, 1158, 1159, 1160, 1161, 1184, 1203, 1226,
     1927, 2002, 2003, 2006, 2013, 2014, 2055, 3169, 4031,
   ],
-  // Lock wait, deadlock, statement interrupted or timed out, no memory for locks, group replication's conflict.
-  busy: [1180, 1205, 1206, 1213, 1317, 1613, 1614, 1969, 3024, 3058, 3101, 3170, 3572],
+  // Lock wait, statement interrupted or timed out, no memory for locks.
+  busy: [1180, 1205, 1206, 1317, 1613, 1969, 3024, 3170, 3572],
+  // Of rows, of XA, of named locks, group replication's conflict.
+  deadlock: [1213, 1614, 3058, 3101],
   // Disk or table full, --read-only, read-only transaction or server, tablespace full, group replication's fence.
   refuses: [1021, 1026, 1041, 1037, 1038, 1114, 1290, 1792, 1836, 3098, 3100, 3675],
   // Login, database, table, column and routine grants, locked account, expired password, unknown database.
@@ -132,7 +142,8 @@ const SQLSTATE_FAULTS = index<string>({
   link: [
     '08', '53000', '53200', '53300', '57P01', '57P02', '57P03', '57P05', '25P03', '25P04', '26000', '58000',
   ],
-  busy: ['40', '55006', '55P03', '57014'],
+  busy: ['55006', '55P03', '57014'],
+  deadlock: ['40'],
   refuses: ['25006', '53100', '53400', '58030', '55P02'],
   access: ['28', '42501', '3D000', '0P000', '0L', '0LP01'],
   schema: [

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ConnectionPool } from '../drivers/connection-pool.ts';
+import { serverErrorOf } from '../drivers/server-error.ts';
 import { toRowferryError } from '../errors.ts';
 import type { RowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';
@@ -77,8 +78,10 @@ export class Transactions {
       firstFailureAt ??= Date.now();
       const awayMs = this.#isAway ? 0 : Math.min(AWAY_MS, retryBudgetMs);
       const budgetMs = tried.isAway ? awayMs : retryBudgetMs;
-      // What waited for a lock until a timeout was no bad luck: whoever waits for it shows that.
-      const isBusy = failure.code === 'ROWFERRY_TARGET_BUSY' && !tried.isUnanswered;
+      // What waited for a lock until a timeout was no bad luck: whoever waits for it shows that. A deadlock is, however long the
+      // server took to find it.
+      const isDeadlock = serverErrorOf(failure)?.fault === 'deadlock';
+      const isBusy = failure.code === 'ROWFERRY_TARGET_BUSY' && !isDeadlock && !tried.isUnanswered;
       const sinceMs = isBusy ? Math.min(startedAt, firstFailureAt) : firstFailureAt;
       if (isFinal || signal.aborted || Date.now() - sinceMs >= budgetMs) {
         this.#isAway = tried.isAway;

@@ -123,6 +123,7 @@ describe('alerts of a daemon', () => {
     expect((await api.get('/api/audit')).body['entries']).toMatchObject([
       { action: 'alerts/silence', outcome: 'done', request: { rule: 'reconnects' } },
       { action: 'alerts/silence', outcome: 'ROWFERRY_CONFIG_INVALID' },
+      { action: 'alerts/silence', outcome: 'unauthorized', who: 'nobody' },
     ]);
 
     proxy.faults.refuse = true;

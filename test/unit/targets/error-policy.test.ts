@@ -6,7 +6,7 @@ import { ERROR_CODES } from '../../../src/errors.ts';
 
 describe('the error policy', () => {
   test.each<[number, DatabaseFault]>([
-    [1213, 'busy'],
+    [1213, 'deadlock'],
     [1205, 'busy'],
     [2013, 'link'],
     [1290, 'refuses'],
@@ -25,8 +25,8 @@ describe('the error policy', () => {
   ])('takes MySQL %i for %s', (errno, fault) => expect(mysqlFault(errno)).toBe(fault));
 
   test.each<[string, DatabaseFault]>([
-    ['40001', 'busy'],
-    ['40P01', 'busy'],
+    ['40001', 'deadlock'],
+    ['40P01', 'deadlock'],
     ['08006', 'link'],
     ['57P01', 'link'],
     ['55P03', 'busy'],
@@ -52,9 +52,9 @@ describe('the error policy', () => {
 
   test('lets each fault end in the action that it needs', () => {
     const actions = (
-      ['link', 'busy', 'refuses', 'access', 'schema', 'conflict', 'data', 'unknown'] as const
+      ['link', 'busy', 'deadlock', 'refuses', 'access', 'schema', 'conflict', 'data', 'unknown'] as const
     ).map((fault) => ERROR_CODES[policyOf(fault, 'target').code]);
-    expect(actions).toEqual(['retry', 'retry', 'retry', 'stop', 'stop', 'isolate', 'data', 'stop']);
+    expect(actions).toEqual(['retry', 'retry', 'retry', 'retry', 'stop', 'stop', 'isolate', 'data', 'stop']);
     expect(policyOf('link', 'source').code).toBe('ROWFERRY_SOURCE_LINK');
     expect(ERROR_CODES[policyOf('unknown', 'source').code]).toBe('stop');
   });
