@@ -47,8 +47,8 @@ export default defineConfig({
           include: ['test/e2e/**/*.e2e.test.ts'],
           exclude: TIMED,
           testTimeout: 180_000,
-          // Each pipeline has databases and topics of its own, and mostly waits: two at a time.
-          maxWorkers: 2,
+          // Each pipeline has databases and topics of its own, and mostly waits: one more than cores.
+          maxWorkers: 3,
           sequence: { groupOrder: 3 },
           ...serverTests,
         },

@@ -14,7 +14,7 @@ import type { Config, SourceSettings } from '../config/config.ts';
 import { BinlogLink } from '../drivers/binlog.ts';
 import { topicOffsets } from '../drivers/kafka-admin.ts';
 import { GroupConsumer } from '../drivers/kafka-consumer.ts';
-import { GroupOffsets } from '../drivers/kafka-group-offsets.ts';
+import { GroupOffsets } from '../drivers/kafka-looks.ts';
 import { MysqlConnection } from '../drivers/mysql.ts';
 import { PartitionProducer } from '../drivers/kafka-producer.ts';
 import type { ErrorCode } from '../errors.ts';

@@ -7,7 +7,7 @@ import { hostname } from 'node:os';
 import type { LogEntry } from '../capture/checkpoint-log.ts';
 import type { Config } from '../config/config.ts';
 import type { KafkaLink } from '../drivers/kafka-client.ts';
-import { LogEnd } from '../drivers/kafka-log-end.ts';
+import { LogEnd } from '../drivers/kafka-looks.ts';
 import { PartitionProducer } from '../drivers/kafka-producer.ts';
 import { toRowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';

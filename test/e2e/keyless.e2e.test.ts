@@ -69,7 +69,7 @@ async function visit(pipeline: Pipeline, random: Random, signal: AbortSignal): P
     ]);
     if (random.between(0, 5) === 0)
       await pipeline.write(`INSERT INTO visits (${COLUMNS}) SELECT ${COLUMNS} FROM visits LIMIT 5`);
-    await sleep(5);
+    await sleep(20);
   }
 }
 

@@ -1,5 +1,7 @@
 import mysql from 'mysql2/promise';
+import { afterAll, beforeAll } from 'vitest';
 import type { SandboxServer } from '../../scripts/sandbox/server.ts';
+import { startSandbox, type Sandbox } from '../../scripts/sandbox/start-sandbox.ts';
 import { BinlogLink, type BinlogLinkOptions } from '../../src/drivers/binlog.ts';
 import type { BinlogEvent, RowsEvent } from '../../src/drivers/binlog-event.ts';
 import type { TestServer } from '../support/global-setup.ts';
@@ -12,6 +14,22 @@ let nextServerId = 50_000 + (process.pid % 10_000) * 10;
 
 export function flavourOf(server: BinlogServer): 'mysql' | 'mariadb' {
   return server.kind === 'mariadb' ? 'mariadb' : 'mysql';
+}
+
+/** A MySQL and a MariaDB of a test file's own, whose binlogs nobody else writes to. */
+export function ownServers(name: string): (flavour: 'mysql' | 'mariadb') => SandboxServer {
+  let sandbox: Sandbox | undefined;
+  beforeAll(async () => {
+    sandbox = await startSandbox({ mysql: [name], mariadb: [name], ownServers: true });
+  }, 120_000);
+  afterAll(async () => {
+    await sandbox?.stop();
+  });
+  return (flavour) => {
+    const server = sandbox?.[flavour][0];
+    if (server === undefined) throw new Error(`the sandbox has no ${flavour}`);
+    return server;
+  };
 }
 
 /** One connection that takes several statements at once, in UTC. */

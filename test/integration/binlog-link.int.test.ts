@@ -1,6 +1,5 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { SandboxServer } from '../../scripts/sandbox/server.ts';
-import { startSandbox, type Sandbox } from '../../scripts/sandbox/start-sandbox.ts';
 import type { BinlogLink } from '../../src/drivers/binlog.ts';
 import type { BinlogEvent } from '../../src/drivers/binlog-event.ts';
 import { RowferryError } from '../../src/errors.ts';
@@ -12,27 +11,14 @@ import {
   currentPlace,
   imagesOf,
   newLink,
+  ownServers,
   readAll,
   readOpenUntil,
   rowsOf,
   standsAt,
 } from './binlog-fixture.ts';
 
-let sandbox: Sandbox;
-
-beforeAll(async () => {
-  sandbox = await startSandbox({ mysql: ['link'], mariadb: ['link'], ownServers: true });
-}, 120_000);
-
-afterAll(async () => {
-  await sandbox.stop();
-});
-
-function serverOf(flavour: 'mysql' | 'mariadb'): SandboxServer {
-  const server = flavour === 'mysql' ? sandbox.mysql[0] : sandbox.mariadb[0];
-  if (server === undefined) throw new Error(`the sandbox has no ${flavour}`);
-  return server;
-}
+const serverOf = ownServers('link');
 
 /** Reads until the link rejects and answers what with; the events go to `seen`. */
 async function endOf(link: BinlogLink, seen: BinlogEvent[] = []): Promise<RowferryError> {

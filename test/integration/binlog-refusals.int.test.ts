@@ -1,24 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { SandboxServer } from '../../scripts/sandbox/server.ts';
-import { startSandbox, type Sandbox } from '../../scripts/sandbox/start-sandbox.ts';
 import { RowferryError } from '../../src/errors.ts';
-import { connectTo, currentPlace, eventsOf, imagesOf, newLink, only } from './binlog-fixture.ts';
+import { connectTo, currentPlace, eventsOf, imagesOf, newLink, only, ownServers } from './binlog-fixture.ts';
 
-let sandbox: Sandbox;
-
-beforeAll(async () => {
-  sandbox = await startSandbox({ mysql: ['refusals'], mariadb: ['refusals'], ownServers: true });
-}, 120_000);
-
-afterAll(async () => {
-  await sandbox.stop();
-});
-
-function serverOf(flavour: 'mysql' | 'mariadb'): SandboxServer {
-  const server = flavour === 'mysql' ? sandbox.mysql[0] : sandbox.mariadb[0];
-  if (server === undefined) throw new Error(`the sandbox has no ${flavour}`);
-  return server;
-}
+const serverOf = ownServers('refusals');
 
 let schemas = 0;
 

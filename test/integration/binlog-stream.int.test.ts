@@ -1,6 +1,5 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { SandboxServer } from '../../scripts/sandbox/server.ts';
-import { startSandbox, type Sandbox } from '../../scripts/sandbox/start-sandbox.ts';
 import type { BinlogEvent } from '../../src/drivers/binlog-event.ts';
 import { uniqueName } from '../support/servers.ts';
 import {
@@ -10,25 +9,12 @@ import {
   imagesOf,
   newLink,
   only,
+  ownServers,
   readAll,
   rowsOf,
 } from './binlog-fixture.ts';
 
-let sandbox: Sandbox;
-
-beforeAll(async () => {
-  sandbox = await startSandbox({ mysql: ['stream'], mariadb: ['stream'], ownServers: true });
-}, 120_000);
-
-afterAll(async () => {
-  await sandbox.stop();
-});
-
-function serverOf(flavour: 'mysql' | 'mariadb'): SandboxServer {
-  const server = flavour === 'mysql' ? sandbox.mysql[0] : sandbox.mariadb[0];
-  if (server === undefined) throw new Error(`the sandbox has no ${flavour}`);
-  return server;
-}
+const serverOf = ownServers('stream');
 
 async function newSchema(server: SandboxServer, label: string): Promise<string> {
   const name = uniqueName(label);
