@@ -20,6 +20,8 @@ export interface ApplyCounts {
   readonly batchSeconds: HistogramCounts;
   /** Time from the commit of a change at the source until it was at all its targets; copied rows have no commit. */
   readonly delaySeconds: HistogramCounts;
+  /** Transactions with rows, by target. */
+  readonly writes: readonly TargetWrites[];
   readonly rebalances: number;
   /** Batches and partitions that were tried again, by the error's code. */
   readonly retries: Readonly<Partial<Record<ErrorCode, number>>>;
@@ -32,6 +34,16 @@ export interface AppliedRows {
   readonly table: string;
   readonly upserts: number;
   readonly deletes: number;
+}
+
+/** Transactions with rows of one target. */
+export interface TargetWrites {
+  readonly target: string;
+  /** Those that committed, and the time that they took together. */
+  readonly count: number;
+  readonly seconds: number;
+  /** How long the one that has run longest has run so far; null when none runs. */
+  readonly runningSeconds: number | null;
 }
 
 /** Tables that are counted apart, all targets together: each is a time series wherever metrics are kept. */
@@ -54,17 +66,49 @@ interface Written {
   deletes: number;
 }
 
+interface Writes {
+  count: number;
+  seconds: number;
+  readonly begun: Set<{ readonly startedMs: number }>;
+}
+
 export class ApplyCounters {
   #changes = 0;
   #moves = 0;
   #batches = 0;
   #rebalances = 0;
   readonly #rows = new Map<string, Written>();
+  readonly #writes = new Map<string, Writes>();
+  readonly #clock: () => number;
   readonly #batchRows = new Histogram(ROW_BOUNDS);
   readonly #batchBytes = new Histogram(BYTE_BOUNDS);
   readonly #batchSeconds = new Histogram(SECOND_BOUNDS);
   readonly #delaySeconds = new Histogram(DELAY_BOUNDS);
   readonly #retries: Partial<Record<ErrorCode, number>> = {};
+
+  /** `clock`: milliseconds, never set back. */
+  constructor(clock: () => number = () => performance.now()) {
+    this.#clock = clock;
+  }
+
+  /**
+   * Times a transaction with rows. What failed counts as running until then and not as written: a refusal that comes at once would
+   * hide that a target is slow.
+   */
+  async timed<T>(target: string, work: () => Promise<T>): Promise<T> {
+    let writes = this.#writes.get(target);
+    if (writes === undefined) this.#writes.set(target, (writes = { count: 0, seconds: 0, begun: new Set() }));
+    const run = { startedMs: this.#clock() };
+    writes.begun.add(run);
+    try {
+      const result = await work();
+      writes.count += 1;
+      writes.seconds += (this.#clock() - run.startedMs) / 1000;
+      return result;
+    } finally {
+      writes.begun.delete(run);
+    }
+  }
 
   /** A batch is at all its targets. Those that hold only markers are no work that anybody waits for. */
   applied(batch: {
@@ -131,6 +175,12 @@ export class ApplyCounters {
       batchBytes: this.#batchBytes.current,
       batchSeconds: this.#batchSeconds.current,
       delaySeconds: this.#delaySeconds.current,
+      writes: [...this.#writes].map(([target, { count, seconds, begun }]) => {
+        // They stand in the order in which they began.
+        const [oldest] = begun;
+        const runningSeconds = oldest === undefined ? null : (this.#clock() - oldest.startedMs) / 1000;
+        return { target, count, seconds, runningSeconds };
+      }),
       rebalances: this.#rebalances,
       retries: { ...this.#retries },
     };

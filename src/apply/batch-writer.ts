@@ -121,7 +121,10 @@ export class BatchWriter {
     };
     const unique = write.tables.filter(({ writer }) => writer.hasUniqueKeys);
     const names = unique.map(({ writer }) => lockName(target.name, writer.table.name));
-    const result = await this.#options.locks.hold(names, async () => await target.write(write, signal));
+    const commit = async () => await target.write(write, signal);
+    // Those that move a watermark alone are quick, and would hide how long rows take.
+    const timed = write.tables.length === 0 ? commit : async () => await counters.timed(target.name, commit);
+    const result = await this.#options.locks.hold(names, timed);
     if (result.kind === 'stale') return 'stale';
     // Noted here and not when the whole stage is through: a sibling may fail, and what this target committed stays committed.
     if (step.kind !== 'arrive') {

@@ -1,18 +1,23 @@
-/** `rowferry alerts list|metrics|test|prometheus|yaml`: the rules that are in force, without touching any server. */
-import { Command, InvalidArgumentError } from 'commander';
+/**
+ * `rowferry alerts list|metrics|test|prometheus|yaml`: the rules that are in force, without touching any server; `report` and
+ * `withdraw`: what other programs have measured.
+ */
+import { Command, Option } from 'commander';
 import { shippedRules } from '../config/alert-rules.ts';
 import { loadConfig } from '../config/load.ts';
-import { didYouMean } from '../model/suggest.ts';
 import { EMPTY_BOOK, look } from '../observe/alerts/alert-book.ts';
 import type { Alert } from '../observe/alerts/alert-book.ts';
 import { DEFAULT_RULES } from '../observe/alerts/default-rules.ts';
-import { ALERT_METRICS, alertMetric } from '../observe/alerts/metrics.ts';
-import type { AlertSample, AlertSamples } from '../observe/alerts/metrics.ts';
+import { BUILT_IN } from '../observe/alerts/metrics.ts';
+import type { AlertSamples, MetricCatalog } from '../observe/alerts/metrics.ts';
 import { prometheusRules } from '../observe/alerts/prometheus.ts';
-import { formatDuration, parseQuantity, UNITS } from '../observe/alerts/quantity.ts';
+import { formatDuration, UNITS } from '../observe/alerts/quantity.ts';
+import { catalogOf } from '../observe/alerts/reported-metrics.ts';
 import type { AlertRule } from '../observe/alerts/rule.ts';
 import { configOption } from './config-option.ts';
 import type { CliContext } from './context.ts';
+import { addMeasureVerbs } from './measures.ts';
+import { holdMs, samplesOf } from './set-values.ts';
 import { textTable } from './text-table.ts';
 
 interface RulesOptions {
@@ -22,17 +27,20 @@ interface RulesOptions {
 }
 
 interface TestOptions extends RulesOptions {
-  readonly set: AlertSamples;
+  readonly set: readonly string[];
   readonly for?: number;
 }
 
-export function alertsCommand({ output, env, terminal }: CliContext): Command {
+export function alertsCommand(context: CliContext): Command {
+  const { output, env, terminal } = context;
   const command = new Command('alerts')
     .description('rules of alerts: what is in force, what would fire')
     // Before its verbs are made, which take it over: an error of usage is main's to tell.
     .exitOverride();
   const rulesOf = ({ config, shipped }: RulesOptions): readonly AlertRule[] =>
     shipped === true ? shippedRules().rules : loadConfig(config, env).alerts.rules;
+  const metricsOf = ({ config, shipped }: RulesOptions): MetricCatalog =>
+    shipped === true ? BUILT_IN : catalogOf(loadConfig(config, env).alerts.metrics);
   const verb = (name: string, description: string): Command =>
     command
       .command(name)
@@ -54,8 +62,12 @@ export function alertsCommand({ output, env, terminal }: CliContext): Command {
   command
     .command('metrics')
     .description('list the metrics that rules can ask about')
-    .action(() => {
-      const rows = ALERT_METRICS.map(({ name, dimension, labels }) => [
+    .addOption(
+      new Option('-c, --config <file>', 'also those that this configuration declares').env('ROWFERRY_CONFIG'),
+    )
+    .action(({ config }: { readonly config?: string }) => {
+      const metrics = config === undefined ? BUILT_IN : metricsOf({ config });
+      const rows = [...metrics.values()].map(({ name, dimension, labels }) => [
         name,
         UNITS[dimension],
         labels.join(', '),
@@ -67,12 +79,14 @@ export function alertsCommand({ output, env, terminal }: CliContext): Command {
     .requiredOption(
       '--set <metric=value,label=value>',
       'a value, such as lag_seconds=61 or disk_space=9%,disk=/data; may be repeated',
-      setValue,
+      (value: string, before: readonly string[] | undefined) => [...(before ?? []), value],
     )
     .option('--for <duration>', 'how long the values hold, such as 2m; default: as long as it takes', holdMs)
     .option('--json', 'one JSON object a line for programs')
-    .action((options: TestOptions) => {
-      const found = test(rulesOf(options), options.set, options.for ?? null);
+    .action((options: TestOptions, command: Command) => {
+      const samples = samplesOf(options.set, metricsOf(options));
+      if ('wrong' in samples) return command.error(`error: option '--set' is invalid. ${samples.wrong}`);
+      const found = test(rulesOf(options), samples.value, options.for ?? null);
       if (options.json === true) for (const one of found) output.out(JSON.stringify(one));
       else if (found.length === 0) output.out('nothing fires');
       else {
@@ -91,6 +105,7 @@ export function alertsCommand({ output, env, terminal }: CliContext): Command {
     .action(() => {
       output.out(DEFAULT_RULES.trimEnd());
     });
+  addMeasureVerbs(command, context);
   return command;
 }
 
@@ -129,44 +144,4 @@ function test(rules: readonly AlertRule[], samples: AlertSamples, heldMs: number
       firedMs !== null ? 'fires' : `fires after ${formatDuration(left)}${heldMs === null ? '' : ' more'}`;
     return { rule, level, labels, state, message };
   });
-}
-
-/** `lag_seconds=61,source=main`: a bare number is in the metric's own unit (seconds, parts of one, pieces a second). */
-function setValue(text: string, before: AlertSamples | undefined): AlertSamples {
-  const [first = '', ...rest] = text.split(',');
-  const [name, written] = cut(first);
-  const metric = alertMetric(name);
-  if (metric === undefined) {
-    const known = ALERT_METRICS.map((one) => one.name);
-    throw new InvalidArgumentError(`${name} is no metric${didYouMean(name, known)}`);
-  }
-  const isBare = /^\d+(?:\.\d+)?$/.test(written);
-  if (isBare && metric.dimension === 'share' && Number(written) > 1)
-    throw new InvalidArgumentError(
-      `${name}: a share is a part of one; write ${written}% or ${Number(written) / 100}`,
-    );
-  const value = isBare ? { value: Number(written) } : parseQuantity(written, metric.dimension);
-  if ('wrong' in value) throw new InvalidArgumentError(`${name}: ${value.wrong}`);
-  const labels = Object.fromEntries(metric.labels.map((label) => [label, `<${label}>`]));
-  for (const [label, given] of rest.map(cut)) {
-    if (!Object.hasOwn(labels, label)) {
-      const known = metric.labels.length === 0 ? 'it has none' : `it has ${metric.labels.join(', ')}`;
-      throw new InvalidArgumentError(`${label} is no label of ${name}; ${known}`);
-    }
-    labels[label] = given;
-  }
-  const samples = new Map<string, readonly AlertSample[]>(before ?? []);
-  return samples.set(name, [...(samples.get(name) ?? []), { labels, value: value.value }]);
-}
-
-function cut(pair: string): [string, string] {
-  const at = pair.indexOf('=');
-  if (at < 0) throw new InvalidArgumentError(`${pair} has no =`);
-  return [pair.slice(0, at).trim(), pair.slice(at + 1).trim()];
-}
-
-function holdMs(text: string): number {
-  const read = parseQuantity(text, 'duration');
-  if ('wrong' in read) throw new InvalidArgumentError(read.wrong);
-  return Math.round(read.value * 1000);
 }

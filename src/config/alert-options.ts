@@ -1,5 +1,6 @@
 /** Options of alerts: rules, channels, how often. Rules in a file of their own have the same shape (`alertRulesFile`). */
 import { z } from 'zod';
+import { DIMENSIONS } from '../observe/alerts/quantity.ts';
 import { LEVELS } from '../observe/alerts/rule.ts';
 import { duration, option, text, wholeNumber } from './option-kinds.ts';
 
@@ -111,12 +112,41 @@ const channel = z.discriminatedUnion('type', [
   }),
 ]);
 
+export const metricOptions = z.strictObject({
+  unit: z
+    .enum(DIMENSIONS)
+    .describe('What it is measured in, which tells the units that rules and reports write.'),
+  labels: z
+    .array(text({ type: 'label', what: 'the name of a label' }))
+    .optional()
+    .describe('Labels that each report carries, at most 4: a rule fires once for each set of their values.'),
+  meaning: text({ max: 500, what: 'what it means, in words' }).describe(
+    'What it means, for those who read metrics.',
+  ),
+  staleMs: duration({ min: SECOND, max: 30 * DAY })
+    .default(HOUR)
+    .describe(
+      'A report that is older tells nothing any more: what fires goes on, and nothing begins to fire.',
+    ),
+});
+
 export const alertOptions = z.strictObject({
   rules: z
     .union([text({ type: 'file', what: 'a file of rules' }), alertRulesFile])
     .optional()
     .describe(
       'File of rules, relative to this file, or the rules themselves. Default: those that rowferry ships.',
+    ),
+  metrics: z
+    .record(z.string(), metricOptions)
+    .default({})
+    .describe('Metrics that other programs report, by name: rules ask for them as for rowferry’s own.'),
+  disks: z
+    .array(text({ type: 'folder', what: 'a folder' }))
+    .max(20, 'names more than 20 folders')
+    .optional()
+    .describe(
+      'Folders whose disks `disk_space` tells of besides that of `runDir`, relative to this file: of a database or a Kafka on this machine. They must be there when the daemon starts.',
     ),
   repeatMs: duration({ min: MINUTE, max: 365 * DAY })
     .default(4 * HOUR)
@@ -131,5 +161,6 @@ export const alertOptions = z.strictObject({
 });
 
 export type AlertOptions = z.output<typeof alertOptions>;
+export type MetricOptions = z.output<typeof metricOptions>;
 export type AlertRuleOptions = z.output<typeof rule>;
 export type AlertChannelOptions = AlertOptions['channels'][string];

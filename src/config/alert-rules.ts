@@ -4,7 +4,10 @@ import { checkMessage } from '../observe/alerts/rule.ts';
 import type { AlertRule } from '../observe/alerts/rule.ts';
 import { DEFAULT_RULES } from '../observe/alerts/default-rules.ts';
 import { parseCondition } from '../observe/alerts/condition.ts';
+import { BUILT_IN } from '../observe/alerts/metrics.ts';
+import type { MetricCatalog } from '../observe/alerts/metrics.ts';
 import { parseQuantity } from '../observe/alerts/quantity.ts';
+import { declaredMetrics } from './alert-metrics.ts';
 import { alertRulesFile } from './alert-options.ts';
 import type { AlertRuleOptions } from './alert-options.ts';
 import { systemCode } from './interpolate.ts';
@@ -27,20 +30,23 @@ const MAX_FOR_MS = 7 * 86_400_000;
  */
 export function readAlertRules(raw: unknown, yaml: LocatedYaml, surroundings: Surroundings): ReadRules {
   const alerts = memberOf(raw, 'alerts');
-  const channels = channelNames(memberOf(alerts, 'channels'));
   const rules = memberOf(alerts, 'rules');
+  const metrics = declaredMetrics(memberOf(alerts, 'metrics'));
+  // Whatever is wrong with the metrics is told; rules that name them are read once it is mended.
+  if (metrics === undefined) return { rules: [], problems: [] };
+  const known = { channels: channelNames(memberOf(alerts, 'channels')), metrics };
   if (typeof rules === 'string') {
     const at = yaml.locate({ path: ['alerts', 'rules'], at: 'value', message: '' }).offset;
-    return fileRules(rules, channels, surroundings, at);
+    return fileRules(rules, known, surroundings, at);
   }
   if (rules === undefined || rules === null) return shippedRules();
   const parsed = alertRulesFile.safeParse(rules, { reportInput: true });
   // What does not fit the declaration is told with the rest of the configuration.
   if (!parsed.success) return { rules: [], problems: [] };
   const path = ['alerts', 'rules', 'migration_alerts'];
-  const checked = checkRules(parsed.data.migration_alerts, path, channels);
-  const known = checked.problems.filter((problem) => !yaml.failed(problem.path));
-  return { rules: checked.rules, problems: known.map((problem) => yaml.locate(problem)) };
+  const checked = checkRules(parsed.data.migration_alerts, path, known);
+  const told = checked.problems.filter((problem) => !yaml.failed(problem.path));
+  return { rules: checked.rules, problems: told.map((problem) => yaml.locate(problem)) };
 }
 
 let shipped: ReadRules | undefined;
@@ -48,48 +54,53 @@ let shipped: ReadRules | undefined;
 /** The rules that rowferry ships; read once, since most configurations have no others. */
 export function shippedRules(): ReadRules {
   const surroundings = { env: {}, readFile: () => '' };
-  shipped ??= readRulesText('rowferry-alerts.yaml', DEFAULT_RULES, null, surroundings);
+  shipped ??= readRulesText('rowferry-alerts.yaml', DEFAULT_RULES, ANYTHING, surroundings);
   return shipped;
 }
 
-/** The rules of a text; `channels` are the names that rules may tell, null for any. */
+/** What rules may name. */
+export interface Known {
+  /** Null for any. */
+  readonly channels: readonly string[] | null;
+  readonly metrics: MetricCatalog;
+}
+
+/** Any channel, and what rowferry measures itself. */
+export const ANYTHING: Known = { channels: null, metrics: BUILT_IN };
+
+/** The rules of a text. */
 export function readRulesText(
   file: string,
   text: string,
-  channels: readonly string[] | null,
+  known: Known,
   surroundings: Surroundings,
 ): ReadRules {
   const yaml = new LocatedYaml(file, text, surroundings);
   if (yaml.value === undefined) return { rules: [], problems: yaml.problems };
   const parsed = alertRulesFile.safeParse(yaml.value ?? {}, { reportInput: true });
   const checked = parsed.success
-    ? checkRules(parsed.data.migration_alerts, ['migration_alerts'], channels)
+    ? checkRules(parsed.data.migration_alerts, ['migration_alerts'], known)
     : { rules: [], problems: problemsOf(alertRulesFile, parsed.error) };
   const told = checked.problems.filter(({ path }) => !yaml.failed(path));
   const problems = [...yaml.problems, ...told.map((problem) => yaml.locate(problem))];
   return { rules: checked.rules, problems: problems.toSorted((a, b) => a.offset - b.offset) };
 }
 
-function fileRules(
-  file: string,
-  channels: readonly string[],
-  surroundings: Surroundings,
-  offset: number,
-): ReadRules {
+function fileRules(file: string, known: Known, surroundings: Surroundings, offset: number): ReadRules {
   let text: string;
   try {
     text = surroundings.readFile(file);
   } catch (error) {
     return { rules: [], problems: [{ offset, line: `${file}: cannot be read (${systemCode(error)})` }] };
   }
-  const { rules, problems } = readRulesText(file, text, channels, surroundings);
+  const { rules, problems } = readRulesText(file, text, known, surroundings);
   return { rules, problems: problems.map(({ line }) => ({ offset, line })) };
 }
 
 function checkRules(
   groups: Readonly<Record<string, readonly AlertRuleOptions[]>>,
   path: Path,
-  channels: readonly string[] | null,
+  known: Known,
 ): { readonly rules: AlertRule[]; readonly problems: Problem[] } {
   const problems: Problem[] = [];
   const rules: AlertRule[] = [];
@@ -106,7 +117,7 @@ function checkRules(
         });
       }
       names.add(name);
-      const read = readRule(options, { name, group, channels });
+      const read = readRule(options, { name, group, ...known });
       if ('name' in read) rules.push(read);
       else problems.push(...read.map((problem) => ({ ...problem, path: [...own, ...problem.path] })));
     }
@@ -116,13 +127,13 @@ function checkRules(
 
 function readRule(
   options: AlertRuleOptions,
-  { name, group, channels }: { name: string; group: string; channels: readonly string[] | null },
+  { name, group, channels, metrics }: Known & { readonly name: string; readonly group: string },
 ): AlertRule | Problem[] {
   const problems: Problem[] = [];
   const add = (key: string, message: string, within = 0): void => {
     problems.push({ path: [key], at: 'value', message, within });
   };
-  const condition = parseCondition(options.condition);
+  const condition = parseCondition(options.condition, metrics);
   if ('wrong' in condition) add('condition', condition.wrong, condition.at);
   const durationOf = (key: 'for' | 'keepFiring'): number => {
     const duration = parseQuantity(options[key], 'duration');

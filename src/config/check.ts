@@ -2,6 +2,7 @@
 import type { z } from 'zod';
 import { parseColumnPattern } from '../model/column-pattern.ts';
 import { TableFilter } from '../model/table-filter.ts';
+import { checkMetrics } from './alert-metrics.ts';
 import { expandBraces } from './braces.ts';
 import { checkRoutes } from './check-routes.ts';
 import { serverOf } from './database-url.ts';
@@ -38,6 +39,7 @@ export function crossCheck(raw: unknown): Problem[] {
     ...checkSnapshot(raw, sources),
     ...checkTypes(raw),
     ...checkHttp(raw),
+    ...checkMetrics(section(section(raw, 'alerts'), 'metrics')),
   ];
 }
 

@@ -4,6 +4,7 @@
  */
 import type { DeclaredKeys } from '../model/declared-key.ts';
 import type { StartFrom } from '../model/position.ts';
+import type { ReportedMetric } from '../observe/alerts/reported-metrics.ts';
 import type { AlertRule, Level } from '../observe/alerts/rule.ts';
 import type { ColumnSpec } from '../routing/columns.ts';
 import type { DebeziumFormat } from '../wire/debezium-record.ts';
@@ -184,6 +185,10 @@ export interface LogSettings {
 
 export interface AlertSettings {
   readonly rules: readonly AlertRule[];
+  /** What other programs report. */
+  readonly metrics: readonly ReportedMetric[];
+  /** Folders whose disks are looked at besides that of `runDir`. */
+  readonly disks: readonly string[];
   /** How often somebody is told again of an alert that goes on. */
   readonly repeatMs: number;
   readonly historySize: number;

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { RowferryError } from '../errors.ts';
 import type { AlertChannelOptions } from './alert-options.ts';
+import { reportedMetrics } from './alert-metrics.ts';
 import { readAlertRules } from './alert-rules.ts';
 import { crossCheck } from './check.ts';
 import type {
@@ -100,6 +101,8 @@ function resolveConfig(
     alerts: {
       ...options.alerts,
       rules,
+      metrics: reportedMetrics(options.alerts.metrics),
+      disks: (options.alerts.disks ?? []).map((disk) => resolve(dirname(yaml.file), disk)),
       channels: Object.entries(options.alerts.channels).map(([key, channel]) =>
         channelSettings(key, channel),
       ),

@@ -80,11 +80,17 @@ function schemaTree({ types, ...rest }: SchemaSettings): object {
   return { ...rest, types: Object.fromEntries(types.map(({ column, type }) => [column, type])) };
 }
 
-function alertTree({ rules, channels, ...rest }: AlertSettings): object {
+function alertTree({ rules, metrics, channels, ...rest }: AlertSettings): object {
   const groups = [...new Set(rules.map(({ group }) => group))];
   const list = (group: string): object[] => rules.filter((rule) => rule.group === group).map(ruleOfAlert);
   return {
     rules: { migration_alerts: Object.fromEntries(groups.map((group) => [group, list(group)])) },
+    metrics: Object.fromEntries(
+      metrics.map(({ name, dimension, labels, meaning, staleMs }) => [
+        name,
+        { unit: dimension, labels, meaning, staleMs },
+      ]),
+    ),
     ...rest,
     channels: Object.fromEntries(
       channels.map(({ name, ...channel }) => [
@@ -105,9 +111,9 @@ function originOf(secret: Secret): string {
   return `${protocol}//***@${host}/***`;
 }
 
-function ruleOfAlert({ name, text, forMs, level, message, channels }: AlertRule): object {
-  const time = formatDuration(forMs);
-  return { name, condition: text, for: time, level, message, channels: channels ?? undefined };
+function ruleOfAlert({ name, text, forMs, keepFiringMs, level, message, channels }: AlertRule): object {
+  const times = { for: formatDuration(forMs), keepFiring: formatDuration(keepFiringMs) };
+  return { name, condition: text, ...times, level, message, channels: channels ?? undefined };
 }
 
 function timeOf(minutes: number): string {

@@ -8,6 +8,15 @@ const source = z.string().max(64).optional().describe('may be left out when ther
 const table = z.string().min(1).max(200);
 const filter = { target: z.string().max(64).optional(), table: table.optional() };
 
+const MOST_MEASURES = 500;
+const measureName = {
+  metric: z.string().min(1).max(64).describe('a metric of `alerts.metrics`'),
+  labels: z
+    .record(z.string().max(64), z.string().max(200))
+    .default({})
+    .describe('a value for each of its labels'),
+};
+
 const LONGEST_SILENCE_MS = 30 * 24 * 60 * 60 * 1_000;
 
 const pauseBody = z.strictObject({
@@ -109,6 +118,36 @@ export function actionRoutes(operator: Operator): Route[] {
       summary: 'End a silence early.',
       body: z.strictObject({ id: z.int().min(1) }),
       handle: async ({ body: { id } }) => await Promise.resolve(operator.endSilence(id)),
+    }),
+    acts({
+      url: '/api/measures',
+      summary:
+        'Report what another program has measured, for the rules that ask for it; all of it counts, or none.',
+      body: z.strictObject({
+        measures: z
+          .array(
+            z.strictObject({
+              ...measureName,
+              value: z
+                .union([z.number(), z.string().max(64)])
+                .describe(
+                  'a number in the metric’s own unit (seconds, parts of one), or text such as `0.2 %`',
+                ),
+            }),
+          )
+          .min(1)
+          .max(MOST_MEASURES),
+      }),
+      audit: 'refused',
+      handle: async ({ body, who }) => await Promise.resolve(operator.report(body.measures, who)),
+    }),
+    acts({
+      url: '/api/measures/withdraw',
+      summary: 'Forget what was reported for these sets of labels: their alerts are resolved.',
+      body: z.strictObject({
+        measures: z.array(z.strictObject(measureName)).min(1).max(MOST_MEASURES),
+      }),
+      handle: async ({ body }) => await Promise.resolve(operator.withdraw(body.measures)),
     }),
     acts({
       url: '/api/log-level',

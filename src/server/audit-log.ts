@@ -22,10 +22,13 @@ export interface AuditEntry {
 }
 
 const KEPT = 200;
+/** Of what programs try, who may go on for ever: it must not push out what people did. */
+const KEPT_OF_PROGRAMS = 20;
 
 export class AuditLog {
   readonly #log: Log;
-  #entries: AuditEntry[] = [];
+  #entries: readonly AuditEntry[] = [];
+  #ofPrograms: readonly AuditEntry[] = [];
 
   constructor(log: Log) {
     this.#log = log;
@@ -33,11 +36,12 @@ export class AuditLog {
 
   /** Newest first. */
   get entries(): readonly AuditEntry[] {
-    return this.#entries;
+    return [...this.#entries, ...this.#ofPrograms].toSorted((a, b) => b.timeMs - a.timeMs);
   }
 
-  add(entry: AuditEntry): void {
-    this.#entries = [entry, ...this.#entries].slice(0, KEPT);
+  add(entry: AuditEntry, byProgram = false): void {
+    if (byProgram) this.#ofPrograms = [entry, ...this.#ofPrograms].slice(0, KEPT_OF_PROGRAMS);
+    else this.#entries = [entry, ...this.#entries].slice(0, KEPT);
     const line = { audit: entry };
     if (entry.outcome === 'done') this.#log.info(line, `operator: ${entry.action}`);
     else this.#log.warn(line, `operator: ${entry.action} failed`);

@@ -38,7 +38,7 @@ export class HttpServer implements DaemonService {
   readonly #app: FastifyInstance;
   readonly #audit: AuditLog;
   readonly #events = new EventHub();
-  readonly #metrics = new MetricsRegistry();
+  readonly #metrics: MetricsRegistry;
   readonly #routes: readonly Route[];
   readonly #texts: (TextRoute & {
     readonly handle: (reply: FastifyReply, request: FastifyRequest) => Promise<unknown>;
@@ -50,6 +50,7 @@ export class HttpServer implements DaemonService {
   private constructor(daemon: RunningDaemon) {
     this.#daemon = daemon;
     this.#audit = new AuditLog(daemon.log);
+    this.#metrics = new MetricsRegistry(daemon.config.alerts.metrics);
     this.#routes = [...readRoutes(daemon, this.#audit), ...actionRoutes(new Operator(daemon))];
     this.#texts = [
       {
@@ -190,7 +191,8 @@ export class HttpServer implements DaemonService {
       const by = claimed ?? `api ${request.ip}`;
       const answer = await inTime(route.handle({ query: undefined, body, who: by, signal }), signal);
       const told = route.answer.parse(answer.body) as { readonly changes: readonly PartChange[] };
-      this.#record(request, { timeMs, who, asked, outcome: 'done', changes: told.changes });
+      if (route.audit === 'each')
+        this.#record(request, { timeMs, who, asked, outcome: 'done', changes: told.changes });
       return { status: answer.status, body: told };
     } catch (thrown) {
       const outcome = thrown instanceof Refused ? thrown.code : toRowferryError(thrown, 'an action').code;
@@ -204,9 +206,10 @@ export class HttpServer implements DaemonService {
     request: FastifyRequest,
     { timeMs = Date.now(), who, asked = {}, outcome, changes = [] }: Recorded,
   ): void {
+    const url = request.routeOptions.url ?? '';
     const entry = {
       timeMs,
-      action: (request.routeOptions.url ?? '').slice('/api/'.length),
+      action: url.slice('/api/'.length),
       who,
       remote: request.ip,
       request: asked,
@@ -215,7 +218,8 @@ export class HttpServer implements DaemonService {
       tookMs: Date.now() - timeMs,
     };
     this.#recorded.add(request);
-    this.#audit.add(entry);
+    const byProgram = this.#routes.some((route) => route.url === url && route.audit === 'refused');
+    this.#audit.add(entry, byProgram);
     this.#events.publish('action', entry, timeMs);
   }
 

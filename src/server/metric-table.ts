@@ -3,7 +3,7 @@
  * rules follow this table. What alerts look at is exported as they see it: one fact has one name and one value.
  */
 import { COPY_CAUSES } from '../capture/copy-throttle.ts';
-import type { AlertSamples } from '../observe/alerts/metrics.ts';
+import type { AlertMetric, AlertSamples } from '../observe/alerts/metrics.ts';
 import { ALERT_METRICS, seriesOf } from '../observe/alerts/metrics.ts';
 import type { HistogramCounts } from '../observe/histogram.ts';
 import type { DaemonStatus } from '../wiring/daemon-status.ts';
@@ -241,13 +241,18 @@ const OWN: readonly MetricSpec[] = [
 ];
 
 /** What alerts look at and nothing above says. */
-const WATCHED: readonly MetricSpec[] = ALERT_METRICS.filter(({ series }) => series === null).map((metric) =>
-  gauge(seriesOf(metric).name, metric.meaning, metric.labels, ({ alerts }) =>
-    (alerts.get(metric.name) ?? []).flatMap(({ labels, value }) => some(value, labels)),
-  ),
+const WATCHED: readonly MetricSpec[] = ALERT_METRICS.filter(({ series }) => series === null).map(
+  watchedMetric,
 );
 
 export const METRICS: readonly MetricSpec[] = [...OWN, ...WATCHED];
+
+/** A metric of alerts as a gauge: absent while it is not known. */
+export function watchedMetric(metric: AlertMetric): MetricSpec {
+  return gauge(seriesOf(metric).name, metric.meaning, metric.labels, ({ alerts }) =>
+    (alerts.get(metric.name) ?? []).flatMap(({ labels, value }) => some(value, labels)),
+  );
+}
 
 function gauge(
   name: string,

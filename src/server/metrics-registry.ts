@@ -3,15 +3,17 @@
  * somebody scrapes, so that counting costs the rows nothing.
  */
 import { Gauge, Registry } from 'prom-client';
+import type { ReportedMetric } from '../observe/alerts/reported-metrics.ts';
 import type { HistogramSample, Labels, MetricSpec, MetricsInput } from './metric-table.ts';
-import { METRICS } from './metric-table.ts';
+import { METRICS, watchedMetric } from './metric-table.ts';
 
 export class MetricsRegistry {
   readonly #registry = new Registry();
   #input: MetricsInput | undefined;
 
-  constructor() {
-    for (const spec of METRICS) {
+  /** `reported`: what other programs tell of. */
+  constructor(reported: readonly ReportedMetric[] = []) {
+    for (const spec of [...METRICS, ...reported.map(watchedMetric)]) {
       this.#registry.registerMetric(
         new CopiedMetric(spec, () => (this.#input === undefined ? [] : valuesOf(spec, this.#input))),
       );

@@ -15,6 +15,7 @@ import {
   auditAnswer,
   healthAnswer,
   lagAnswer,
+  measuresAnswer,
   parkedAnswer,
   positionsAnswer,
   snapshotAnswer,
@@ -103,6 +104,13 @@ export function readRoutes(daemon: RunningDaemon, audit: AuditLog): Route[] {
         const { active, ...rest } = mutable(daemon.alerts.state());
         return { alerts: active, ...rest };
       },
+    }),
+    reads({
+      url: '/api/measures',
+      summary:
+        'What other programs have reported to this process: the newest of each set of labels, and by whom.',
+      answer: measuresAnswer,
+      handle: () => ({ measures: mutable(daemon.alerts.measures) }),
     }),
     reads({
       url: '/api/audit',

@@ -22,6 +22,8 @@ export interface Route {
   readonly query: z.ZodType | undefined;
   readonly body: z.ZodType | undefined;
   readonly answer: z.ZodType;
+  /** Which calls of an action are recorded: each, or those that fail, where a program calls every second. */
+  readonly audit: 'each' | 'refused';
   /** Other statuses that come with the same form of answer. */
   readonly alsoStatus: readonly number[];
   handle(call: Call<unknown, unknown>): Promise<{ readonly status: number; readonly body: unknown }>;
@@ -47,6 +49,7 @@ export function reads<Q extends z.ZodType, A extends z.ZodType>(route: {
     query: query ?? NOTHING,
     body: undefined,
     answer,
+    audit: 'each',
     alsoStatus: [],
     handle: async (call) => ({
       status: 200,
@@ -71,6 +74,7 @@ export function probes<A extends z.ZodType>(route: {
     query: undefined,
     body: undefined,
     answer,
+    audit: 'each',
     alsoStatus: [503],
     handle: async () => {
       const body = handle();
@@ -84,14 +88,15 @@ export interface ActionResult {
   readonly counts?: Readonly<Record<string, number>>;
 }
 
-/** A route that changes something; each call is recorded. */
+/** A route that changes something; each call is recorded, unless it says that only those are which fail. */
 export function acts<B extends z.ZodType>(route: {
   readonly url: string;
   readonly summary: string;
   readonly body: B;
+  readonly audit?: 'each' | 'refused';
   readonly handle: (call: Call<undefined, z.output<B>>) => Promise<ActionResult>;
 }): Route {
-  const { url, summary, body, handle } = route;
+  const { url, summary, body, audit = 'each', handle } = route;
   return {
     method: 'POST',
     url,
@@ -100,6 +105,7 @@ export function acts<B extends z.ZodType>(route: {
     query: undefined,
     body,
     answer: actionAnswer,
+    audit,
     alsoStatus: [],
     handle: async (call) => ({
       status: 200,

@@ -256,6 +256,18 @@ export const alertsAnswer = z.object({
   ),
 });
 
+export const measuresAnswer = z.object({
+  measures: z.array(
+    z.object({
+      metric: z.string(),
+      labels: alertLabels(),
+      value: z.number().describe('in the unit of the metric'),
+      atMs: ms().describe('when it was reported'),
+      by: z.string(),
+    }),
+  ),
+});
+
 const changes = z.array(z.object({ part: z.string(), from: z.string(), to: z.string() }));
 
 export const actionAnswer = z.object({

@@ -1,6 +1,7 @@
 /**
- * What a process has told of alerts, as a file in `runDir` that the next start takes over: an alert that fires at a stop or a
- * crash is resolved by the next process, under the same fingerprint, and what a channel did not take is told by it.
+ * What a process has told of alerts and was told by other programs, as a file in `runDir` that the next start takes over: an alert that fires at a stop or a
+ * crash is resolved by the next process, under the same fingerprint, what a channel did not take is told by it, and what was
+ * reported counts for as long as it would have.
  */
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
@@ -9,12 +10,14 @@ import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import type { Log } from '../model/log.ts';
 import type { KeptAlerts } from '../observe/alerts/alerts.ts';
+import type { Measure } from '../observe/alerts/measures.ts';
 import { isAlive, isTrusted } from './status-file.ts';
 
 interface Content {
   /** Goes with the file from process to process. */
   readonly key: string;
   readonly kept: KeptAlerts;
+  readonly measures: readonly Measure[];
 }
 
 const NOTHING: KeptAlerts = { firing: [], waiting: {} };
@@ -22,7 +25,7 @@ const NOTHING: KeptAlerts = { firing: [], waiting: {} };
 export class AlertFile {
   readonly #path: string;
   readonly #log: Log;
-  readonly #start: Content;
+  #content: Content;
   #failed = false;
 
   /** Takes over the file of a process of the same role on this machine that is gone, if there is one. */
@@ -40,22 +43,28 @@ export class AlertFile {
         // Somebody else took it.
       }
     }
-    this.#start = readContent(this.#path) ?? { key: randomUUID(), kept: NOTHING };
+    this.#content = readContent(this.#path) ?? { key: randomUUID(), kept: NOTHING, measures: [] };
   }
 
   get key(): string {
-    return this.#start.key;
+    return this.#content.key;
   }
 
-  /** What the process before this one left. */
+  /** At first what the process before this one left. */
   get kept(): KeptAlerts {
-    return this.#start.kept;
+    return this.#content.kept;
   }
 
-  write(kept: KeptAlerts): void {
+  get measures(): readonly Measure[] {
+    return this.#content.measures;
+  }
+
+  /** Keeps what is given; the rest stays as it is. */
+  write(news: Partial<Omit<Content, 'key'>>): void {
+    this.#content = { ...this.#content, ...news };
     const draft = `${this.#path}.draft`;
     try {
-      writeFileSync(draft, JSON.stringify({ key: this.key, kept } satisfies Content), { mode: 0o600 });
+      writeFileSync(draft, JSON.stringify(this.#content), { mode: 0o600 });
       renameSync(draft, this.#path);
       this.#failed = false;
     } catch (error) {
@@ -87,9 +96,9 @@ function leftBehind(runDir: string, start: string): string[] {
 function readContent(path: string): Content | undefined {
   try {
     if (!isTrusted(path)) return undefined;
-    const { key, kept } = JSON.parse(readFileSync(path, 'utf8')) as Partial<Content>;
+    const { key, kept, measures = [] } = JSON.parse(readFileSync(path, 'utf8')) as Partial<Content>;
     if (key === undefined || !Array.isArray(kept?.firing) || kept.waiting === undefined) return undefined;
-    return { key, kept };
+    return { key, kept, measures };
   } catch {
     return undefined;
   }

@@ -9,9 +9,11 @@ import type { PartitionStatus } from '../apply/partition-progress.ts';
 import type { CaptureStatus } from '../capture/capture-progress.ts';
 import type { AlertSample, AlertSamples } from '../observe/alerts/metrics.ts';
 import { CopyWatch } from './copy-watch.ts';
+import type { DiskFacts } from './disk-watch.ts';
 import type { OutageStatus } from '../runtime/outages.ts';
 import type { ApplyRoleStatus, CaptureRoleStatus, RoleStatus, RoleView } from './role-messages.ts';
 import { WaitWatch } from './wait-watch.ts';
+import { WriteWatch } from './write-watch.ts';
 
 export interface AlertFacts {
   /** With lags that are good for now (told-lags.ts). */
@@ -21,7 +23,9 @@ export interface AlertFacts {
   /** Shares; null while not known. */
   readonly cpuUsage: number | null;
   readonly memoryUsage: number;
-  readonly disk: { readonly name: string; readonly free: number | null };
+  readonly disks: readonly DiskFacts[];
+  /** What other programs have reported. */
+  readonly measures: AlertSamples;
 }
 
 export interface AlertSamplerOptions {
@@ -54,6 +58,7 @@ export class AlertSampler {
   readonly #options: AlertSamplerOptions;
   readonly #copies = new CopyWatch();
   readonly #waits = new WaitWatch();
+  readonly #writes = new WriteWatch();
   #unknownSince = new Map<string, number>();
   /** Partitions that stopped on an error and have applied nothing since. */
   #stopped = new Map<string, Stop>();
@@ -100,8 +105,8 @@ export class AlertSampler {
     put('event_loop_delay_seconds', { thread: 'main' }, seconds(facts.mainDelayMs));
     put('cpu_usage', {}, facts.cpuUsage);
     put('memory_usage', {}, facts.memoryUsage);
-    put('disk_space', { disk: facts.disk.name }, facts.disk.free);
-    return samples;
+    for (const { name, free } of facts.disks) put('disk_space', { disk: name }, free);
+    return new Map([...samples, ...facts.measures]);
   }
 
   #capture({ capture }: CaptureRoleStatus, put: Put, nowMs: number): void {
@@ -117,6 +122,8 @@ export class AlertSampler {
       works && savedMs !== null ? seconds(age(savedMs, nowMs)) : null,
     );
     put('binlog_headroom_seconds', { source }, binlogHeadroomMs === null ? null : seconds(binlogHeadroomMs));
+    put('binlog_headroom_bytes', { source }, capture.binlogHeadroomBytes);
+    put('binlog_behind_bytes', { source }, capture.binlogBehindBytes);
     put('queue_fill', { queue: part }, queueBytes / this.#options.captureQueueBytes);
     if (state === 'standby') return;
     for (const { table } of held) put('held_tables', { source, table }, 1);
@@ -150,6 +157,9 @@ export class AlertSampler {
         put('oldest_parked_seconds', { target, table, reason }, seconds(age(oldestMs, nowMs)));
       }
     }
+    const { rates, seconds: writes } = this.#writes.look(counts, nowMs);
+    for (const { target, table, rowsPerSecond } of rates) put('write_rate', { target, table }, rowsPerSecond);
+    for (const [target, time] of writes) put('write_seconds', { target }, time);
     for (const { target, table, count } of missingTables)
       put('missing_future_tables', { target, table }, count);
   }

@@ -5,11 +5,14 @@ import type { Log } from '../model/log.ts';
 import type { HistoryEntry } from '../observe/alerts/alert-book.ts';
 import { Alerts } from '../observe/alerts/alerts.ts';
 import type { AlertState, NewSilence } from '../observe/alerts/alerts.ts';
+import type { Measure, MeasureChange, MeasureName, MeasureReport } from '../observe/alerts/measures.ts';
+import { Measures } from '../observe/alerts/measures.ts';
 import type { AlertSamples } from '../observe/alerts/metrics.ts';
 import { AlertFile } from './alert-file.ts';
 import { AlertSampler } from './alert-samples.ts';
 import type { DaemonIdentity } from './daemon-status.ts';
 import { debeziumSourceOf } from './debezium-topics.ts';
+import { needDisks } from './disk-watch.ts';
 import { MachineWatch } from './machine-watch.ts';
 import { sourceTopics } from './names.ts';
 import type { RoleView } from './role-messages.ts';
@@ -26,30 +29,40 @@ export interface DaemonAlerts {
   /** Returns the silence's number. */
   silence(silence: NewSilence): number;
   endSilence(id: number): boolean;
+  /** What other programs have reported to this process. */
+  readonly measures: readonly Measure[];
+  /** Takes all of the reports or none; kept when it returns. Throws ROWFERRY_CONFIG_INVALID. */
+  report(reports: readonly MeasureReport[], by: string): readonly MeasureChange[];
+  /** Forgets what was reported of these, all or none. Throws ROWFERRY_CONFIG_INVALID. */
+  withdraw(names: readonly MeasureName[]): readonly MeasureChange[];
   /** Calls back with each alert that fires or is resolved, silenced ones too. */
   onNews(listener: (news: HistoryEntry) => void): void;
 }
 
 export class AlertWatch implements DaemonAlerts {
-  readonly #config: Config;
   readonly #alerts: Alerts;
   readonly #sampler: AlertSampler;
+  readonly #file: AlertFile;
+  readonly #measures: Measures;
   readonly #machine: MachineWatch;
   readonly #thread = new ThreadWatch();
   readonly #listeners: ((news: HistoryEntry) => void)[] = [];
   #mainThread: ThreadHealth = this.#thread.read();
   #samples: AlertSamples = new Map();
 
+  /** Throws ROWFERRY_CONFIG_INVALID when a disk that is to be looked at is not there. */
   constructor(config: Config, log: Log, { role, startedMs }: Pick<DaemonIdentity, 'role' | 'startedMs'>) {
-    this.#config = config;
+    needDisks(config.alerts.disks);
     const file = new AlertFile(config, role, log);
+    this.#file = file;
+    this.#measures = new Measures(config.alerts.metrics, file.measures);
     this.#alerts = new Alerts(config.alerts, {
       teller: { pipeline: config.name, host: hostname(), role, pid: process.pid, startedMs, key: file.key },
       log,
       kept: file.kept,
-      keep: (kept) => file.write(kept),
+      keep: (kept) => file.write({ kept }),
     });
-    this.#machine = new MachineWatch(config.runDir);
+    this.#machine = new MachineWatch([config.runDir, ...config.alerts.disks]);
     this.#sampler = new AlertSampler({
       captureQueueBytes: config.capture.queueBytes,
       applyQueueBytes: config.apply.queueBytes,
@@ -68,11 +81,10 @@ export class AlertWatch implements DaemonAlerts {
 
   /** One look, about twice a second. */
   look(roles: readonly RoleView[], nowMs: number): void {
-    const { cpuUsage, memoryUsage, diskFree } = this.#machine.facts;
     this.#mainThread = this.#thread.read();
-    const disk = { name: this.#config.runDir, free: diskFree };
     const mainDelayMs = this.#mainThread.loopDelayMs;
-    this.#samples = this.#sampler.sample({ roles, mainDelayMs, cpuUsage, memoryUsage, disk }, nowMs);
+    const measures = this.#measures.samples(nowMs);
+    this.#samples = this.#sampler.sample({ roles, mainDelayMs, ...this.#machine.facts, measures }, nowMs);
     for (const news of this.#alerts.observe(this.#samples, nowMs))
       for (const listener of this.#listeners) listener(news);
   }
@@ -87,6 +99,22 @@ export class AlertWatch implements DaemonAlerts {
 
   endSilence(id: number): boolean {
     return this.#alerts.endSilence(id);
+  }
+
+  get measures(): readonly Measure[] {
+    return this.#measures.all;
+  }
+
+  report(reports: readonly MeasureReport[], by: string): readonly MeasureChange[] {
+    const changes = this.#measures.report(reports, Date.now(), by);
+    this.#file.write({ measures: this.#measures.all });
+    return changes;
+  }
+
+  withdraw(names: readonly MeasureName[]): readonly MeasureChange[] {
+    const changes = this.#measures.withdraw(names);
+    this.#file.write({ measures: this.#measures.all });
+    return changes;
   }
 
   onNews(listener: (news: HistoryEntry) => void): void {

@@ -3,6 +3,7 @@ import { formatPosition } from '../model/position.ts';
 import type { SnapshotAction } from '../capture/snapshot-state.ts';
 import { RowferryError } from '../errors.ts';
 import type { LogSettings } from '../config/config.ts';
+import type { MeasureName, MeasureReport } from '../observe/alerts/measures.ts';
 import { didYouMean } from '../model/suggest.ts';
 import type { RunningDaemon } from './daemon.ts';
 import type { ParkedFilter } from './parked.ts';
@@ -161,6 +162,15 @@ export class Operator {
       });
     }
     return { changes: [{ part: `silence ${id}`, from: 'in force', to: 'over' }] };
+  }
+
+  /** What another program has measured; all of it counts, or none. */
+  report(measures: readonly MeasureReport[], by: string): OperatorResult {
+    return { changes: this.#daemon.alerts.report(measures, by) };
+  }
+
+  withdraw(measures: readonly MeasureName[]): OperatorResult {
+    return { changes: this.#daemon.alerts.withdraw(measures) };
   }
 
   setLogLevel(level: LogSettings['level']): OperatorResult {

@@ -1,12 +1,16 @@
+import { cpSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TestContext } from 'vitest';
 import { describe, expect, it } from 'vitest';
+import { alertsCommand } from '../../src/cli/alerts.ts';
 import { Api } from '../support/api.ts';
 import { FaultProxy } from '../support/fault-proxy.ts';
 import { Pipeline } from '../support/pipeline.ts';
 import { itemsTable } from '../support/pipeline-tables.ts';
+import { runVerb } from '../support/run-verb.ts';
 import { testServers } from '../support/servers.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
@@ -178,5 +182,58 @@ describe('alerts of a daemon', () => {
     expect(stopped).toEqual([
       { status: 'firing', rule: 'role_stopped', labels: { role: 'apply', source: '' } },
     ]);
+  });
+
+  it('of what another program reported go on over a kill and a stale report, until it reports that all is well', async (t) => {
+    const hook = await receiver(t);
+    const pipeline = await Pipeline.create(t, {
+      tables: [itemsTable()],
+      configure: (config) => {
+        const failed = { name: 'failed', condition: 'failed_rollbacks > 0', level: 'emergency' };
+        config['alerts'] = {
+          metrics: {
+            failed_rollbacks: { unit: 'count', labels: ['service'], meaning: 'Failed.', staleMs: '1s' },
+          },
+          rules: {
+            migration_alerts: { own: [{ ...failed, message: '{service}', keepFiring: '0 s' }] },
+          },
+          channels: { ops: { type: 'webhook', url: hook.url } },
+        };
+      },
+    });
+    const first = await pipeline.startRunning();
+    const told = (status: string) => hook.told.filter((one) => one.status === status);
+    const measures = [{ metric: 'failed_rollbacks', labels: { service: 'shop' }, value: 1 }];
+    expect(await new Api(first).post('/api/measures', { measures }, null)).toMatchObject({ status: 401 });
+    expect(await new Api(first).post('/api/measures', { measures })).toMatchObject({ status: 200 });
+    // Kept as told: what a kill finds on its way is told once more.
+    await waitUntil(
+      async () => {
+        const { channels } = (await new Api(first).get('/api/alerts')).body;
+        return (channels as { sent: number; waiting: number }[]).every(
+          ({ sent, waiting }) => sent > 0 && waiting === 0,
+        );
+      },
+      { what: 'the alert to be told' },
+    );
+    await first.kill();
+    cpSync(first.runDir, join(pipeline.folder, 'run-2'), { recursive: true });
+
+    const second = await pipeline.startRunning();
+    const api = new Api(second);
+    await waitUntil(async () => (await api.get('/api/alerts')).body['atMs'] !== null, { what: 'a look' });
+    expect((await api.get('/api/alerts')).body['alerts']).toMatchObject([
+      { rule: 'failed', labels: { service: 'shop' }, value: null },
+    ]);
+    expect(await api.text('/metrics')).not.toContain('rowferry_failed_rollbacks{');
+    expect([told('firing').length, told('resolved').length]).toEqual([1, 0]);
+
+    const verb = ['report', 'failed_rollbacks', '0', '--label', 'service=shop', '-c', pipeline.configFile];
+    const { lines } = await runVerb(alertsCommand, verb, {
+      env: { ROWFERRY_TEST_RUN_DIR: second.runDir },
+    });
+    expect(lines).toEqual(['failed_rollbacks{service="shop"}: 1 -> 0']);
+    await waitUntil(() => told('resolved').length === 1, { what: 'its end' });
+    expect(await second.stop()).toMatchObject({ code: 0 });
   });
 });

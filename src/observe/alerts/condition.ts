@@ -7,8 +7,8 @@
  * carry more (then each of its sets meets the one of the other side that agrees with it). Pure; mistakes carry their offset.
  */
 import { didYouMean } from '../../model/suggest.ts';
-import { ALERT_METRICS, alertMetric } from './metrics.ts';
-import type { AlertMetric } from './metrics.ts';
+import { BUILT_IN } from './metrics.ts';
+import type { AlertMetric, MetricCatalog } from './metrics.ts';
 import { readQuantity } from './quantity.ts';
 
 export type Operator = '>' | '>=' | '<' | '<=' | '==' | '!=';
@@ -38,9 +38,13 @@ export interface Mistake {
 
 const MAX_DEPTH = 20;
 
-export function parseCondition(text: string): { readonly value: Condition } | Mistake {
+/** `metrics` are those that it may ask for. */
+export function parseCondition(
+  text: string,
+  metrics: MetricCatalog = BUILT_IN,
+): { readonly value: Condition } | Mistake {
   try {
-    const parser = new Parser(text);
+    const parser = new Parser(text, metrics);
     return { value: parser.all() };
   } catch (thrown) {
     if (thrown instanceof ConditionMistake) return { wrong: thrown.message, at: thrown.at };
@@ -98,10 +102,12 @@ function tokensOf(text: string): Token[] {
 
 class Parser {
   readonly #tokens: readonly Token[];
+  readonly #metrics: MetricCatalog;
   #next = 0;
   #depth = 0;
 
-  constructor(text: string) {
+  constructor(text: string, metrics: MetricCatalog) {
+    this.#metrics = metrics;
     this.#tokens = tokensOf(text);
   }
 
@@ -153,10 +159,11 @@ class Parser {
   #comparison(): Condition {
     const name = this.#take();
     if (name.kind !== 'word') throw new ConditionMistake('expects the name of a metric here', name.at);
-    const metric = alertMetric(name.text);
+    const metric = this.#metrics.get(name.text);
     if (metric === undefined) {
-      const known = ALERT_METRICS.map((one) => one.name);
-      const mend = didYouMean(name.text, known) || '; `rowferry alerts metrics` lists them';
+      const other =
+        '; `rowferry alerts metrics` lists them, what other programs report is declared in alerts.metrics';
+      const mend = didYouMean(name.text, [...this.#metrics.keys()]) || other;
       throw new ConditionMistake(`${name.text} is no metric${mend}`, name.at);
     }
     const matchers = this.#peek().text === '{' ? this.#matchers(metric) : [];

@@ -112,6 +112,11 @@ migration_alerts:
       condition: binlog_headroom_seconds < 1 h
       level: critical
       message: 'The source {source} keeps the binlog of the saved position for {value} only'
+    - name: binlog_room_low
+      # Little is left, and not because the source keeps little anyway.
+      condition: binlog_headroom_bytes < 1 GB and binlog_behind_bytes > 1 GB
+      level: critical
+      message: 'The source {source} removes the binlog of the saved position after {value} more'
     - name: queue_full
       condition: queue_fill > 95%
       for: 10 min

@@ -1,6 +1,7 @@
 /**
  * What rules can ask about: the one table of metrics, from which the manual, the checks, the Prometheus rules and most of what a
- * daemon exports come. Only what is measured stands here (`src/wiring/alert-samples.ts`).
+ * daemon exports come. Only what is measured stands here (`src/wiring/alert-samples.ts`); what other programs report is declared
+ * by the configuration and joins it (`reported-metrics.ts`).
  */
 import type { Dimension } from './quantity.ts';
 
@@ -14,6 +15,9 @@ export interface AlertMetric {
   /** Where Prometheus has it, when another metric says the same; else it is a gauge of its own, `rowferry_` and the name. */
   readonly series: Series | null;
 }
+
+/** Metrics by their names: those of rowferry, and those that a configuration declares. */
+export type MetricCatalog = ReadonlyMap<string, AlertMetric>;
 
 /** A metric of Prometheus with values of labels that tell it apart. */
 export interface Series {
@@ -134,6 +138,30 @@ export const ALERT_METRICS: readonly AlertMetric[] = [
     'How long the source will still keep the binlog of the saved position. Not known where size alone decides, or where it is kept for ever.',
   ),
   metric(
+    'binlog_headroom_bytes',
+    'bytes',
+    ['source'],
+    'How much the source may write until it removes the binlog of the saved position, where size decides (`binlog_space_limit`, `max_binlog_total_size`); it removes whole files. Not known where it does not.',
+  ),
+  metric(
+    'binlog_behind_bytes',
+    'bytes',
+    ['source'],
+    'Binlog of the source behind the saved position. Not known while the position names no file of the source.',
+  ),
+  metric(
+    'write_rate',
+    'rate',
+    ['target', 'table'],
+    'Rows written to a table of a target, over the last minute; tables beyond the first 500 count as `other`. Not known in the first minute.',
+  ),
+  metric(
+    'write_seconds',
+    'duration',
+    ['target'],
+    'Time that a transaction with rows takes at a target, on average of those that ended in the last minute; one that has run for longer than that counts with its time so far. Not told while nothing is written.',
+  ),
+  metric(
     'queue_fill',
     'share',
     ['queue'],
@@ -149,7 +177,7 @@ export const ALERT_METRICS: readonly AlertMetric[] = [
     'cpu_usage',
     'share',
     [],
-    'Processor time of this machine that is in use, over the last ten seconds or so.',
+    'Processor time that is in use, over the last ten seconds or so: of what the container or service may use where that is limited, else of this machine.',
   ),
   metric(
     'memory_usage',
@@ -157,7 +185,18 @@ export const ALERT_METRICS: readonly AlertMetric[] = [
     [],
     'Memory that the process uses, of what its container or this machine has.',
   ),
-  metric('disk_space', 'share', ['disk'], 'Free part of the disk that `runDir` is on.'),
+  metric(
+    'disk_space',
+    'share',
+    ['disk'],
+    'Free part of the disk that `runDir` is on, and of those that `alerts.disks` names, by the folder; `(tmpfs)` behind it says that it is memory.',
+  ),
+  metric(
+    'report_age_seconds',
+    'duration',
+    ['metric'],
+    'Time since a metric that other programs report was last reported to this process, of its sets of labels the one that has waited longest. Not told before the first report.',
+  ),
   metric(
     'event_loop_delay_seconds',
     'duration',
@@ -166,11 +205,8 @@ export const ALERT_METRICS: readonly AlertMetric[] = [
   ),
 ];
 
-const BY_NAME = new Map(ALERT_METRICS.map((metric) => [metric.name, metric]));
-
-export function alertMetric(name: string): AlertMetric | undefined {
-  return BY_NAME.get(name);
-}
+/** What rowferry measures itself. */
+export const BUILT_IN: MetricCatalog = new Map(ALERT_METRICS.map((metric) => [metric.name, metric]));
 
 /** Where Prometheus has a metric; values that are not known are left out there. */
 export function seriesOf({ name, series }: AlertMetric): Series {

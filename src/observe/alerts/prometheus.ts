@@ -5,6 +5,7 @@
 import { stringify } from 'yaml';
 import type { Condition } from './condition.ts';
 import { labelsOf, metricsOf } from './condition.ts';
+import { runbookOf } from './default-rules.ts';
 import { seriesOf } from './metrics.ts';
 import type { Dimension } from './quantity.ts';
 import { formatDuration } from './quantity.ts';
@@ -54,7 +55,7 @@ export function promql(condition: Condition): string {
     // They tell series apart and are none of the answers' labels.
     ...new Set(metricsOf(condition).flatMap((metric) => Object.keys(seriesOf(metric).labels))),
   ];
-  const match = more.length === 0 ? '' : ` ignoring (${more.join(', ')})`;
+  const match = more.length === 0 ? '' : ` ignoring (${[...new Set(more)].join(', ')})`;
   return `${within(left)} ${condition.kind}${match} ${within(right)}`;
 }
 
@@ -63,13 +64,14 @@ function within(condition: Condition): string {
 }
 
 function ruleTree(rule: AlertRule): object {
+  const runbook = runbookOf(rule.name);
   return {
     alert: prometheusAlert(rule.name),
     expr: promql(rule.condition),
     ...(rule.forMs === 0 ? {} : { for: duration(rule.forMs) }),
     ...(rule.keepFiringMs === 0 ? {} : { keep_firing_for: duration(rule.keepFiringMs) }),
     labels: { severity: rule.level, rule: rule.name },
-    annotations: { summary: summaryOf(rule) },
+    annotations: { summary: summaryOf(rule), ...(runbook === null ? {} : { runbook }) },
   };
 }
 

@@ -5,7 +5,8 @@
  */
 
 /** Measured in seconds, parts of one (1 is 100 %), pieces, bytes, pieces a second. */
-export type Dimension = 'duration' | 'share' | 'count' | 'bytes' | 'rate';
+export const DIMENSIONS = ['duration', 'share', 'count', 'bytes', 'rate'] as const;
+export type Dimension = (typeof DIMENSIONS)[number];
 
 export type Reading = { readonly value: number } | { readonly wrong: string };
 

@@ -1,5 +1,13 @@
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { alertsCommand } from '../../../src/cli/alerts.ts';
+import { loadConfig } from '../../../src/config/load.ts';
+import { HttpServer } from '../../../src/server/http-server.ts';
+import { silentLog } from '../../../src/wiring/silent-log.ts';
+import { StatusFile } from '../../../src/wiring/status-file.ts';
+import { StillDaemon } from '../server/daemon-fixture.ts';
 import { fileWith, ordersConfig, runVerb } from '../../support/run-verb.ts';
 
 async function test(...args: string[]): Promise<readonly string[]> {
@@ -79,5 +87,56 @@ describe('rowferry alerts', () => {
   it('prints Prometheus’ rules and the shipped file', async () => {
     expect((await runVerb(alertsCommand, ['prometheus', '--shipped'])).lines[0]).toMatch(/^groups:\n/);
     expect((await runVerb(alertsCommand, ['yaml'])).lines[0]).toContain('migration_alerts:');
+  });
+});
+
+const REPORTED = `alerts:
+  metrics: { failed_repairs: { unit: share, labels: [table], meaning: Failed. } }
+  rules: { migration_alerts: { own: [{ name: mine, condition: failed_repairs > 1%, level: error, message: "{table} {value}" }] } }
+`;
+
+describe('a metric that other programs report', () => {
+  it('is listed, tried and exported with the configuration that declares it', async () => {
+    const file = fileWith(`${ordersConfig(4)}\n${REPORTED}`);
+    const verb = async (name: string, ...args: string[]) =>
+      (await runVerb(alertsCommand, [name, '-c', file, ...args])).lines;
+    expect((await verb('metrics')).at(-1)).toMatch(/^failed_repairs +% +table$/);
+    expect((await verb('test', '--set', 'failed_repairs=2%,table=orders')).at(-1)).toBe(
+      'mine  error  fires  orders 2 %',
+    );
+    expect((await verb('prometheus')).join('\n')).toContain('expr: rowferry_failed_repairs > 0.01');
+    await expect(test('--set', 'failed_repairs=2%')).rejects.toThrow('failed_repairs is no metric');
+  });
+
+  /** A process of the pipeline as the command line finds it. */
+  async function process(file: string, role: string, startedMs: number) {
+    const config = loadConfig(file, {});
+    const daemon = new StillDaemon(config, []);
+    const server = await HttpServer.start(daemon);
+    onTestFinished(async () => await server.close());
+    const status = new StatusFile(config, role);
+    status.write({ ...daemon.status, role, startedMs, http: server.address, timeMs: Date.now() }, silentLog);
+    return daemon;
+  }
+
+  it('is told to one process of this machine, and withdrawn from the others', async () => {
+    const runDir = mkdtempSync(join(tmpdir(), 'rowferry-report-'));
+    onTestFinished(() => rmSync(runDir, { recursive: true }));
+    const http = 'http: { port: 0, token: a-token-for-tests-only }';
+    const file = fileWith(`${ordersConfig(4)}\n${REPORTED}runDir: ${runDir}\n${http}\n`);
+    const verb = async (name: string, ...args: string[]) =>
+      (await runVerb(alertsCommand, [name, 'failed_repairs', ...args, '--label', 'table=orders', '-c', file]))
+        .lines;
+    await expect(verb('report', '2 %')).rejects.toThrow('no daemon of this pipeline here takes it');
+    await expect(verb('report', '2 s')).rejects.toThrow('s does not fit here');
+    const [first, second] = [await process(file, 'capture', 1), await process(file, 'apply', 2)];
+    second.alerts.report([{ metric: 'failed_repairs', labels: { table: 'orders' }, value: 0.5 }], 'before');
+    expect(await verb('report', '2 %')).toEqual(['failed_repairs{table="orders"}: not reported -> 2 %']);
+    expect([first, second].map(({ alerts }) => alerts.measures.map(({ value }) => value))).toEqual([
+      [0.02],
+      [],
+    ]);
+    expect(await verb('withdraw')).toEqual(['failed_repairs{table="orders"}: 2 % -> withdrawn']);
+    await expect(verb('withdraw')).rejects.toThrow('has such a report of failed_repairs');
   });
 });

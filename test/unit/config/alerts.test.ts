@@ -1,9 +1,13 @@
+import { resolve } from 'node:path';
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { printConfig } from '../../../src/config/print.ts';
 import { GOOD, parse, problems } from './config-text.ts';
 
 const withAlerts = (text: string): string => `${GOOD}alerts:\n${text}`;
+
+/** Through JSON, where every secret is the same. */
+const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
 
 const FILE = `# rules
 migration_alerts:
@@ -53,7 +57,7 @@ describe('rules', () => {
   it('what is printed is read as the same rules', () => {
     const config = parse(...withFile(FILE));
     const again = parse(printConfig(config)).alerts;
-    expect(JSON.stringify(again)).toBe(JSON.stringify(config.alerts));
+    expect(plain(again)).toEqual(plain(config.alerts));
   });
 
   it.each([
@@ -141,6 +145,86 @@ describe('rules', () => {
       'nowhere.yaml: cannot be read (ENOENT)',
     ]);
   });
+});
+
+describe('metrics that others report', () => {
+  const METRICS = `  metrics:
+    data_inconsistency_rate: { unit: share, labels: [table], meaning: Rows that differ, staleMs: 2h }
+    failed_rollbacks: { unit: count, meaning: Roll-backs that failed }
+`;
+  const RULES = `  rules: { migration_alerts: { g: [{ condition: 'data_inconsistency_rate{table="a"} > 0.1% and failed_rollbacks > 0', level: error, message: "{table}" }] } }
+`;
+
+  it('are what rules can ask for, with their labels and units', () => {
+    const config = parse(withAlerts(METRICS + RULES));
+    expect(config.alerts.metrics).toEqual([
+      {
+        name: 'data_inconsistency_rate',
+        dimension: 'share',
+        labels: ['table'],
+        meaning: 'Rows that differ',
+        series: null,
+        staleMs: 7_200_000,
+      },
+      {
+        name: 'failed_rollbacks',
+        dimension: 'count',
+        labels: [],
+        meaning: 'Roll-backs that failed',
+        series: null,
+        staleMs: 3_600_000,
+      },
+    ]);
+    expect(config.alerts.rules).toHaveLength(1);
+    expect(plain(parse(printConfig(config)).alerts)).toEqual(plain(config.alerts));
+  });
+
+  it('may be asked for in a file of rules', () => {
+    const file = FILE.replace('cpu_usage > 90%', 'failed_rollbacks > 0');
+    expect(
+      parse(...withFile(file, withAlerts(`  rules: rules.yaml\n${METRICS}`))).alerts.rules[1]?.text,
+    ).toBe('failed_rollbacks > 0');
+    expect(problems(...withFile(file))[0]).toContain(
+      'failed_rollbacks is no metric; `rowferry alerts metrics` lists them, what other programs report is declared in alerts.metrics',
+    );
+  });
+
+  it.each([
+    ['failed_rollbacks:', 'lag_seconds:', /14:5: .*lag_seconds: is a metric that rowferry measures itself/],
+    ['failed_rollbacks:', 'moves_total:', /moves_total: is exported by rowferry itself/],
+    ['failed_rollbacks:', 'batch_rows_count:', /batch_rows_count: is exported by rowferry itself/],
+    ['failed_rollbacks:', 'Failed-rollbacks:', /Failed-rollbacks: is no name of a metric/],
+    ['unit: count', 'unit: rows', /unit: must be one of duration, share, count, bytes, rate/],
+    ['[table]', '[table, table]', /labels\[1\]: is named twice/],
+    ['[table]', '[value]', /labels\[0\]: is a label that alerts or Prometheus give/],
+    ['[table]', '[a, b, c, d, e]', /labels\[4\]: is one label too many/],
+    ['staleMs: 2h', 'staleMs: 2', /staleMs: must be a duration from 1s to 30d/],
+    ['{table="a"}', '{shard="a"}', /shard is no label of data_inconsistency_rate; it has table/],
+    ['> 0.1%', '> 0.1 s', /s does not fit here, where % is meant/],
+  ])('%s -> %s is refused alone, with its place', (good, bad, problem) => {
+    const text = withAlerts(METRICS + RULES);
+    expect(text).toContain(good);
+    expect(problems(text.replace(good, bad))).toEqual([expect.stringMatching(problem)]);
+  });
+
+  it('are at most 50', () => {
+    const many = Array.from({ length: 51 }, (_, i) => {
+      const name = `m_${String.fromCodePoint(97 + (i % 26))}${'z'.repeat(Math.floor(i / 26))}`;
+      return `    ${name}: { unit: count, meaning: m }\n`;
+    });
+    expect(problems(withAlerts(`  metrics:\n${many.join('')}`))).toEqual([
+      'shop.yaml:12:3: alerts.metrics: has more than 50 metrics',
+    ]);
+  });
+});
+
+it('disks are folders relative to the file; more than 20 are refused', () => {
+  const { alerts } = parse(withAlerts('  disks: [/var/lib/mysql, kafka]\n'));
+  expect(alerts.disks).toEqual(['/var/lib/mysql', resolve('kafka')]);
+  const many = Array.from({ length: 21 }, (_, i) => `d${i}`).join(', ');
+  expect(problems(withAlerts(`  disks: [${many}]\n`))).toEqual([
+    'shop.yaml:12:10: alerts.disks: names more than 20 folders',
+  ]);
 });
 
 describe('channels', () => {

@@ -103,6 +103,9 @@ describe('the dashboard and the rules', () => {
       'rowferry_throttle',
       'rowferry_copy_speed_ratio',
       'process_open_fds',
+      'rowferry_write_rate',
+      'rowferry_write_seconds',
+      'rowferry_report_age_seconds',
     ]);
   });
 });

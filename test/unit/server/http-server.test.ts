@@ -1,4 +1,6 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
+import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { HttpServer } from '../../../src/server/http-server.ts';
 import { expectDescribed, type Description } from '../../support/api.ts';
@@ -199,6 +201,100 @@ describe('the audit log', () => {
       { who, outcome: 'done', request: { level: 'info' } },
     ]);
     expect(JSON.stringify(entries)).not.toContain('secret-value');
+  });
+});
+
+describe('reports of other programs', () => {
+  const METRICS = `alerts: { metrics: { missing_records: { unit: count, labels: [table], meaning: Missing rows. } }, rules: { migration_alerts: { g: [{ name: missing, condition: missing_records > 0, level: critical, message: '{table}' }] } } }\n`;
+  const one = (table: string, value: number | string) => ({
+    measures: [{ metric: 'missing_records', labels: { table }, value }],
+  });
+
+  async function reporter() {
+    const config = parse(`${GOOD}http: { port: 0, token: ${TOKEN} }\n${METRICS}`);
+    const daemon = new StillDaemon(config, [view('apply', applyRole())]);
+    const server = await HttpServer.start(daemon);
+    onTestFinished(async () => await server.close());
+    const headers = { host: 'localhost' };
+    const description = (await server.app.inject({ url: '/api/openapi.json', headers })).json<Description>();
+    const call = async (method: 'GET' | 'POST', url: string, payload?: object, as: object = bearer) => {
+      const answer = await server.app.inject({
+        method,
+        url,
+        headers: { ...as },
+        ...(payload === undefined ? {} : { payload }),
+      });
+      const told = { status: answer.statusCode, body: answer.json<Record<string, unknown>>() };
+      expectDescribed(description, method, url, told);
+      return told;
+    };
+    return { server, daemon, call };
+  }
+
+  it('make alerts fire and are exported, told of and withdrawn', async () => {
+    const { server, daemon, call } = await reporter();
+    expect(await call('POST', '/api/measures', one('orders', 3))).toMatchObject({
+      status: 200,
+      body: { changes: [{ part: 'missing_records{table="orders"}', from: 'not reported', to: '3' }] },
+    });
+    const active = () => daemon.alerts.state().active.map(({ rule, labels }) => [rule, labels['table']]);
+    daemon.become(daemon.roles, Date.now());
+    expect(active()).toEqual([['missing', 'orders']]);
+    expect((await call('GET', '/api/measures')).body).toMatchObject({
+      measures: [{ metric: 'missing_records', labels: { table: 'orders' }, value: 3, by: 'api 127.0.0.1' }],
+    });
+    const metrics = async () => (await server.app.inject({ url: '/metrics', headers: bearer })).body;
+    expect(await metrics()).toContain('rowferry_missing_records{table="orders"} 3');
+    const { measures } = one('orders', 0);
+    const named = { measures: measures.map(({ metric, labels }) => ({ metric, labels })) };
+    expect((await call('POST', '/api/measures/withdraw', named)).status).toBe(200);
+    expect(await call('POST', '/api/measures/withdraw', named)).toMatchObject({ status: 400 });
+    for (const ms of [0, 30_000]) daemon.become(daemon.roles, Date.now() + ms);
+    expect(active()).toEqual([]);
+    expect(await metrics()).not.toContain('rowferry_missing_records{');
+  });
+
+  it('need the token, and are refused as a whole when one is wrong', async () => {
+    const { daemon, call } = await reporter();
+    const nobody = { host: 'localhost' };
+    expect(await call('POST', '/api/measures', one('orders', 3), nobody)).toMatchObject({ status: 401 });
+    for (const wrong of [
+      one('orders', '3 s'),
+      one('', 3),
+      { measures: [] },
+      { measures: [{ metric: 'x', value: 1 }] },
+    ])
+      expect(await call('POST', '/api/measures', wrong)).toMatchObject({ status: 400 });
+    const both = { measures: [...one('a', 1).measures, ...one('b', '1 %').measures] };
+    expect((await call('POST', '/api/measures', both)).body).toMatchObject({
+      code: 'ROWFERRY_CONFIG_INVALID',
+      message: 'missing_records: % does not fit here, where a plain number is meant',
+    });
+    expect(daemon.alerts.measures).toEqual([]);
+  });
+
+  it('push nothing out of the audit log: it has those that were refused, the newest 20', async () => {
+    const { call } = await reporter();
+    await call('POST', '/api/log-level', { level: 'debug' });
+    for (let i = 0; i < 30; i++) {
+      await call('POST', '/api/measures', one('orders', i));
+      await call('POST', '/api/measures', one('orders', `${i} %`));
+    }
+    const { entries } = (await call('GET', '/api/audit')).body as {
+      entries: { action: string; outcome: string }[];
+    };
+    expect(entries.filter(({ action }) => action === 'log-level')).toHaveLength(1);
+    const reports = entries.filter(({ action }) => action === 'measures');
+    expect(reports.map(({ outcome }) => outcome)).toEqual(Array(20).fill('ROWFERRY_CONFIG_INVALID'));
+  });
+
+  it('are kept for the next process before they are answered', async () => {
+    const { daemon, call } = await reporter();
+    await call('POST', '/api/measures', one('orders', 3));
+    const [file = ''] = readdirSync(daemon.config.runDir).filter((name) => name.endsWith('.alerts.json'));
+    expect(JSON.parse(readFileSync(join(daemon.config.runDir, file), 'utf8'))).toMatchObject({
+      measures: [{ metric: 'missing_records', labels: { table: 'orders' }, value: 3 }],
+    });
   });
 });
 

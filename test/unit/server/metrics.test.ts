@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it, test } from 'vitest';
+import { nameMistake } from '../../../src/observe/alerts/reported-metrics.ts';
 import { METRICS, split } from '../../../src/server/metric-table.ts';
 import { MetricsRegistry } from '../../../src/server/metrics-registry.ts';
 import type { RoleStatus } from '../../../src/wiring/role-messages.ts';
@@ -42,6 +43,15 @@ test('names say their unit, counters end in _total, and labels are few', () => {
     expect(labels.length, name).toBeLessThanOrEqual(4);
   }
   expect(new Set(METRICS.map(({ name }) => name)).size).toBe(METRICS.length);
+});
+
+test('no reported metric may take a name that is exported already', () => {
+  for (const { name, type } of METRICS.filter(({ name }) => name.startsWith('rowferry_'))) {
+    const own = name.slice('rowferry_'.length);
+    const names = type === 'histogram' ? ['', '_bucket', '_sum', '_count'].map((end) => own + end) : [own];
+    for (const taken of names) expect(nameMistake(taken), taken).toContain('choose another name');
+  }
+  expect(nameMistake('data_inconsistency_rate')).toBeUndefined();
 });
 
 describe('a scrape', () => {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import type { KeptAlerts } from '../../../src/observe/alerts/alerts.ts';
+import type { Measure } from '../../../src/observe/alerts/measures.ts';
 import { AlertFile } from '../../../src/wiring/alert-file.ts';
 import { silentLog } from '../../../src/wiring/silent-log.ts';
 import { GOOD, parse } from '../config/config-text.ts';
@@ -13,15 +14,19 @@ test('the file of alerts is taken over from a process that is gone, once, and ne
   onTestFinished(() => rmSync(runDir, { recursive: true }));
   const config = { ...parse(GOOD), runDir };
   const kept: KeptAlerts = { firing: [], waiting: { ops: [] } };
+  const measures: Measure[] = [
+    { metric: 'missing_records', labels: {}, value: 1, dimension: 'count', atMs: 5, by: 'kim' },
+  ];
   const first = new AlertFile(config, 'apply', silentLog);
   expect(first.kept).toEqual({ firing: [], waiting: {} });
-  first.write(kept);
+  first.write({ kept });
+  first.write({ measures });
   const [name = ''] = readdirSync(runDir);
   expect(statSync(join(runDir, name)).mode & 0o777).toBe(0o600);
   const gone = spawnSync(process.execPath, ['-e', '']).pid;
   renameSync(join(runDir, name), join(runDir, name.replace(String(process.pid), String(gone))));
   expect(new AlertFile(config, 'capture', silentLog).key).not.toBe(first.key);
   const second = new AlertFile(config, 'apply', silentLog);
-  expect(second).toMatchObject({ key: first.key, kept });
+  expect(second).toMatchObject({ key: first.key, kept, measures });
   expect(readdirSync(runDir)).toEqual([name]);
 });

@@ -1,5 +1,7 @@
 /** What alerts are told of a daemon: never an alarm of what is idle, done, paused or another process's. */
 import { describe, expect, it, test } from 'vitest';
+import { shippedRules } from '../../../src/config/alert-rules.ts';
+import { EMPTY_BOOK, look } from '../../../src/observe/alerts/alert-book.ts';
 import type { ShownCopy } from '../../../src/capture/capture-progress.ts';
 import { ALERT_METRICS } from '../../../src/observe/alerts/metrics.ts';
 import type { AlertSamples } from '../../../src/observe/alerts/metrics.ts';
@@ -11,6 +13,9 @@ import type { RoleStatus } from '../../../src/wiring/role-messages.ts';
 import { applyRole, captureRole, NOW, partition } from '../server/daemon-fixture.ts';
 
 const PAUSE = { by: 'kim', timeMs: NOW };
+const MEASURES: AlertSamples = new Map([
+  ['report_age_seconds', [{ labels: { metric: 'missing_records' }, value: 3 }]],
+]);
 const MAIN = { source: 'main', topic: 'shop.main', partition: '0' };
 
 /** Looks at one daemon after another moment; times are milliseconds since the first. */
@@ -34,7 +39,8 @@ class Looks {
         mainDelayMs: 5,
         cpuUsage: 0.5,
         memoryUsage: 0.25,
-        disk: { name: '/run', free: null },
+        disks: [{ name: '/run', free: null }],
+        measures: MEASURES,
       },
       NOW + ms,
     );
@@ -84,16 +90,48 @@ test('every metric that rules can ask about is measured, with its labels', () =>
     applyRole([partition()], {
       targets: [{ ...target, parkedTables }],
       missingTables: [{ target: 'a', table: 'shop.d', count: 2 }],
+      counts: {
+        ...applyRole().counts,
+        rows: [{ target: 'a', table: 't', upserts: 1, deletes: 0 }],
+        writes: [{ target: 'a', count: 0, seconds: 0, runningSeconds: 2 }],
+      },
     }),
   );
   expect([...samples.keys()].toSorted()).toEqual(ALERT_METRICS.map(({ name }) => name).toSorted());
   for (const { name, labels } of ALERT_METRICS)
     for (const sample of samples.get(name) ?? []) expect(Object.keys(sample.labels), name).toEqual(labels);
   expect(value(samples, 'oldest_parked_seconds')).toBe(5);
+  expect(value(samples, 'write_seconds', { target: 'a' })).toBe(2);
+  expect(value(samples, 'write_rate', { target: 'a', table: 't' })).toBeNull();
+});
+
+describe('binlog that the source keeps by its size', () => {
+  const fires = (behind: number | null, headroom: number | null): readonly string[] => {
+    const role = captureRole({ binlogBehindBytes: behind, binlogHeadroomBytes: headroom });
+    const rules = shippedRules().rules.filter(({ name }) => name.startsWith('binlog_'));
+    const { book } = look(EMPTY_BOOK, rules, new Looks().at(0, role), NOW, { repeatMs: 1, historySize: 1 });
+    return [...book.active.values()].map(({ message }) => message);
+  };
+
+  it('is told of when less is left than waits to be read, and not because the source keeps little', () => {
+    expect(fires(1e9 + 1, 1e9 - 1)).toEqual([
+      'The source main removes the binlog of the saved position after 953.7 MiB more',
+    ]);
+    expect(fires(1e9 + 1, 1e9)).toEqual([]);
+    expect(fires(1e9, 1e9 - 1)).toEqual([]);
+    expect(fires(0, 0)).toEqual([]);
+    expect(fires(50e9, null)).toEqual([]);
+  });
 });
 
 test('a role that has ended for good is told of, also when it never reported', () => {
-  const facts = { mainDelayMs: 0, cpuUsage: null, memoryUsage: 0, disk: { name: '/', free: 1 } };
+  const facts = {
+    mainDelayMs: 0,
+    cpuUsage: null,
+    memoryUsage: 0,
+    disks: [{ name: '/', free: 1 }],
+    measures: MEASURES,
+  };
   const roles = [
     { name: 'apply', status: undefined, reportedMs: NOW, failureCode: 'ROWFERRY_KAFKA_OFFSET_LOST' as const },
     { name: 'capture main', status: captureRole(), reportedMs: NOW },
@@ -168,7 +206,14 @@ describe('lag', () => {
       hasOwnSources: true,
     });
     const roles = [{ name: 'apply', status: applyRole([partition({ lagMs: 0 })]), reportedMs: NOW }];
-    const facts = { roles, mainDelayMs: 0, cpuUsage: null, memoryUsage: 0, disk: { name: '/', free: 1 } };
+    const facts = {
+      roles,
+      mainDelayMs: 0,
+      cpuUsage: null,
+      memoryUsage: 0,
+      disks: [{ name: '/', free: 1 }],
+      measures: MEASURES,
+    };
     const samples = sampler.sample(facts, NOW + 61_000);
     expect(value(samples, 'event_loop_delay_seconds', { thread: 'apply' })).toBe(61);
   });

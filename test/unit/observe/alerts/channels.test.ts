@@ -45,7 +45,7 @@ function alertsWith(
     level: 'critical',
     message: '{disk}: {value} free',
   });
-  const settings = { rules: [low], repeatMs: 60_000, historySize: 10, channels };
+  const settings = { rules: [low], metrics: [], disks: [], repeatMs: 60_000, historySize: 10, channels };
   const alerts = new Alerts(settings, { teller: TELLER, log, firstPauseMs: 10, now: () => nowMs, ...more });
   onTestFinished(async () => await alerts.close(100));
   const free = (share: number, atMs: number): void =>

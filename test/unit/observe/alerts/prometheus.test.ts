@@ -8,7 +8,8 @@ import { EMPTY_BOOK, look } from '../../../../src/observe/alerts/alert-book.ts';
 import { metricsOf } from '../../../../src/observe/alerts/condition.ts';
 import type { Condition } from '../../../../src/observe/alerts/condition.ts';
 import { DEFAULT_RULES } from '../../../../src/observe/alerts/default-rules.ts';
-import { alertMetric, seriesOf } from '../../../../src/observe/alerts/metrics.ts';
+import { deliveryJson, deliveryOf } from '../../../../src/observe/alerts/delivery.ts';
+import { BUILT_IN, seriesOf } from '../../../../src/observe/alerts/metrics.ts';
 import type { AlertMetric, AlertSample, AlertSamples } from '../../../../src/observe/alerts/metrics.ts';
 import { prometheusRules, promql } from '../../../../src/observe/alerts/prometheus.ts';
 import type { AlertRule } from '../../../../src/observe/alerts/rule.ts';
@@ -38,6 +39,22 @@ describe('the files of deploy/', () => {
   it('prometheus/rowferry.rules.yaml is made from them', () => {
     const text = `# Made from deploy/alerts/rowferry-alerts.yaml by \`rowferry alerts prometheus --shipped\`; do not edit.\n${prometheusRules(SHIPPED.rules)}`;
     expect(committed('prometheus/rowferry.rules.yaml', text)).toBe(text);
+  });
+
+  it('each shipped rule has the runbook that a webhook is told, and its entry is in the manual', () => {
+    const manual = readFileSync(new URL('../docs/alerts.md', DEPLOY), 'utf8');
+    const { groups } = parseYaml(readFileSync(new URL('prometheus/rowferry.rules.yaml', DEPLOY), 'utf8')) as {
+      groups: { rules: { labels: { rule: string }; annotations: { runbook?: string } }[] }[];
+    };
+    const told = groups.flatMap(({ rules }) =>
+      rules.map((one) => [one.labels.rule, one.annotations.runbook]),
+    );
+    expect(told).toEqual(SHIPPED.rules.map(({ name }) => [name, webhookRunbook(name)]));
+    for (const [name, runbook] of told) {
+      expect(runbook).toBe(`docs/alerts.md#${name}`);
+      expect(manual).toContain(`\n### ${name}\n`);
+    }
+    expect(prometheusRules([rule('cpu_usage > 1%', { name: 'mine' })])).not.toContain('runbook');
   });
 
   it('each requirement of monitoring has its rule', () => {
@@ -95,6 +112,18 @@ describe('both fire at the same looks', () => {
     );
   });
 });
+
+/** What the body of a webhook says of a rule. */
+function webhookRunbook(name: string): string | null {
+  const samples = new Map([['cpu_usage', [{ labels: {}, value: 1 }]]]);
+  const one = rule('cpu_usage > 1%', { name });
+  const { notices } = look(EMPTY_BOOK, [one], samples, 0, { repeatMs: 1e9, historySize: 1 });
+  const teller = { pipeline: 'p', host: 'h', role: 'all', pid: 1, startedMs: 0, key: 'k' };
+  const body = JSON.parse(deliveryJson(deliveryOf(notices, { id: 'i', teller, atMs: 0 }))) as {
+    readonly alerts: readonly { readonly runbook: string | null }[];
+  };
+  return body.alerts[0]?.runbook ?? null;
+}
 
 interface Look {
   readonly atMs: number;
@@ -167,7 +196,7 @@ function theirs(one: AlertRule, list: readonly Look[]): string[][] {
   return list.map(({ atMs, samples }) => {
     const series = [...samples].flatMap(([name, list]) =>
       list.map(({ labels, value }): Series => {
-        const { name: exported, labels: fixed } = seriesOf(alertMetric(name)!);
+        const { name: exported, labels: fixed } = seriesOf(BUILT_IN.get(name)!);
         return { name: exported, labels: { ...labels, ...fixed }, value: value! };
       }),
     );
