@@ -8,12 +8,25 @@
  *     node scripts/launch.mjs sandbox up|status|down    real servers to try things on
  */
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import {
+  existsSync,
+  linkSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { constants } from 'node:os';
 import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 const ROOT = resolve(import.meta.dirname, '..');
 const OLDEST_NODE = [20, 19];
+/** Holds the process id of whoever installs or builds. */
+const LOCK = join(ROOT, '.launch.lock');
+const LOOK_MS = 250;
 
 const tasks = {
   sandbox: (args) => runTypeScript('scripts/sandbox/cli.ts', args),
@@ -27,7 +40,7 @@ const tasks = {
         () => runTool('oxlint', 'oxlint', ['--type-aware', '--deny-warnings', 'src', 'scripts', 'test']),
       ],
       ['typecheck', () => runTool('typescript', 'tsc', ['--noEmit'])],
-      ['build', () => runTool('typescript', 'tsc', ['-p', 'src'])],
+      ['build', () => alone(() => runTool('typescript', 'tsc', ['-p', 'src']))],
     ];
     const tests = () => runTool('vitest', 'vitest', ['run', '--config', 'test/vitest.config.ts', ...args]);
     for (const [name, run] of [...(args.length > 0 ? [] : checks), ['tests', tests]]) {
@@ -36,6 +49,11 @@ const tasks = {
     }
     return 0;
   },
+};
+
+const USAGE = {
+  sandbox: 'npm run sandbox -- up|status|down',
+  test: 'npm test, or npm test -- [vitest arguments] for some tests alone, such as --project unit test/unit/cli',
 };
 
 async function timed(name, run) {
@@ -49,9 +67,11 @@ async function timed(name, run) {
 
 /** Builds unless dist is newer than all of src; returns the exit code. */
 async function build() {
-  const built = join(ROOT, 'dist', 'main.js');
-  if (existsSync(built) && statSync(built).mtimeMs > newestChange('src')) return 0;
-  return runTool('typescript', 'tsc', ['-p', 'src']);
+  return alone(async () => {
+    const built = join(ROOT, 'dist', 'main.js');
+    if (existsSync(built) && statSync(built).mtimeMs > newestChange('src')) return 0;
+    return runTool('typescript', 'tsc', ['-p', 'src']);
+  });
 }
 
 function newestChange(folder) {
@@ -59,13 +79,95 @@ function newestChange(folder) {
   return Math.max(...entries.map((entry) => statSync(join(ROOT, folder, entry)).mtimeMs));
 }
 
-/** npm writes its own lock file into node_modules at the end of an install: an older one means other packages. */
 async function install() {
-  const installed = join(ROOT, 'node_modules', '.package-lock.json');
-  const wanted = join(ROOT, 'package-lock.json');
-  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(wanted).mtimeMs) return 0;
-  console.error('installing packages (npm ci)');
-  return run('npm', ['ci', '--no-audit', '--no-fund']);
+  if (isInstalled()) return 0;
+  return alone(async () => {
+    // Whoever was before us may have done it.
+    if (isInstalled()) return 0;
+    console.error('installing packages (npm ci)');
+    return run('npm', ['ci', '--no-audit', '--no-fund']);
+  });
+}
+
+/**
+ * Whether node_modules holds what package-lock.json names: npm keeps a list of the same form there, written at the end of an
+ * install. Of optional packages only those of this platform are there.
+ */
+function isInstalled() {
+  const [wanted, found] = ['package-lock.json', join('node_modules', '.package-lock.json')].map(packagesOf);
+  if (wanted === undefined || found === undefined) return false;
+  const isSame = (path) =>
+    wanted[path] !== undefined &&
+    ['version', 'resolved', 'integrity'].every((field) => wanted[path][field] === found[path][field]);
+  const needed = Object.keys(wanted).filter((path) => path !== '' && !wanted[path].optional);
+  return Object.keys(found).every(isSame) && needed.every((path) => found[path] !== undefined);
+}
+
+function packagesOf(file) {
+  try {
+    return JSON.parse(readFileSync(join(ROOT, file), 'utf8')).packages;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Runs `work` while no other process of this folder installs or builds. */
+async function alone(work) {
+  const mine = `${LOCK}.${process.pid}`;
+  writeFileSync(mine, `${process.pid}\n`);
+  try {
+    for (let isTold = false; !take(mine); isTold = true) {
+      if (!isTold)
+        console.error(`waiting for process ${ownerOf(LOCK) ?? ''}, which installs or builds (${LOCK})`);
+      await sleep(LOOK_MS);
+    }
+    try {
+      return await work();
+    } finally {
+      rmSync(LOCK, { force: true });
+    }
+  } finally {
+    rmSync(mine, { force: true });
+  }
+}
+
+/** A link appears with its content or not at all, so that a lock always names its owner. */
+function take(mine) {
+  try {
+    linkSync(mine, LOCK);
+    return true;
+  } catch (error) {
+    if (error.code !== 'EEXIST') throw error;
+  }
+  const owner = ownerOf(LOCK);
+  if (owner === undefined || isAlive(owner)) return false;
+  // Its owner was killed. Moved away before it is removed: what was taken may by now be another's, who gets it back.
+  const old = `${mine}.old`;
+  try {
+    renameSync(LOCK, old);
+    if (ownerOf(old) !== owner) linkSync(old, LOCK);
+  } catch (error) {
+    if (error.code !== 'ENOENT' && error.code !== 'EEXIST') throw error;
+  }
+  rmSync(old, { force: true });
+  return false;
+}
+
+function ownerOf(file) {
+  try {
+    return Number(readFileSync(file, 'utf8')) || undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isAlive(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code === 'EPERM';
+  }
 }
 
 function runTypeScript(file, args) {
@@ -98,6 +200,12 @@ function run(command, args) {
   });
 }
 
+/** Without anything installed; the task shows the same text. */
+function helpOf(name) {
+  const own = join(ROOT, 'scripts', name, 'usage.txt');
+  return existsSync(own) ? readFileSync(own, 'utf8').trimEnd() : `usage: ${USAGE[name]}`;
+}
+
 async function main([name, ...args]) {
   const [major, minor] = process.versions.node.split('.').map(Number);
   if (major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1])) {
@@ -107,6 +215,10 @@ async function main([name, ...args]) {
   if (name === undefined || !Object.hasOwn(tasks, name)) {
     console.error(`usage: node scripts/launch.mjs ${Object.keys(tasks).join('|')} [arguments]`);
     return 2;
+  }
+  if (args.includes('--help') || args.includes('-h')) {
+    console.log(helpOf(name));
+    return 0;
   }
   return (await install()) || tasks[name](args);
 }

@@ -55,7 +55,7 @@ const TARGET_POLICY: Readonly<Record<DatabaseFault, ErrorPolicy>> = {
   },
   access: {
     code: 'ROWFERRY_TARGET_ACCESS',
-    hint: 'check user, password, database and TLS of the target; grant SELECT, INSERT, UPDATE, DELETE and CREATE on it',
+    hint: 'check user, password, database and TLS of the target, and its grants: rowferry check',
   },
   schema: {
     code: 'ROWFERRY_TARGET_SCHEMA',
@@ -89,7 +89,7 @@ const SOURCE_POLICY: Readonly<Record<DatabaseFault, ErrorPolicy>> = {
   },
   access: {
     code: 'ROWFERRY_SOURCE_ACCESS',
-    hint: 'check user, password and TLS of the source, and the grants that the preflight asks for',
+    hint: 'check user, password and TLS of the source, and its grants: rowferry check',
   },
   schema: {
     code: 'ROWFERRY_SOURCE_SCHEMA',
@@ -108,6 +108,38 @@ const SOURCE_POLICY: Readonly<Record<DatabaseFault, ErrorPolicy>> = {
     hint: 'the source refused a statement of rowferry; look the code up in its manual',
   },
 };
+
+/** What an `access` fault is about, where the server's number tells. */
+type AccessCause = 'login' | 'grant' | 'database' | 'host' | 'password' | 'locked';
+
+const ACCESS_HINTS: Readonly<Record<Exclude<AccessCause, 'grant'>, string>> = {
+  login:
+    'wrong user or password: correct `url`; some servers also refuse an account by the host that it comes from',
+  database: 'the server has no database of this name: correct the end of `url`, or create the database',
+  host: 'the server takes no login from this machine: make the account for its host, or for %',
+  password: 'the password has expired: set a new one at the server and in `url`',
+  locked: 'the account is locked: ALTER USER … ACCOUNT UNLOCK',
+};
+
+/** The lists of docs/operations.md (Grants), by side. */
+const GRANT_HINTS: Readonly<Record<DatabaseSide, string>> = {
+  source:
+    'it needs REPLICATION SLAVE and REPLICATION CLIENT (MariaDB: REPLICATION SLAVE, BINLOG MONITOR, REPLICA MONITOR) on *.*, ' +
+    'SELECT on the captured tables, and for copies CREATE, SELECT, INSERT, UPDATE on rowferry.* (tables without a key: LOCK TABLES)',
+  target:
+    'it needs SELECT, INSERT, UPDATE, DELETE and CREATE, and ALTER, INDEX and DROP to follow changes of tables (PostgreSQL: ' +
+    'CREATE and USAGE on the schema, SELECT, INSERT, UPDATE, DELETE and TRUNCATE on the tables, which it must own to change them)',
+};
+
+/** MySQL errors and SQLSTATEs. 1044 comes also for a database that is not there: who has no grant on it may not know. */
+const ACCESS_CAUSES: ReadonlyMap<string, AccessCause> = new Map<string, AccessCause>([
+  ...['1045', '1698', '28P01', '28000'].map((code) => [code, 'login'] as const),
+  ...['1044', '1142', '1143', '1227', '1370', '42501'].map((code) => [code, 'grant'] as const),
+  ...['1049', '3D000'].map((code) => [code, 'database'] as const),
+  ...['1130'].map((code) => [code, 'host'] as const),
+  ...['1820', '1862'].map((code) => [code, 'password'] as const),
+  ...['3118', '4151'].map((code) => [code, 'locked'] as const),
+]);
 
 /** MySQL and MariaDB error numbers. */
 const MYSQL_FAULTS = index<number>({
@@ -185,8 +217,19 @@ export function socketFault(code: string): DatabaseFault {
   return SOCKET_FAULTS.get(code) ?? 'unknown';
 }
 
-export function policyOf(fault: DatabaseFault, side: DatabaseSide): ErrorPolicy {
-  return side === 'target' ? TARGET_POLICY[fault] : SOURCE_POLICY[fault];
+/** `code` is the server's errno or SQLSTATE, `lacking` the privileges that it named. */
+export function policyOf(
+  fault: DatabaseFault,
+  side: DatabaseSide,
+  code?: string,
+  lacking: readonly string[] = [],
+): ErrorPolicy {
+  const policy = side === 'target' ? TARGET_POLICY[fault] : SOURCE_POLICY[fault];
+  const cause = fault === 'access' && code !== undefined ? ACCESS_CAUSES.get(code) : undefined;
+  if (cause === undefined) return policy;
+  if (cause !== 'grant') return { code: policy.code, hint: ACCESS_HINTS[cause] };
+  const what = lacking.length === 0 ? 'a GRANT' : `GRANT ${lacking.join(', ')}`;
+  return { code: policy.code, hint: `the account lacks ${what}: ${GRANT_HINTS[side]}` };
 }
 
 function index<K>(table: Partial<Record<DatabaseFault, readonly K[]>>): ReadonlyMap<K, DatabaseFault> {

@@ -108,6 +108,28 @@ export interface ErrorWhere {
   readonly offset?: string;
 }
 
+const PLACES = 'source|position|target|table|column|topic|partition|offset';
+const WITH_PLACES = new RegExp(`^(.*) \\[((?:${PLACES}) .*?)\\](?: -> (.*))?$`, 's');
+const NEXT_PLACE = new RegExp(`, (?=(?:${PLACES}) )`);
+
+/** What `describe` put into one text. */
+export interface Described {
+  /** Code and message. */
+  readonly what: string;
+  /** `target east`, in the order of `ErrorWhere`. */
+  readonly where: readonly string[];
+  readonly hint: string | null;
+}
+
+/** Takes apart what `describe` wrote, for screens that have more than one line; any other text is all `what`. */
+export function readDescribed(text: string): Described {
+  const [, placed, places, hint = null] = WITH_PLACES.exec(text) ?? [];
+  if (placed !== undefined && places !== undefined)
+    return { what: placed, where: places.split(NEXT_PLACE), hint };
+  const [, what = text, told = null] = /^(.*?) -> (.*)$/s.exec(text) ?? [];
+  return { what, where: [], hint: told };
+}
+
 export interface RowferryErrorOptions {
   readonly where?: ErrorWhere;
   readonly hint?: string;

@@ -2,7 +2,7 @@
  * `npm run bench`: throughput of a backlog and latency of single changes, MySQL to MySQL. Servers, daemon and writers share
  * this machine, so compare only figures of one machine. The last line of standard output is one JSON object.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -18,22 +18,7 @@ import { profileReport } from './profile-report.ts';
 import { measureRouting } from './routing.ts';
 import { COPY_SETTINGS, measureSnapshot, type CopySetting } from './snapshot.ts';
 
-const USAGE = `usage: npm run bench -- [--only mixed|inserts|latency] [--rows 300000] [--rounds 1] [--seconds 20]
-                        [--format chunk|row] [--profile] [--shards 4]
-       npm run bench -- --snapshot [--only full|gentle] [--rows 2000000]
-       npm run bench -- --distribution | --routing
-
-  --only      one workload
-  --rows      row changes of a backlog
-  --rounds    so many rounds of all workloads in turn; medians are reported
-  --seconds   how long latency is measured
-  --format    record format in Kafka
-  --shards    the mixed backlog alone: in turn to one database and sharded over so many of the same server; prints the ratio
-  --snapshot  copy a table of so many rows while single changes are timed: at full speed, and gently
-  --profile   profile the daemon and print where its time goes (slows it down)
-
-  --distribution   spread of 100 million ids over 64 databases with 64 tables; no servers
-  --routing        time of one call of each sharding algorithm; no servers`;
+const USAGE = readFileSync(new URL('usage.txt', import.meta.url), 'utf8').trimEnd();
 
 /** Measurements of pure parts, which need no servers. */
 const PURE = new Map([

@@ -3,7 +3,7 @@
  * under load while the daemon is killed twice, then every row and every table is compared. The last line of standard output is
  * one JSON object; exit code 0 means all is equal.
  */
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { mismatches } from '../lib/compare.ts';
@@ -19,12 +19,7 @@ import { CrashRun } from './crash-run.ts';
 import { LiveLine } from './live-line.ts';
 import { buildStage, fillShop, makeIndexes, makeTables, schemaDifferences, type Stage } from './stage.ts';
 
-const USAGE = `usage: npm run demo -- [--keep] [--seconds 20] [--rate 800] [--seed N]
-
-  --keep      leave servers and daemon running afterwards, until Ctrl-C
-  --seconds   how long the shop is under load, at least
-  --rate      row changes a second
-  --seed      repeat the choices of an earlier run`;
+const USAGE = readFileSync(new URL('usage.txt', import.meta.url), 'utf8').trimEnd();
 
 const SIZE = { users: 4_000, products: 1_000, orders: 20_000 };
 const CONNECTIONS = 4;

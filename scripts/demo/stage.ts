@@ -107,7 +107,9 @@ async function schemaVerb(
 }
 
 function statementsIn(lines: readonly string[]): number {
-  const counts = lines.map((line) => Number(/: applied, (\d+) statements$/.exec(line)?.[1] ?? 0));
+  const counts = lines.map((line) =>
+    Number(/: applied, ([\d,]+) statements?$/.exec(line)?.[1]?.replaceAll(',', '') ?? 0),
+  );
   return counts.reduce((sum, count) => sum + count, 0);
 }
 

@@ -61,7 +61,10 @@ export class KeylessCopier {
     const rows = await source.readAtCut(table, async () => {
       cut = await this.#mark(table, { part: 'cut', size: 0, rows: [] });
     });
-    options.log.info({ table: copy.table, rows: table.estimatedRows }, 'copying a table without a key');
+    options.log.info(
+      { table: copy.table, estimatedRows: table.estimatedRows },
+      'copying a table without a key',
+    );
     killPoint('snapshot.after-cut');
     try {
       if (!(await this.#settled(table, cut!, signal))) return;

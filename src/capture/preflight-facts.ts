@@ -2,6 +2,7 @@
 import { RowferryError } from '../errors.ts';
 import type { BinlogKept } from './binlog-headroom.ts';
 import { limitBytes, RETENTION_VARIABLES, retentionSeconds } from './binlog-headroom.ts';
+import { readMarkLacks } from './mark-grants.ts';
 import { quoteTable } from './preflight-finding.ts';
 import type { TableFilter } from '../model/table-filter.ts';
 
@@ -78,6 +79,8 @@ export interface PreflightFacts {
   readonly mayMonitor: boolean;
   /** Schemas whose tables the account may lock, as LIKE patterns; absent where roles may grant more than is told. */
   readonly locks?: readonly string[];
+  /** Privileges that marks of copies need and the account lacks. */
+  readonly markLacks?: readonly string[];
   /** Ids of the registered replicas; null when the account may not see them, which is no fault of its grants on MariaDB. */
   readonly replicaIds: readonly number[] | null;
   /** The server's own filters on what reaches the binlog. */
@@ -162,6 +165,7 @@ export async function collectFacts(query: SourceQuery, filter: TableFilter): Pro
     account: textOf(server?.['account']),
     variables,
     ...(await readLocks(query)),
+    markLacks: await readMarkLacks(query),
     mayDump: flavour === 'mysql' ? replicas !== null : await mayDumpMariadb(query),
     mayMonitor: status !== null && logs !== null,
     replicaIds: replicas?.map((row) => Number(row['Server_Id'] ?? row['Server_id'])) ?? null,

@@ -18,6 +18,7 @@ export type FindingCode =
   | 'grant-monitor'
   | 'grant-select'
   | 'grant-lock'
+  | 'grant-mark'
   | 'binlog-filter'
   | 'read-only'
   | 'no-table'

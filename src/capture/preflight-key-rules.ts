@@ -1,5 +1,6 @@
 /** Rules of the preflight about what names a table's rows: its primary key, or a unique key that the configuration declares. */
 import { type DeclaredKeys, keyPositions, sameKeyColumns } from '../model/declared-key.ts';
+import { isLike } from '../model/mysql-grants.ts';
 import { quoteName } from '../model/mysql-literals.ts';
 import type { PreflightFacts, TableFacts, UniqueKeyFacts } from './preflight-facts.ts';
 import { quoteAccount, quoteTable } from './preflight-finding.ts';
@@ -41,19 +42,6 @@ export function judgeLocks({ tables, account, locks }: PreflightFacts, keys: Dec
       what: `${account} may not lock tables of ${schema}, without which those that have no key cannot be copied`,
       mend: `GRANT LOCK TABLES ON ${quoteName(schema)}.* TO ${quoteAccount(account)};`,
     }));
-}
-
-/** As the server compares the schema of a grant. */
-function isLike(name: string, pattern: string): boolean {
-  const source = pattern.replaceAll(/\\[%_\\]|[%_]|[^%_\\]+/g, (part) => {
-    if (part === '%') return '.*';
-    return part === '_' ? '.' : plain(part.startsWith('\\') ? part.slice(1) : part);
-  });
-  return new RegExp(`^${source}$`, 'is').test(name);
-}
-
-function plain(text: string): string {
-  return text.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
 }
 
 /** What is wrong with the table's own key; null when its rows have exact names. */

@@ -9,7 +9,7 @@ import {
   retentionSeconds,
 } from './binlog-headroom.ts';
 import { quoteAccount } from './preflight-finding.ts';
-import { MARK_SCHEMA } from './mark.ts';
+import { MARK_SCHEMA, MARK_TABLE } from './mark.ts';
 import type { Finding, FindingCode } from './preflight-finding.ts';
 
 const OLDEST = { mysql: [8, 0, 0], mariadb: [10, 6, 0] } as const;
@@ -210,7 +210,15 @@ function judgeFilters({ tables, doDb, ignoreDb }: PreflightFacts): Finding[] {
 /** What copying tables needs: marks that can be written and come by in the binlog. No more than warnings: capture needs neither. */
 export function judgeCopies(facts: PreflightFacts): Finding[] {
   const findings: Finding[] = [];
-  const { doDb, ignoreDb, variables } = facts;
+  const { account, doDb, ignoreDb, markLacks = [], variables } = facts;
+  if (markLacks.length > 0) {
+    findings.push({
+      level: 'warning',
+      code: 'grant-mark',
+      what: `${account} lacks ${markLacks.join(', ')} on ${MARK_SCHEMA}.${MARK_TABLE}, without which no table can be copied`,
+      mend: `GRANT CREATE, SELECT, INSERT, UPDATE ON ${MARK_SCHEMA}.* TO ${quoteAccount(account)};`,
+    });
+  }
   const seconds = retentionSeconds(variables);
   if (seconds !== null && seconds >= LEAST_SECONDS && seconds < LEAST_SECONDS_OF_COPY) {
     findings.push({

@@ -190,7 +190,7 @@ export class TableCopier {
       finishedMs: upper === null ? nowMs : null,
     }));
     options.log.info(
-      { table: copy.table, rows: table.estimatedRows },
+      { table: copy.table, estimatedRows: table.estimatedRows },
       upper === null ? 'nothing to copy' : 'copying',
     );
     return upper === null ? undefined : { upper, after: isBegun ? known.after : null };

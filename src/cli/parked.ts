@@ -1,6 +1,7 @@
 /** `rowferry parked list|retry|drop`: rows that wait at a target. Keys and images stay in the target's own table. */
 import { Command } from 'commander';
 import { loadConfig } from '../config/load.ts';
+import { counted } from '../model/counted.ts';
 import { configOption } from './config-option.ts';
 import type { Away } from '../wiring/look.ts';
 import type { CliContext } from './context.ts';
@@ -53,7 +54,7 @@ export function parkedCommand({ output, env, signal }: CliContext): Command {
             const keys = options.showKeys === true ? `  key ${JSON.stringify(entry.key)}` : '';
             const since = new Date(parkedAtMs).toISOString();
             output.out(
-              `${target.name}  ${table}  ${topic}/${partition}  ${reason} (${detail})  since ${since}, ${attempts} tries${keys}`,
+              `${target.name}  ${table}  ${topic}/${partition}  ${reason} (${detail})  since ${since}, ${counted(attempts, 'try', 'tries')}${keys}`,
             );
           }
         }
@@ -98,12 +99,12 @@ export function parkedCommand({ output, env, signal }: CliContext): Command {
       await withParked(loadConfig(options.config, env), options, signal, async (entries, away) => {
         needAll(away);
         if (options.yes !== true) {
-          output.out(`${entries.length} rows would be given up; say --yes to do it`);
+          output.out(`${counted(entries.length, 'row')} would be given up; say --yes to do it`);
           return;
         }
         let dropped = 0;
         for (const { target, entry } of entries) if (await target.dropParked(entry)) dropped += 1;
-        output.out(`${dropped} rows given up: the targets differ from the source by them`);
+        output.out(`${counted(dropped, 'row')} given up: the targets differ from the source by that`);
       });
     });
   return command;

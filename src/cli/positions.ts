@@ -1,5 +1,6 @@
 /** `rowferry positions` and `rowferry replay`: the saved positions of a source, and going back to one. */
 import { Command } from 'commander';
+import type { CheckpointState } from '../capture/checkpoint-log.ts';
 import { loadConfig } from '../config/load.ts';
 import { formatPosition } from '../model/position.ts';
 import { configOption } from './config-option.ts';
@@ -7,27 +8,48 @@ import type { CliContext } from './context.ts';
 
 export function positionsCommand({ output, env, signal }: CliContext): Command {
   return new Command('positions')
-    .description('list the saved positions of each source, newest last')
+    .description(
+      'list the saved positions of each source, newest last; one that was saved again and again is one line',
+    )
     .addOption(configOption())
     .option('--source <name>', 'one source only')
-    .option('--last <count>', 'how many to show', '20')
+    .option('--last <count>', 'how many places to show', '20')
     .option('--json', 'one JSON object a line for programs')
     .action(async (options: { config: string; source?: string; last: string; json?: boolean }) => {
       const config = loadConfig(options.config, env);
       const { savedPositions } = await import('../wiring/positions.ts');
       for (const { source, state } of await savedPositions(config, options.source, signal)) {
-        for (const { position, timeMs, epoch } of state.history.slice(-Number(options.last))) {
-          if (options.json === true) output.out(JSON.stringify({ source, epoch, timeMs, position }));
-          else
-            output.out(
-              `${source}  ${new Date(timeMs).toISOString()}  epoch ${epoch}  ${formatPosition(position)}`,
-            );
+        const last = Number(options.last);
+        if (options.json === true) {
+          for (const { position, timeMs, epoch } of state.history.slice(-last))
+            output.out(JSON.stringify({ source, epoch, timeMs, position }));
+          continue;
         }
-        if (state.history.length === 0 && options.json !== true) output.out(`${source}  nothing saved yet`);
+        for (const line of positionLines(state.history).slice(-last)) output.out(`${source}  ${line}`);
+        if (state.history.length === 0) output.out(`${source}  nothing saved yet`);
       }
       if (options.source !== undefined || options.json === true) return;
       for (const { name } of config.debezium) output.out(`${name}  Debezium keeps its positions`);
     });
+}
+
+type Saved = CheckpointState['history'][number];
+
+/** One line for each place: from when it was the saved one, and until when it was saved again. Pure. */
+export function positionLines(history: readonly Saved[]): string[] {
+  const runs: { readonly text: string; readonly fromMs: number; untilMs: number }[] = [];
+  for (const { position, timeMs, epoch } of history) {
+    const text = `epoch ${epoch}  ${formatPosition(position)}`;
+    const last = runs.at(-1);
+    if (last?.text === text) last.untilMs = timeMs;
+    else runs.push({ text, fromMs: timeMs, untilMs: timeMs });
+  }
+  const iso = (ms: number): string => new Date(ms).toISOString();
+  const times = runs.map(({ fromMs, untilMs }) =>
+    fromMs === untilMs ? iso(fromMs) : `${iso(fromMs)} to ${iso(untilMs)}`,
+  );
+  const width = Math.max(0, ...times.map(({ length }) => length));
+  return runs.map(({ text }, at) => `${(times[at] ?? '').padEnd(width)}  ${text}`);
 }
 
 export function replayCommand({ output, env, signal }: CliContext): Command {

@@ -4,6 +4,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { parseColumnPattern } from '../model/column-pattern.ts';
+import { isNote } from '../schema/diff.ts';
 import { configOption } from './config-option.ts';
 import type { CliContext } from './context.ts';
 import { EXIT } from './exit-codes.ts';
@@ -91,19 +92,26 @@ export function schemaCommand({ output, env, signal }: CliContext): Command {
       );
     });
 
-  verb('diff', 'compare the targets with the sources by way of the routes; exit code 4 when anything differs')
+  verb(
+    'diff',
+    'compare the targets with the sources by way of the routes; exit code 4 when anything differs that rows may need',
+  )
     .addOption(typeOption())
     .option('--json', 'one JSON object a difference for programs')
     .action(async (options: SchemaCliOptions) => {
       const config = loadConfig(options.config, env);
       const { diffSchema } = await import('../wiring/schema.ts');
       const differences = await diffSchema(config, { ...chosen(config, options), warn });
+      const wrong = differences.filter(({ difference }) => !isNote(difference));
+      const notes = differences.filter(({ difference }) => isNote(difference));
+      const json = ({ target, difference }: (typeof differences)[number]): string =>
+        JSON.stringify({ target, level: isNote(difference) ? 'note' : 'error', ...difference });
       const lines =
         options.json === true
-          ? differences.map(({ target, difference }) => JSON.stringify({ target, ...difference }))
-          : differenceLines(differences);
+          ? differences.map(json)
+          : [...differenceLines(wrong), ...differenceLines(notes).map((line) => `note: ${line}`)];
       for (const line of lines) output.out(line);
-      if (differences.length > 0) process.exitCode = EXIT.data;
+      if (wrong.length > 0) process.exitCode = EXIT.data;
       else if (options.json !== true) output.out('the targets are as the sources ask for');
     });
   return command;

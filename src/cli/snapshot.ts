@@ -1,12 +1,15 @@
 /** `rowferry snapshot add|status|pause|resume|cancel`: copying what tables hold while the pipeline runs. */
 import { Command } from 'commander';
 import { loadConfig } from '../config/load.ts';
+import { readDescribed } from '../errors.ts';
+import { counted } from '../model/counted.ts';
 import { showDuration } from '../observe/progress.ts';
 import { sleep } from '../runtime/backoff.ts';
 import type { SourceCopies } from '../wiring/snapshots.ts';
 import { configOption } from './config-option.ts';
 import type { CliContext, Terminal } from './context.ts';
 import { copyBar, copyProgress } from './copy-progress.ts';
+import { errorLines } from './status-text.ts';
 import { textTable } from './text-table.ts';
 
 type Copy = SourceCopies['tables'][number];
@@ -94,7 +97,7 @@ function isOver({ tables, pending }: SourceCopies): boolean {
 export function snapshotLines(copies: SourceCopies, terminal: Terminal): string[] {
   const { source, tables, isLive, waits, rate, pending } = copies;
   const lines = [`source ${source}${isLive ? '' : '  (no capture runs on this machine: as last saved)'}`];
-  if (pending > 0) lines.push(`  ${pending} requests wait for a capture`);
+  if (pending > 0) lines.push(`  ${counted(pending, 'request waits', 'requests wait')} for a capture`);
   if (waits !== null) lines.push(`  waits: ${waits}`);
   if (tables.length === 0) return [...lines, '  nothing is copied or was'];
   const rows = tables.map((copy) => {
@@ -104,7 +107,10 @@ export function snapshotLines(copies: SourceCopies, terminal: Terminal): string[
     return [copy.table, state, bar, `${percent.toFixed(2)}%`, rowsText(copy), leftText(copy, remainingMs)];
   });
   lines.push(...textTable(['table', 'state', '', 'percent', 'rows', 'left'], rows, terminal));
-  for (const { table, error } of tables) if (error !== null) lines.push(`  ${table}: ${error}`);
+  for (const { table, error } of tables) {
+    if (error === null) continue;
+    lines.push(...errorLines(readDescribed(`${table}: ${error}`)).map((line) => `  ${line}`));
+  }
   return lines;
 }
 

@@ -1,8 +1,13 @@
 /** The screen of `rowferry status --watch`: everything that matters of a pipeline at a glance. Pure. */
+import type { Described } from '../errors.ts';
+import { readDescribed } from '../errors.ts';
+import { counted } from '../model/counted.ts';
 import { showDuration } from '../observe/progress.ts';
 import type { DaemonStatus } from '../wiring/daemon-status.ts';
+import { partitionTroubles } from '../wiring/partition-troubles.ts';
 import { copyBar, copyProgress } from './copy-progress.ts';
 import type { AlertLine, LiveDaemons } from './daemon-api.ts';
+import { aligned, errorLines, showLag, wrapped } from './status-text.ts';
 
 export interface ScreenSize {
   readonly columns: number;
@@ -59,7 +64,7 @@ export function plainLine({ statuses, alerts }: LiveDaemons, nowMs: number): str
     `partitions ${stateCounts(partitions)}`,
     `${count(total(partitions, ({ parked }) => parked))} parked`,
     `${count(total(activeCaptures(statuses), ({ held }) => held.length))} held`,
-    `${alerts.filter(({ firedMs }) => firedMs !== null).length} alerts`,
+    counted(alerts.filter(({ firedMs }) => firedMs !== null).length, 'alert'),
   ];
   return statuses.length === 0 ? `${parts[0]}  no daemon runs on this machine` : parts.join('  ');
 }
@@ -67,7 +72,7 @@ export function plainLine({ statuses, alerts }: LiveDaemons, nowMs: number): str
 function headLine(name: string, statuses: readonly DaemonStatus[], nowMs: number): string {
   const parts = [
     `rowferry ${name}`,
-    statuses.length === 1 ? `pid ${statuses[0]?.pid}` : `${statuses.length} daemons`,
+    statuses.length === 1 ? `pid ${statuses[0]?.pid}` : counted(statuses.length, 'daemon'),
     `lag ${showLag(worstLag(statuses, nowMs))}`,
     `${count(total(statuses, ({ rowsPerSecond }) => rowsPerSecond))} rows/s`,
     `${bytes(total(statuses, ({ bytesPerSecond }) => bytesPerSecond))}/s`,
@@ -78,20 +83,34 @@ function headLine(name: string, statuses: readonly DaemonStatus[], nowMs: number
 
 function captureLines(captures: readonly Capture[], nowMs: number): string[] {
   if (captures.length === 0) return [];
-  const rows = captures.flatMap((capture) => {
-    const { source, state, position, readUntilMs, bytes: read, error, pause, nextTryMs } = capture;
+  const rows = captures.map(({ source, state, position, readUntilMs, bytes: read }) => {
     const age = readUntilMs === null ? '-' : showLag(Math.max(0, nowMs - readUntilMs));
-    const line = columns([source, 18], [state, 9], [position ?? '-', 30], [age, -8], [bytes(read), -8]);
-    return [
-      line,
-      ...(pause === null ? [] : [`  paused by ${pause.by} for ${since(pause.timeMs, nowMs)}`]),
-      ...(error === null ? [] : [`  ${error}${nextTry(nextTryMs, nowMs)}`]),
-    ];
+    return [source, state, placeOf(position), age, bytes(read)];
   });
+  const [header = '', ...lines] = aligned(
+    [['CAPTURE', 'state', 'saved position', 'read', 'bytes'], ...rows],
+    [3, 4],
+    [12, 9, 24, 8, 8],
+  );
   return [
-    columns(['CAPTURE', 18], ['state', 9], ['saved position', 30], ['read', -8], ['bytes', -8]),
-    ...rows,
+    header,
+    ...captures.flatMap(({ error, pause, nextTryMs }, at) => [
+      lines[at] ?? '',
+      ...(pause === null ? [] : [`  paused by ${pause.by} for ${since(pause.timeMs, nowMs)}`]),
+      ...(error === null ? [] : troubleLines('', readDescribed(error), nextTry(nextTryMs, nowMs))),
+    ]),
   ];
+}
+
+/** File and offset: a set of GTIDs may be longer than any line, and `rowferry status` has it. */
+function placeOf(position: string | null): string {
+  return position?.replace(/ \(gtid .*\)$/s, '') ?? '-';
+}
+
+/** The first line says whose trouble it is and when it is tried again. */
+function troubleLines(whose: string, error: Described, again: string): string[] {
+  const [first = '', ...rest] = errorLines(error);
+  return [`  ${whose}${first}${again}`, ...rest.map((line) => `  ${line}`)];
 }
 
 function partitionLines(
@@ -102,7 +121,9 @@ function partitionLines(
   if (partitions.length === 0) return [];
   const queue = bytes(total(partitions, ({ queueBytes }) => queueBytes));
   const paused = statuses.flatMap(({ pause }) => pause ?? [])[0];
-  const troubled = partitions.filter(({ state }) => state === 'waiting' || state === 'stopped');
+  const troubles = partitionTroubles(
+    partitions.filter(({ state }) => state === 'waiting' || state === 'stopped'),
+  );
   const slowest = partitions.toSorted((a, b) => (b.lagMs ?? Infinity) - (a.lagMs ?? Infinity))[0];
   const most =
     slowest === undefined || slowest.lagMs === 0
@@ -112,13 +133,15 @@ function partitionLines(
     '',
     `PARTITIONS  ${stateCounts(partitions)}   queue ${queue}${most}`,
     ...(paused === undefined ? [] : [`  paused by ${paused.by} for ${since(paused.timeMs, nowMs)}`]),
-    ...troubled
+    ...troubles
       .slice(0, MOST_TROUBLES)
-      .map(
-        ({ topic, partition, error, nextTryMs }) =>
-          `  ${topic}/${partition} ${error ?? ''}${nextTry(nextTryMs, nowMs)}`,
+      .flatMap(({ partitions: which, error, nextTryMs }) =>
+        troubleLines(`${which}: `, error, nextTry(nextTryMs, nowMs)),
       ),
-    ...more(troubled.length - MOST_TROUBLES, 'partitions'),
+    ...more(
+      total(troubles.slice(MOST_TROUBLES), ({ count }) => count),
+      'partition',
+    ),
   ];
 }
 
@@ -129,11 +152,17 @@ function targetLines(targets: readonly Target[]): string[] {
   );
   return [
     '',
-    columns(['TARGET', 30], ['lag', -10], ['parked', -10]),
-    ...worst
-      .slice(0, MOST_TARGETS)
-      .map(({ target, lagMs, parked }) => columns([target, 30], [showLag(lagMs), -10], [count(parked), -10])),
-    ...more(targets.length - MOST_TARGETS, 'targets, none of them slower'),
+    ...aligned(
+      [
+        ['TARGET', 'lag', 'parked'],
+        ...worst
+          .slice(0, MOST_TARGETS)
+          .map(({ target, lagMs, parked }) => [target, showLag(lagMs), count(parked)]),
+      ],
+      [1, 2],
+      [24, 10, 10],
+    ),
+    ...more(targets.length - MOST_TARGETS, 'target, not slower', 'targets, none of them slower'),
   ];
 }
 
@@ -147,9 +176,9 @@ function outageLines(statuses: readonly DaemonStatus[], nowMs: number): string[]
       .slice(0, MOST_TROUBLES)
       .map(
         ({ part, phase, tries, sinceMs, nextTryMs, errorCode }) =>
-          `  ${part}  ${phase} for ${since(sinceMs, nowMs)}, ${tries} tries failed: ${errorCode}${nextTry(nextTryMs, nowMs)}`,
+          `  ${part}  ${phase} for ${since(sinceMs, nowMs)}, ${counted(tries, 'try', 'tries')} failed: ${errorCode}${nextTry(nextTryMs, nowMs)}`,
       ),
-    ...more(outages.length - MOST_TROUBLES, 'parts'),
+    ...more(outages.length - MOST_TROUBLES, 'part'),
   ];
 }
 
@@ -160,31 +189,32 @@ function copyLines(captures: readonly Capture[], size: ScreenSize): string[] {
   const waits = captures.flatMap(({ copyWaits }) => copyWaits ?? [])[0];
   return [
     '',
-    `COPIES  ${copies.length - open.length} of ${copies.length} tables done${waits === undefined ? '' : `   waits: ${waits}`}`,
-    ...open.slice(0, MOST_COPIES).map(({ capture, copy }) => copyLine(copy, capture.copyRate, size)),
-    ...more(open.length - MOST_COPIES, 'tables'),
+    `COPIES  ${copies.length - open.length} of ${counted(copies.length, 'table')} done${waits === undefined ? '' : `   waits: ${waits}`}`,
+    ...aligned(
+      open.slice(0, MOST_COPIES).map(({ capture, copy }) => copyCells(copy, capture.copyRate, size)),
+      [2, 3],
+      [20, 20, 6, 11],
+    ),
+    ...more(open.length - MOST_COPIES, 'table'),
   ];
 }
 
-function copyLine(copy: Copy, rate: Capture['copyRate'], size: ScreenSize): string {
+function copyCells(copy: Copy, rate: Capture['copyRate'], size: ScreenSize): string[] {
   const { table, state, paused, rows } = copy;
   const { percent, remainingMs } = copyProgress(copy, rate);
   const left = state === 'copying' && remainingMs !== null ? `~${showDuration(remainingMs)}` : '';
   const told = paused ? 'paused' : state === 'copying' ? left : state;
-  return columns(
-    [table, 26],
-    [copyBar(percent, size), 20],
-    [`${percent.toFixed(1)}%`, -6],
-    [count(rows), -11],
-    [told, 13],
-  );
+  return [table, copyBar(percent, size), `${percent.toFixed(1)}%`, count(rows), told];
 }
 
 function parkedLine(partitions: readonly Partition[], nowMs: number): string[] {
   const parked = total(partitions, (partition) => partition.parked);
   if (parked === 0) return [];
   const oldest = Math.min(...partitions.flatMap(({ oldestParkedMs }) => oldestParkedMs ?? []));
-  return ['', `PARKED  ${count(parked)} rows, the oldest for ${since(oldest, nowMs)} (rowferry parked list)`];
+  return [
+    '',
+    `PARKED  ${counted(parked, 'row')}, the oldest for ${since(oldest, nowMs)} (rowferry parked list)`,
+  ];
 }
 
 function heldLines(captures: readonly Capture[], nowMs: number): string[] {
@@ -201,20 +231,27 @@ function heldLines(captures: readonly Capture[], nowMs: number): string[] {
           ? `    rowferry ddl ack --source ${of} --at ${statement}`
           : `    acknowledged ${since(acknowledged.timeMs, nowMs)} ago by ${acknowledged.by}${waits === null ? '' : `, waits ${waits}`}`,
       ]),
-    ...more(held.length - MOST_TROUBLES, 'tables'),
+    ...more(held.length - MOST_TROUBLES, 'table'),
   ];
 }
 
 function alertLines(alerts: readonly AlertLine[], nowMs: number): string[] {
   const firing = alerts.filter(({ firedMs }) => firedMs !== null);
   if (firing.length === 0) return [];
+  // One cause makes a rule fire for many partitions: it is told by its first.
+  const rules = [...new Set(firing.map(({ rule }) => rule))].map((rule) =>
+    firing.filter((alert) => alert.rule === rule),
+  );
   return [
     '',
     `ALERTS  ${firing.length}`,
-    ...firing
-      .slice(0, MOST_ALERTS)
-      .map(({ level, message, sinceMs }) => `  ${level}  ${message} (for ${since(sinceMs, nowMs)})`),
-    ...more(firing.length - MOST_ALERTS, 'alerts'),
+    ...rules.slice(0, MOST_ALERTS).flatMap(([first, ...others]) => {
+      if (first === undefined) return [];
+      const { level, message, sinceMs, rule } = first;
+      const like = others.length === 0 ? '' : `, and ${others.length} more of ${rule}`;
+      return [`  ${level}  ${message} (for ${since(sinceMs, nowMs)})${like}`];
+    }),
+    ...more(rules.length - MOST_ALERTS, 'rule that fires', 'rules that fire'),
   ];
 }
 
@@ -256,11 +293,6 @@ function worstLag(statuses: readonly DaemonStatus[], nowMs: number): number | nu
   return lags.length === 0 || lags.length < partitions.length ? null : Math.max(...lags, ...held);
 }
 
-function showLag(ms: number | null): string {
-  if (ms === null) return 'unknown';
-  return ms < 10_000 ? `${Math.round(ms)} ms` : showDuration(ms);
-}
-
 function since(timeMs: number, nowMs: number): string {
   return showDuration(Math.max(0, nowMs - timeMs));
 }
@@ -269,22 +301,16 @@ function nextTry(timeMs: number | null, nowMs: number): string {
   return timeMs === null ? '' : ` (again in ${showDuration(Math.max(0, timeMs - nowMs))})`;
 }
 
-function more(number: number, what: string): string[] {
-  return number > 0 ? [`  and ${count(number)} more ${what}`] : [];
+function more(number: number, one: string, several?: string): string[] {
+  return number > 0 ? [`  and ${counted(number, `more ${one}`, `more ${several ?? `${one}s`}`)}`] : [];
 }
 
-/** Cells of fixed widths; a negative width puts the text to the right. */
-function columns(...cells: readonly (readonly [text: string, width: number])[]): string {
-  return cells
-    .map(([text, width]) => (width < 0 ? text.padStart(-width) : text.slice(0, width).padEnd(width)))
-    .join(' ')
-    .trimEnd();
-}
-
+/** Sentences go on in the next line; what is still too long (a table's line, a word) is cut. */
 function fit(lines: readonly string[], { columns, rows, unicode }: ScreenSize): string[] {
   const most = Math.max(1, rows - 1);
-  const hidden = lines.length - most;
-  const shown = hidden > 0 ? [...lines.slice(0, most - 1), `and ${hidden + 1} more lines`] : lines;
+  const whole = lines.flatMap((line) => (/^ {2}/.test(line) ? wrapped(line, columns, '    ') : [line]));
+  const hidden = whole.length - most;
+  const shown = hidden > 0 ? [...whole.slice(0, most - 1), `and ${counted(hidden + 1, 'more line')}`] : whole;
   const end = unicode ? '…' : '>';
   return shown.map((line) =>
     line.length > columns ? `${line.slice(0, Math.max(0, columns - 1))}${end}` : line,

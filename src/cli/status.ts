@@ -2,12 +2,16 @@
 import { Command } from 'commander';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/config.ts';
+import { readDescribed } from '../errors.ts';
+import { counted } from '../model/counted.ts';
 import { sleep } from '../runtime/backoff.ts';
+import { partitionTroubles } from '../wiring/partition-troubles.ts';
 import type { PipelineStatus } from '../wiring/pipeline-status.ts';
 import { configOption } from './config-option.ts';
 import type { CliContext } from './context.ts';
 import { liveDaemons } from './daemon-api.ts';
 import { plainLine, screenLines } from './status-screen.ts';
+import { aligned, errorLines, showLag } from './status-text.ts';
 
 const WATCH_MS = 1_000;
 
@@ -82,65 +86,85 @@ export function acknowledgedText(
   return `acknowledged at ${new Date(timeMs).toISOString()} by ${by}${waits === null ? '' : `, waits ${waits}`}`;
 }
 
+const INDENT = ' '.repeat(10);
+
 /** The screen of `rowferry status`. Pure. */
 export function statusLines(status: PipelineStatus): string[] {
-  const lines = [`pipeline ${status.name}`];
-  const { daemons } = status;
-  if (daemons.length === 0) lines.push('daemon    none runs on this machine; what follows is what is saved');
-  for (const { pid, role, rowsPerSecond, lagMs, http, outages, pauses } of daemons) {
-    const lag = lagMs === null ? 'unknown' : `${lagMs} ms`;
-    const part = role === 'all' ? '' : ` (${role})`;
-    lines.push(
-      `daemon    pid ${pid}${part}, ${rowsPerSecond} rows/s, lag ${lag}${http === null ? '' : `, ${http}`}`,
-    );
-    for (const { part, by, timeMs } of pauses)
-      lines.push(
-        `          ${part} is paused by ${by} since ${new Date(timeMs).toISOString()} (rowferry resume)`,
-      );
-    for (const { part, phase, tries, errorCode } of outages) {
-      lines.push(`          ${part} is ${phase}: ${tries} tries to reach its server failed (${errorCode})`);
-    }
-  }
-  for (const source of status.sources) {
-    const state = source.state === null ? '' : `  ${source.state}`;
-    // Without an epoch nothing is known of what is saved.
-    const place = source.position ?? (source.epoch === null ? '-' : 'nothing saved yet');
-    const saved = `  epoch ${source.epoch ?? '-'}  ${place}`;
-    lines.push(`source    ${source.name}${state}${source.isDebezium ? '' : saved}`);
-    if (source.error !== null) lines.push(`          ${source.error}`);
-    const { tables, done, waits } = source.copies;
-    if (done < tables) {
-      const why = waits === null ? '' : `, waits: ${waits}`;
-      lines.push(`          copied ${done} of ${tables} tables${why} (rowferry snapshot status)`);
-    }
-    for (const { table, why, statement, acknowledged, waits } of source.held) {
-      lines.push(`          ${table} waits: ${why}`);
-      lines.push(
-        acknowledged === null
-          ? `            ${WAY_ON} rowferry ddl ack --source ${source.name} --at ${statement}`
-          : `            ${acknowledgedText(acknowledged, waits)}`,
-      );
-    }
-  }
-  for (const { part, why } of status.away) {
-    const [kind = part, name = ''] = part.split(' ');
-    lines.push(`${kind.padEnd(9)} ${name}${name === '' ? '' : '  '}${why}`);
-  }
-  lines.push(
+  return [
+    `pipeline ${status.name}`,
+    ...daemonLines(status.daemons),
+    ...status.sources.flatMap(sourceLines),
+    ...status.away.flatMap(awayLines),
     '',
-    'partition                                 offset      log end   behind  parked  lag ms  state',
-  );
-  for (const partition of status.partitions) {
-    const cells = [
-      `${partition.topic}/${partition.partition}`.padEnd(36),
-      String(partition.next ?? '-').padStart(12),
-      String(partition.high ?? '-').padStart(12),
-      String(partition.behind ?? '-').padStart(8),
-      String(partition.parked ?? '-').padStart(7),
-      String(partition.lagMs ?? '-').padStart(7),
+    ...partitionTable(status.partitions),
+  ];
+}
+
+function daemonLines(daemons: PipelineStatus['daemons']): string[] {
+  if (daemons.length === 0) return ['daemon    none runs on this machine; what follows is what is saved'];
+  return daemons.flatMap(({ pid, role, rowsPerSecond, lagMs, http, outages, pauses }) => {
+    const part = role === 'all' ? '' : ` (${role})`;
+    const rate = `${rowsPerSecond.toLocaleString('en-US')} rows/s`;
+    const api = http === null ? '' : `, ${http}`;
+    return [
+      `daemon    pid ${pid}${part}, ${rate}, lag ${showLag(lagMs)}${api}`,
+      ...pauses.map(
+        ({ part, by, timeMs }) =>
+          `${INDENT}${part} is paused by ${by} since ${new Date(timeMs).toISOString()} (rowferry resume)`,
+      ),
+      ...outages.map(({ part, phase, tries, errorCode }) => {
+        const failed = `${counted(tries, 'try', 'tries')} to reach its server failed`;
+        return `${INDENT}${part} is ${phase}: ${failed} (${errorCode})`;
+      }),
     ];
-    lines.push(`${cells.join(' ')}  ${partition.state ?? ''}`.trimEnd());
-    if (partition.error !== null) lines.push(`          ${partition.error}`);
+  });
+}
+
+function sourceLines(source: PipelineStatus['sources'][number]): string[] {
+  const state = source.state === null ? '' : `  ${source.state}`;
+  // Without an epoch nothing is known of what is saved.
+  const place = source.position ?? (source.epoch === null ? '-' : 'nothing saved yet');
+  const saved = `  epoch ${source.epoch ?? '-'}  ${place}`;
+  const lines = [`source    ${source.name}${state}${source.isDebezium ? '' : saved}`];
+  if (source.error !== null)
+    lines.push(...errorLines(readDescribed(source.error)).map((line) => `${INDENT}${line}`));
+  const { tables, done, waits } = source.copies;
+  if (done < tables) {
+    const why = waits === null ? '' : `, waits: ${waits}`;
+    lines.push(`${INDENT}copied ${done} of ${counted(tables, 'table')}${why} (rowferry snapshot status)`);
+  }
+  for (const { table, why, statement, acknowledged, waits } of source.held) {
+    lines.push(`${INDENT}${table} waits: ${why}`);
+    lines.push(
+      acknowledged === null
+        ? `${INDENT}  ${WAY_ON} rowferry ddl ack --source ${source.name} --at ${statement}`
+        : `${INDENT}  ${acknowledgedText(acknowledged, waits)}`,
+    );
   }
   return lines;
+}
+
+function awayLines({ part, why }: PipelineStatus['away'][number]): string[] {
+  const [kind = part, name = ''] = part.split(' ');
+  const [first = '', ...rest] = errorLines(readDescribed(why));
+  return [
+    `${kind.padEnd(9)} ${name}${name === '' ? '' : '  '}${first}`,
+    ...rest.map((line) => `${INDENT}${line}`),
+  ];
+}
+
+function partitionTable(partitions: PipelineStatus['partitions']): string[] {
+  const cell = (number: number | null): string => (number === null ? '-' : number.toLocaleString('en-US'));
+  const rows = partitions.map(({ topic, partition, next, high, behind, parked, lagMs, state }) => [
+    `${topic}/${partition}`,
+    ...[next, high, behind, parked].map(cell),
+    lagMs === null ? '-' : showLag(lagMs),
+    state ?? '',
+  ]);
+  const header = ['partition', 'offset', 'log end', 'behind', 'parked', 'lag', 'state'];
+  const troubles = partitionTroubles(partitions).flatMap(({ partitions: which, error }) => {
+    const [first = '', ...rest] = errorLines(error);
+    return ['', `${which}: ${first}`, ...rest];
+  });
+  return [...aligned([header, ...rows], [1, 2, 3, 4, 5]), ...troubles];
 }

@@ -9,7 +9,11 @@ interface Row {
   readonly type: string;
   readonly default: string;
   readonly description: string;
+  /** Of a choice such as `algorithm`: the one that has this option. */
+  readonly of?: string;
 }
+
+const REQUIRED = '**required**';
 
 /** Markdown of every option in the order of its declaration, a table a section, columns aligned. */
 export function optionTables(): string {
@@ -36,18 +40,47 @@ function rowsOf(path: string, schema: z.core.$ZodType): Row[] {
             description: z.globalRegistry.get(schema)?.description ?? '',
           },
         ];
-  const inner = branches.flatMap((branch) => childrenOf(path, branch));
-  return [...own, ...merged(inner)];
+  const inner = branches.flatMap((branch) => {
+    const choice = choiceOf(branch);
+    const rows = childrenOf(path, branch);
+    return choice === undefined ? rows : rows.map((row) => ({ ...row, of: choice }));
+  });
+  const choices = branches.flatMap((branch) => choiceOf(branch) ?? []);
+  return [...own, ...merged(inner, choices)];
 }
 
-/** One row a path: branches that share an option tell of it together. */
-function merged(rows: readonly Row[]): Row[] {
+/** Names the branch of a choice: the one literal that it asks for. */
+function choiceOf(branch: z.core.$ZodType): string | undefined {
+  if (!(branch instanceof z.ZodObject)) return undefined;
+  const literals = Object.values(branch.shape).filter((child) => child instanceof z.ZodLiteral);
+  return literals.length === 1 ? String([...(literals[0]?.values ?? [])][0]) : undefined;
+}
+
+/** One row a path: branches that share an option tell of it together, and whose it is where not all have it. */
+function merged(rows: readonly Row[], choices: readonly string[]): Row[] {
   return rows
     .filter(({ path }, i) => rows.findIndex((row) => row.path === path) === i)
     .map((first) => {
-      const types = rows.filter(({ path }) => path === first.path).map(({ type }) => type);
-      return { ...first, type: [...new Set(types)].join(', ') };
+      const same = rows.filter(({ path }) => path === first.path);
+      const types = [...new Set(same.map(({ type }) => type))];
+      const wide = types.filter((type) => !types.some((other) => other.startsWith(`${type} or `)));
+      const having = same.flatMap((row) => row.of ?? []);
+      return { ...first, ...whose(first, having, choices), type: wide.join(', ') };
     });
+}
+
+function whose(
+  { default: value, description }: Row,
+  having: readonly string[],
+  choices: readonly string[],
+): Pick<Row, 'default' | 'description'> {
+  const others = choices.filter((choice) => !having.includes(choice));
+  if (having.length === 0 || others.length === 0) return { default: value, description };
+  const list = (names: readonly string[]): string => names.map((name) => `\`${name}\``).join(', ');
+  const which = others.length < having.length ? `all but ${list(others)}` : list(having);
+  return value === REQUIRED
+    ? { default: `${REQUIRED} for ${which}`, description }
+    : { default: value, description: `${description} For ${which}.` };
 }
 
 /** Words for a value; undefined for a section, whose options stand for it. */
@@ -76,7 +109,7 @@ function childrenOf(path: string, schema: z.core.$ZodType): Row[] {
 
 function defaultOf(schema: z.core.$ZodType, branches: readonly z.core.$ZodType[]): string {
   if (schema instanceof z.ZodOptional) return 'none';
-  if (!(schema instanceof z.ZodDefault)) return '**required**';
+  if (!(schema instanceof z.ZodDefault)) return REQUIRED;
   const value: unknown = schema.def.defaultValue;
   const show = branches.map((branch) => shapeOf(branch)?.show).find((found) => found !== undefined);
   return `\`${show === undefined ? String(value) : show(value)}\``;

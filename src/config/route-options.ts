@@ -60,7 +60,7 @@ const expressionText = text({ type: 'expression', max: 1000, what: 'an expressio
 );
 const customFields = {
   by: option(
-    { type: 'column, or list of columns', json: { type: ['string', 'array'], items: { type: 'string' } } },
+    { type: 'column or list of columns', json: { type: ['string', 'array'], items: { type: 'string' } } },
     (value): { readonly value: readonly string[] } | { readonly wrong: string } => {
       const list: readonly unknown[] = Array.isArray(value) ? value : [value];
       const names = list.filter((name) => typeof name === 'string' && name !== '').map(String);

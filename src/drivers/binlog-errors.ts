@@ -88,7 +88,7 @@ export function describeLinkFailure(failure: LinkFailure, asked: string): Rowfer
         hint: verdict.hint,
       });
     }
-    const { code: own, hint } = policyOf(mysqlFault(errno), 'source');
+    const { code: own, hint } = policyOf(mysqlFault(errno), 'source', String(errno));
     return new RowferryError(
       own,
       `the source refused the binlog link: MySQL error ${errno} (${code ?? ''})`,

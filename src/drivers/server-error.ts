@@ -7,6 +7,14 @@ import type { ErrorWhere } from '../errors.ts';
 import { policyOf } from '../error-policy.ts';
 import type { DatabaseFault, DatabaseSide } from '../error-policy.ts';
 
+/** Those that rowferry may need anywhere. */
+const PRIVILEGES: ReadonlySet<string> = new Set(
+  (
+    'SELECT|INSERT|UPDATE|DELETE|CREATE|ALTER|INDEX|DROP|LOCK TABLES|PROCESS|RELOAD|SUPER|REPLICATION SLAVE|REPLICATION CLIENT|' +
+    'BINLOG MONITOR|REPLICA MONITOR|SLAVE MONITOR|REPLICATION SLAVE ADMIN|SYSTEM_VARIABLES_ADMIN'
+  ).split('|'),
+);
+
 export class ServerError extends Error {
   override readonly name = 'ServerError';
   readonly fault: DatabaseFault;
@@ -34,6 +42,15 @@ export class ServerError extends Error {
     this.#text = options.text;
   }
 
+  /** The privileges that the server says the account lacks; empty where it does not say, or in words that are not English. */
+  get lacking(): readonly string[] {
+    const { 1: command, 2: global } =
+      /^([A-Z ,]+) command denied to user|at least one of\) the ([A-Z ,]+) privilege/.exec(this.#text) ?? [];
+    const named = (command ?? global ?? '').split(',').map((name) => name.trim());
+    // Only known names are ever taken out of the text, so that nothing else can come along.
+    return named.filter((name) => PRIVILEGES.has(name));
+  }
+
   /** Which of these columns the server blames, for display; undefined when it does not say. */
   columnAmong(names: readonly string[]): string | undefined {
     if (this.column !== undefined) return names.includes(this.column) ? this.column : undefined;
@@ -53,7 +70,7 @@ export class ServerError extends Error {
 
 /** The error that leaves a driver: code and hint by the policy table, the server's own words left behind. */
 export function refusal(error: ServerError, side: DatabaseSide, where: ErrorWhere): RowferryError {
-  const { code, hint } = policyOf(error.fault, side);
+  const { code, hint } = policyOf(error.fault, side, error.code, error.lacking);
   return new RowferryError(code, error.message, { where, hint, cause: error });
 }
 

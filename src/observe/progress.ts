@@ -51,10 +51,12 @@ export class RateWindow {
   }
 }
 
-/** `30 min`, `1 h 05 min`, `12 s`: as much as a person wants to know. */
+/** `12 s`, `3 min 30 s`, `30 min`, `1 h 05 min`: as much as a person wants to know, rounded up. */
 export function showDuration(ms: number): string {
   const seconds = Math.ceil(ms / 1000);
   if (seconds < 60) return `${seconds} s`;
+  if (seconds < 600)
+    return `${Math.floor(seconds / 60)} min${seconds % 60 === 0 ? '' : ` ${seconds % 60} s`}`;
   const minutes = Math.ceil(seconds / 60);
   if (minutes < 120) return `${minutes} min`;
   return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, '0')} min`;

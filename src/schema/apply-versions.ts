@@ -8,6 +8,7 @@
  */
 import { serverErrorOf } from '../drivers/server-error.ts';
 import { RowferryError, toRowferryError } from '../errors.ts';
+import { counted } from '../model/counted.ts';
 import { quote } from '../targets/postgres-sql.ts';
 import { History } from './history.ts';
 import type { HistoryEntry, SchemaSession } from './history.ts';
@@ -69,7 +70,9 @@ function dryRun(scripts: readonly Script[], entries: readonly HistoryEntry[], op
   const pending = dueOf(pendingOf(scripts, entries), options);
   for (const { file, statements } of pending) {
     const done = entries.find(({ version }) => version === file.version)?.done ?? 0;
-    options.report(`${file.name}: ${statements.length - done} of ${statements.length} statements would run`);
+    options.report(
+      `${file.name}: ${statements.length - done} of ${counted(statements.length, 'statement')} would run`,
+    );
     for (const { sql } of statements.slice(done)) options.report(`${sql};`);
   }
   return pending.length;
@@ -141,7 +144,7 @@ async function applyScript(
     const fresh = { done: 0, doneSha256: sumOf([]), sentSha256: '', appliedBy: who };
     await history.insert({ version, file: name, sha256, state: 'applying', ...fresh }, rowferry);
   } else {
-    report(`${name}: goes on after ${from} of ${statements.length} statements`);
+    report(`${name}: goes on after ${from} of ${counted(statements.length, 'statement')}`);
     await history.update(version, { sha256, state: 'applying', appliedBy: who });
   }
   for (const [offset, statement] of statements.slice(from).entries()) {
@@ -171,7 +174,7 @@ async function applyScript(
     }
   }
   await history.update(version, { state: 'applied', sha256 });
-  report(`${name}: applied, ${statements.length} statements`);
+  report(`${name}: applied, ${counted(statements.length, 'statement')}`);
 }
 
 /** The server refused the statement outright: it need not be looked for when it is sent again. */
@@ -248,7 +251,11 @@ function sumOf(statements: readonly ScriptStatement[]): string {
 }
 
 function stopped(file: string, done: number, all: number): RowferryError {
-  return new RowferryError('ROWFERRY_TARGET_LINK', `${file}: stopped after ${done} of ${all} statements`, {
-    hint: 'apply again: it goes on with the next statement',
-  });
+  return new RowferryError(
+    'ROWFERRY_TARGET_LINK',
+    `${file}: stopped after ${done} of ${counted(all, 'statement')}`,
+    {
+      hint: 'apply again: it goes on with the next statement',
+    },
+  );
 }

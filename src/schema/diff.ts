@@ -15,13 +15,21 @@ export interface Difference {
     | 'type'
     | 'narrow'
     | 'null'
+    /** It is NOT NULL without a default: no row can be written. */
     | 'extra-column'
+    /** No source brings it, and rows can do without: see `isNote`. */
+    | 'unwritten-column'
     | 'primary-key'
     | 'missing-unique'
     | 'extra-unique'
     | 'missing-index'
     | 'collation';
   readonly what: string;
+}
+
+/** Worth knowing, and nothing that anybody must mend. */
+export function isNote({ kind }: Difference): boolean {
+  return kind === 'unwritten-column';
 }
 
 export function schemaDifferences(
@@ -56,8 +64,13 @@ function tableDifferences(
   }
   for (const column of actual.columns) {
     const isPlanned = planned.columns.some(({ name }) => sameName(name) === column);
-    if (isPlanned || column.nullable || column.hasDefault || column.generated) continue;
-    add('extra-column', column.name, 'is NOT NULL without a default, and rowferry does not write it');
+    if (isPlanned || column.generated) continue;
+    if (column.nullable || column.hasDefault) {
+      const value = column.hasDefault ? 'its default' : 'NULL';
+      add('unwritten-column', column.name, `is brought by no source: new rows get ${value} there`);
+    } else {
+      add('extra-column', column.name, 'is NOT NULL without a default, and no source brings it: no row fits');
+    }
   }
   compareKeys(planned, actual, add);
   return differences;

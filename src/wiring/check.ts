@@ -11,8 +11,11 @@ import { makeTargets } from './apply-role.ts';
 import { debeziumTopics } from './debezium-topics.ts';
 import { connectKafka } from './kafka-parts.ts';
 import type { Table } from '../model/table.ts';
+import { partitionTroubles } from './partition-troubles.ts';
+import { pipelineStatus } from './pipeline-status.ts';
 import { silentLog } from './silent-log.ts';
 import { inspectSource, sourceTables } from './source-facts.ts';
+import { lackingGrants } from './target-grants.ts';
 import { checkSourceTables, checkTables } from './target-tables.ts';
 
 /** What one check found. */
@@ -25,23 +28,37 @@ export interface Finding {
   readonly code?: ErrorCode;
 }
 
-/** Runs every check, also after a failed one; answers how many failed. */
+export interface CheckCounts {
+  /** Failed findings. */
+  readonly problems: number;
+  readonly warnings: number;
+}
+
+/** Runs every check, also after a failed one. */
 export async function checkPipeline(
   config: Config,
-  report: (finding: Finding) => void,
+  tell: (finding: Finding) => void,
   signal: AbortSignal,
-): Promise<number> {
-  let problems = 0;
-  const check = async (name: string, work: () => Promise<string>): Promise<void> => {
+): Promise<CheckCounts> {
+  const counts = { ok: 0, warning: 0, failed: 0 };
+  const report = (finding: Finding): void => {
+    counts[finding.state] += 1;
+    tell(finding);
+  };
+  /** Answers whether it went well. */
+  const check = async (name: string, work: () => Promise<string>): Promise<boolean> => {
     try {
       report({ state: 'ok', about: name, what: await work() });
+      return true;
     } catch (thrown) {
-      problems += 1;
       const error = toRowferryError(thrown, name);
       report({ state: 'failed', about: name, what: error.describe(), code: error.code });
+      return false;
     }
   };
   const routes = await loadRoutes(config);
+  // Without either nobody applies: others than rowferry consume the topic.
+  const applies = config.targets.length > 0 && routes.length > 0;
   const captured = new Map<string, readonly Table[]>();
   for (const source of config.sources) {
     await check(`source ${source.name}`, async () => {
@@ -60,16 +77,23 @@ export async function checkPipeline(
     await check('routes', async () => {
       const wrong = [
         ...lost.map(({ route }) => nothingFor(route, captured)),
-        ...strayTables(routes, captured).map((table) => `${table} is captured, and no route takes it`),
+        ...(applies ? strayTables(routes, captured) : []).map(
+          (table) => `${table} is captured, and no route takes it`,
+        ),
       ];
-      if (wrong.length === 0) return await Promise.resolve('each takes a table, and each table is taken');
+      if (wrong.length === 0)
+        return await Promise.resolve(
+          applies
+            ? 'each takes a table, and each table is taken'
+            : 'nothing is applied: others than rowferry consume the topics',
+        );
       throw new RowferryError('ROWFERRY_CONFIG_INVALID', wrong.join('\n'), {
         hint: 'correct `from` of the routes, or `tables` of the sources',
       });
     });
   }
   const found = routes.filter((route) => !lost.includes(route));
-  await check('kafka', async () => {
+  const hasKafka = await check('kafka', async () => {
     const link = connectKafka(config, 'check', silentLog);
     let last: unknown;
     try {
@@ -92,9 +116,12 @@ export async function checkPipeline(
     });
   }
   for (const target of makeTargets(config, silentLog)) {
-    await check(`target ${target.name}`, async () => {
+    const about = `target ${target.name}`;
+    let isOpen = false;
+    const isComplete = await check(about, async () => {
       try {
         await target.open(signal);
+        isOpen = true;
         await checkTables(found, [target], 'coming');
         for (const [source, tables] of captured)
           await checkSourceTables(source, tables, found, [target], 'coming');
@@ -103,8 +130,65 @@ export async function checkPipeline(
         await target.close();
       }
     });
+    const settings = config.targets.find(({ name }) => name === target.name);
+    if (!isOpen || settings === undefined) continue;
+    try {
+      const lacks = await lackingGrants(settings, config.sources, captured, found, !isComplete);
+      for (const what of lacks) report({ state: 'warning', about, what });
+    } catch (error) {
+      const what = `its grants cannot be looked at: ${toRowferryError(error, about).describe()}`;
+      report({ state: 'warning', about, what });
+    }
   }
-  return problems;
+  // What an operator must act on before rows flow again: nothing of it is wrong in the configuration.
+  if (hasKafka) for (const finding of await whatWaits(config, signal)) report(finding);
+  return { problems: counts.failed, warnings: counts.warning };
+}
+
+/** Tables that are held, and parts that stopped in a daemon of this machine. */
+async function whatWaits(config: Config, signal: AbortSignal): Promise<Finding[]> {
+  const { sources, partitions } = await pipelineStatus(config, signal);
+  const held = sources.flatMap(({ name, held }) =>
+    held.map(({ table, why, statement, acknowledged, waits }): Finding => {
+      const about = `source ${name}`;
+      if (acknowledged !== null) {
+        const until = waits === null ? '' : `, waits ${waits}`;
+        return {
+          state: 'failed',
+          about,
+          what: `${table} is held: ${why}; acknowledged by ${acknowledged.by}${until} -> nothing: it goes on by itself`,
+          code: 'ROWFERRY_SOURCE_DDL',
+        };
+      }
+      const mend = `make the same change at the targets, then: rowferry ddl ack --source ${name} --at ${statement}`;
+      return {
+        state: 'failed',
+        about,
+        what: `${table} is held: ${why} -> ${mend}`,
+        code: 'ROWFERRY_SOURCE_DDL',
+      };
+    }),
+  );
+  const captures = sources
+    .filter(({ state }) => state === 'stopped')
+    .map(({ name, error }): Finding => ({
+      state: 'failed',
+      about: `source ${name}`,
+      what: `capture is stopped: ${error ?? 'its log says why'}`,
+    }));
+  const stopped = partitionTroubles(partitions.filter(({ state }) => state === 'stopped'));
+  return [
+    ...captures,
+    ...held,
+    ...stopped.map(({ partitions: which, error: { what, where, hint } }): Finding => {
+      const places = where.length === 0 ? '' : ` [${where.join(', ')}]`;
+      return {
+        state: 'failed',
+        about: which,
+        what: `stopped: ${what}${places}${hint === null ? '' : ` -> ${hint}`}`,
+      };
+    }),
+  ];
 }
 
 type Captured = ReadonlyMap<string, readonly Table[]>;

@@ -6,6 +6,7 @@ import type { Config } from '../config/config.ts';
 import { topicOffsets } from '../drivers/kafka-admin.ts';
 import type { PartitionRange } from '../drivers/kafka-admin.ts';
 import type { KafkaLink } from '../drivers/kafka-client.ts';
+import { counted } from '../model/counted.ts';
 import { formatPosition } from '../model/position.ts';
 import type { ParkedEntry, Target, Watermark } from '../targets/target.ts';
 import { makeTargets } from './apply-role.ts';
@@ -139,7 +140,7 @@ export async function pipelineStatus(
     return {
       name,
       isDebezium: true,
-      state: `${topics.length} topics of Debezium`,
+      state: `${counted(topics.length, 'topic')} of Debezium`,
       epoch: null,
       position: null,
       savedMs: null,

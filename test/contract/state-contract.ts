@@ -116,13 +116,18 @@ export function stateContract(engine: EngineName): void {
   describe('opening', () => {
     test('with a wrong password or database stops and says so', async (context) => {
       const database = await contractDatabase(context, engine);
-      for (const change of [(url: URL): string => (url.password = 'wrong'), (url: URL): string => (url.pathname = '/no_such_database')]) {
+      const wrongs = [
+        [(url: URL): string => (url.password = 'wrong'), /^wrong user or password/],
+        [(url: URL): string => (url.pathname = '/no_such_database'), /no database of this name/],
+      ] as const;
+      for (const [change, hint] of wrongs) {
         const url = new URL(database.url);
         change(url);
         await expect(openedTarget(url.href)).rejects.toMatchObject({
           code: 'ROWFERRY_TARGET_ACCESS',
           action: 'stop',
           where: { target: 'shard-1' },
+          hint: expect.stringMatching(hint),
         });
       } // prettier-ignore
     });
@@ -138,7 +143,10 @@ export function stateContract(engine: EngineName): void {
       for (const statement of statements) await database.exec(statement);
       context.onTestFinished(() => dropRole(database, role));
       Object.assign(url, { username: role, password: 'pw' });
-      await expect(openedTarget(url.href)).rejects.toMatchObject({ code: 'ROWFERRY_TARGET_ACCESS' });
+      await expect(openedTarget(url.href)).rejects.toMatchObject({
+        code: 'ROWFERRY_TARGET_ACCESS',
+        hint: expect.stringMatching(/^the account lacks (a )?GRANT/),
+      });
     });
 
     test('does nothing before it is asked to', async () => {

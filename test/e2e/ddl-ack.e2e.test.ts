@@ -93,6 +93,11 @@ describe('rowferry ddl ack', () => {
     await pipeline.write("INSERT INTO items (id, owner, code) VALUES (1, 0, 'before')");
     await pipeline.write('ALTER TABLE items MODIFY code VARCHAR(30) NULL');
     const place = await untilHeld(capture);
+    const checked = await rowferry(pipeline, 'check');
+    expect(checked.code).toBe(WRONG_REQUEST);
+    expect(checked.text).toMatch(/^FAILED +source main: \S+\.items is held: /m);
+    expect(checked.text).toContain(`rowferry ddl ack --source main --at ${place}`);
+    expect(checked.text).not.toContain('ready to run');
     expect(await acknowledge(pipeline, place)).toMatchObject({ code: 0 });
     const { text } = await rowferry(pipeline, 'status');
     expect(text).toMatch(/acknowledged at \S+ by \S+, waits/);

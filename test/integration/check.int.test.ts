@@ -1,14 +1,22 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { checkCommand } from '../../src/cli/check.ts';
+import { Secret } from '../../src/config/secret.ts';
+import type { Finding } from '../../src/wiring/check.ts';
+import { checkPipeline } from '../../src/wiring/check.ts';
 import { NEVER } from '../contract/target-fixture.ts';
+import { testServers } from '../support/servers.ts';
 import { schemaFixture } from './schema-fixture.ts';
 
 it('tells findings to people and to programs', async (context) => {
   const { config } = await schemaFixture(context, 'mysql', 'mysql', ['CREATE TABLE a (id int PRIMARY KEY)']);
   const { file } = config();
+  const errors: string[] = [];
   const run = async (...args: string[]): Promise<string[]> => {
     const lines: string[] = [];
-    const output = { out: (line: string) => void lines.push(line), err: () => undefined };
+    const output = {
+      out: (line: string) => void lines.push(line),
+      err: (line: string) => void errors.push(line),
+    };
     const terminal = { columns: 80, unicode: false };
     const command = checkCommand({ output, env: {}, signal: NEVER, terminal });
     await command.parseAsync(['--config', file, ...args], { from: 'user' });
@@ -17,8 +25,11 @@ it('tells findings to people and to programs', async (context) => {
   // Nobody listens where its Kafka should be, and the target has no tables.
   const [lines, json] = await Promise.all([run(), run('--json')]);
   expect(process.exitCode).toBe(2);
+  expect(errors[0]).toMatch(/^2 problems, \d warnings?$/);
   process.exitCode = undefined;
-  expect(lines.map((line) => /^\S+ +\w+/.exec(line)?.[0])).toEqual([
+  // Place and mend follow each finding on lines of their own.
+  expect(lines.filter((line) => line.startsWith('          mend: '))).not.toEqual([]);
+  expect(lines.flatMap((line) => /^\S+ +\w+/.exec(line)?.[0] ?? [])).toEqual([
     'ok      source',
     'ok      routes',
     'FAILED  kafka',
@@ -58,4 +69,93 @@ it('names a route whose table no source has, and a captured table that no route 
   expect(routes).toContain(`${source.name}.orders is captured, and no route takes it`);
   // What is misspelt is no table to be made.
   expect(findings.find(({ about }) => about === 'target east')?.what).not.toContain('order ');
+});
+
+it('takes captured tables without a route for nobody’s where nothing is applied', async (context) => {
+  const { config } = await schemaFixture(context, 'mysql', 'mysql', ['CREATE TABLE a (id int PRIMARY KEY)']);
+  const routes = async (part: object): Promise<string | undefined> => {
+    const findings: Finding[] = [];
+    const kafka = { ...config().kafka, brokers: testServers().brokers };
+    await checkPipeline({ ...config(), kafka, ...part }, (finding) => void findings.push(finding), NEVER);
+    const found = findings.find(({ about }) => about === 'routes');
+    return `${found?.state}: ${found?.what}`;
+  };
+  const none = { routes: [] };
+  expect(await routes(none)).toBe('ok: nothing is applied: others than rowferry consume the topics');
+  expect(await routes({ routes: [], targets: [] })).toMatch(/^ok: nothing is applied/);
+  const [route] = config().routes;
+  const other = { ...route!, from: 'elsewhere.*' };
+  expect(await routes({ routes: [other] })).toMatch(/^failed: .* is captured, and no route takes it/);
+});
+
+describe.each(['mysql', 'postgres'] as const)('at %s', (engine) => {
+  it('names what the account lacks to follow statements and to make tables', async (context) => {
+    const { config, target } = await schemaFixture(context, 'mysql', engine, [
+      'CREATE TABLE a (id int PRIMARY KEY)',
+      'CREATE TABLE b (id int PRIMARY KEY)',
+    ]);
+    await target.exec('CREATE TABLE a (id int PRIMARY KEY)');
+    const user = `c_${Date.now().toString(36)}_${process.pid}`;
+    const url = new URL(target.url);
+    const database = url.pathname.slice(1);
+    const grants =
+      engine === 'postgres'
+        ? [
+            `CREATE ROLE ${user} LOGIN PASSWORD 'pw'`,
+            `GRANT CREATE, USAGE ON SCHEMA public TO ${user}`,
+            `GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO ${user}`,
+          ]
+        : [
+            `CREATE USER ${user} IDENTIFIED BY 'pw'`,
+            `GRANT SELECT, INSERT, UPDATE, DELETE, CREATE ON ${database}.* TO ${user}`,
+          ];
+    for (const sql of grants) await target.exec(sql);
+    context.onTestFinished(async () => {
+      if (engine === 'postgres') await target.exec(`DROP OWNED BY ${user}`);
+      await target.exec(engine === 'postgres' ? `DROP ROLE ${user}` : `DROP USER ${user}`);
+    });
+    Object.assign(url, { username: user, password: 'pw' });
+    const base = config();
+    const [source] = base.sources;
+    const look = async (part: object): Promise<string[]> => {
+      const findings: Finding[] = [];
+      const written = { ...base.targets[0]!.url, user, password: new Secret('pw') };
+      const changed = {
+        ...base,
+        kafka: { ...base.kafka, brokers: testServers().brokers },
+        sources: [{ ...source!, ...part }],
+        targets: [{ ...base.targets[0]!, url: written }],
+      };
+      await checkPipeline(changed, (finding) => void findings.push(finding), NEVER);
+      return findings.flatMap(({ about, state, what }) =>
+        about === 'target east' && state === 'warning' ? [what] : [],
+      );
+    };
+    // With `ddl: stop` nothing of the target's tables is ever changed.
+    expect(await look({ ddl: 'stop', truncate: 'stop' })).toEqual([]);
+    const lacks = await look({ ddl: 'apply', truncate: 'apply' });
+    expect(lacks).toHaveLength(2);
+    if (engine === 'mysql') {
+      expect(lacks[0]).toMatch(/lacks ALTER, INDEX: .*ddl: apply.* -> GRANT ALTER, INDEX ON `/);
+      expect(lacks[1]).toMatch(/lacks DROP: .*truncate: apply/);
+    } else {
+      expect(lacks[0]).toMatch(/does not own a: .*ddl: apply.* OWNER TO/);
+      expect(lacks[1]).toMatch(/lacks TRUNCATE on a: .*truncate: apply/);
+    }
+    const mends = lacks.map((line) =>
+      line
+        .replace(/^.* -> /, '')
+        .replace('TABLE …', 'TABLE a')
+        .replace(/;.*$/, ''),
+    );
+    for (const sql of mends) await target.exec(sql);
+    expect(await look({ ddl: 'apply', truncate: 'apply' })).toEqual([]);
+    // The table b is still to be made.
+    const revoke =
+      engine === 'mysql'
+        ? `REVOKE CREATE ON ${database}.* FROM ${user}`
+        : `REVOKE CREATE ON SCHEMA public FROM ${user}`;
+    await target.exec(revoke);
+    expect((await look({ ddl: 'stop' })).join()).toMatch(/lacks CREATE.*schema apply/);
+  });
 });

@@ -1,9 +1,10 @@
 import { appendFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { schemaCommand } from '../../src/cli/schema.ts';
 import { mapTable } from '../../src/routing/columns.ts';
+import { schemaCommand } from '../../src/cli/schema.ts';
 import { applySchema, diffSchema, planSchema } from '../../src/wiring/schema.ts';
+import { runVerb } from '../support/run-verb.ts';
 import type { SchemaOptions } from '../../src/wiring/schema.ts';
 import { sourceTables } from '../../src/wiring/source-facts.ts';
 import { batch, NEVER, openedTarget, P0, tableBatch, writerOf } from '../contract/target-fixture.ts';
@@ -129,7 +130,7 @@ describe.each([
     );
     await source.pool.query('CREATE TABLE b (id int NOT NULL PRIMARY KEY)');
     expect((await diffSchema(config(), options)).map(({ difference }) => difference.kind).toSorted()).toEqual([
-      'missing-column', 'missing-column', 'missing-index', 'missing-table', 'narrow',
+      'missing-column', 'missing-column', 'missing-index', 'missing-table', 'narrow', 'unwritten-column',
     ]); // prettier-ignore
     const [planned] = await planSchema(config(), options, PLAIN);
     expect(planned!.files).toEqual(['V002__shop.sql', 'V003__shop_indexes.sql']);
@@ -141,6 +142,7 @@ describe.each([
     expect(await target.rows('SELECT id, v, n, w FROM a')).toEqual([['1', 'x', '0', null]]);
     expect((await diffSchema(config(), options)).map(({ difference }) => difference.kind)).toEqual([
       'narrow',
+      'unwritten-column',
     ]);
     const again = await planSchema(config(), options, PLAIN);
     expect(again).toMatchObject([
@@ -261,10 +263,10 @@ it('says what differs', async (context) => {
   const table = `CREATE TABLE a (id int NOT NULL PRIMARY KEY, v varchar(20), n bigint unsigned, e enum('a','b'), m datetime(3),
     u varchar(10) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci NOT NULL, j json, UNIQUE KEY u_key (u), KEY v_key (v))`;
   const wrong = {
-    mysql: `CREATE TABLE a (id int NOT NULL PRIMARY KEY, v varchar(10) NOT NULL, n bigint, e enum('a'), m datetime, extra int NOT NULL,
+    mysql: `CREATE TABLE a (id int NOT NULL PRIMARY KEY, v varchar(10) NOT NULL, n bigint, e enum('a'), m datetime, extra int NOT NULL, spare int, kept int NOT NULL DEFAULT 1, made int AS (id + 1) STORED,
       u varchar(10) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin, j date, UNIQUE KEY n_key (n))`,
     postgres: `CREATE TABLE a (id int NOT NULL PRIMARY KEY, v varchar(10) NOT NULL, n bigint, e text CHECK (e IN ('a')),
-      m timestamp(0), extra int NOT NULL, u varchar(10), j date, UNIQUE (n))`,
+      m timestamp(0), extra int NOT NULL, spare int, kept int NOT NULL DEFAULT 1, made int GENERATED ALWAYS AS (id + 1) STORED, u varchar(10), j date, UNIQUE (n))`,
   };
   for (const engine of ['mysql', 'postgres'] as const) {
     const { config, options, target } = await schemaFixture(context, 'mysql', engine, [table]);
@@ -273,10 +275,35 @@ it('says what differs', async (context) => {
       ({ difference: { column, kind } }) => `${column} ${kind}`,
     );
     expect(found.toSorted()).toEqual([
-      'e narrow', 'extra extra-column', 'j type', 'm narrow', 'n narrow', 'null extra-unique', 'null missing-index',
-      'null missing-unique', 'u collation', 'u null', 'v narrow', 'v null',
+      'e narrow', 'extra extra-column', 'j type', 'kept unwritten-column', 'm narrow', 'n narrow', 'null extra-unique', 'null missing-index',
+      'null missing-unique', 'spare unwritten-column', 'u collation', 'u null', 'v narrow', 'v null',
     ]); // prettier-ignore
   }
+});
+
+it('only notes a column that no source brings and rows can do without', async (context) => {
+  const { config, target } = await schemaFixture(context, 'mysql', 'mysql', [
+    'CREATE TABLE a (id int NOT NULL PRIMARY KEY)',
+  ]);
+  await target.exec('CREATE TABLE a (id int NOT NULL PRIMARY KEY, old_name varchar(9) NULL)');
+  const { file } = config();
+  const diff = async (...args: string[]) => await runVerb(schemaCommand, ['diff', '--config', file, ...args]);
+  expect(await diff()).toEqual({
+    lines: [
+      'note: east  a  old_name is brought by no source: new rows get NULL there',
+      'the targets are as the sources ask for',
+    ],
+    exitCode: 0,
+  });
+  expect(JSON.parse((await diff('--json')).lines[0] ?? '')).toMatchObject({
+    level: 'note',
+    column: 'old_name',
+  });
+  await target.exec('ALTER TABLE a MODIFY old_name varchar(9) NOT NULL');
+  expect(await diff()).toMatchObject({
+    lines: [expect.stringContaining('old_name is NOT NULL without a default')],
+    exitCode: 4,
+  });
 });
 
 it('takes types by wish, but none that cannot hold the values', async (context) => {

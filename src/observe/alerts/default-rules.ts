@@ -46,7 +46,7 @@ migration_alerts:
       condition: parked_rows > 0
       for: 1 min
       level: error
-      message: '{value} rows of {table} at {target} are parked ({reason})'
+      message: 'Parked rows of {table} at {target} ({reason}): {value}'
     - name: parked_too_long
       condition: oldest_parked_seconds > 1 h
       level: critical
@@ -62,7 +62,7 @@ migration_alerts:
     - name: future_tables_missing
       condition: missing_future_tables > 0
       level: error
-      message: '{value} tables of coming periods of {table} are missing at {target}'
+      message: 'Tables of coming periods of {table} that are missing at {target}: {value}'
 
   system_alerts:
     - name: cpu_high

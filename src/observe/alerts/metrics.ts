@@ -49,7 +49,7 @@ export const ALERT_METRICS: readonly AlertMetric[] = [
     'no_progress_for',
     'duration',
     ['source'],
-    'Time since rows or a heartbeat last arrived at the targets by a partition of this process: an idle source goes on sending heartbeats. Topics of Debezium have none: there it counts only while something waits to be applied.',
+    'Time since rows or a marker last arrived at the targets by a partition of this process: an idle source goes on sending markers. Topics of Debezium have none: there it counts only while something waits to be applied.',
   ),
   metric(
     'lag_seconds',
@@ -61,7 +61,7 @@ export const ALERT_METRICS: readonly AlertMetric[] = [
     'lag_unknown_seconds',
     'duration',
     PARTITION,
-    'How long the lag has not been known, because no heartbeat has travelled the whole way since the start; 0 once one has.',
+    'How long the lag has not been known, because no marker has travelled the whole way since the start; 0 once one has.',
   ),
   metric(
     'snapshot_stalled_seconds',

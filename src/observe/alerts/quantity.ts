@@ -60,13 +60,12 @@ export function parseQuantity(text: string, dimension: Dimension): Reading {
   return readQuantity(digits, unit, dimension);
 }
 
-/** A measured value for people: `61 s`, `0.11 %`, `900 records/min`. */
+/** A measured value for people: `61 s`, `3 min 30 s`, `0.11 %`, `900 records/min`. */
 export function formatQuantity(value: number, dimension: Dimension): string {
   switch (dimension) {
     case 'duration': {
       if (value !== 0 && Math.abs(value) < 1) return `${round(value * 1000)} ms`;
-      if (value < 120) return `${round(value)} s`;
-      return value < 7_200 ? `${round(value / 60)} min` : `${round(value / 3_600)} h`;
+      return value < 120 ? `${round(value)} s` : longDuration(Math.round(value));
     }
     case 'share':
       return `${round(value * 100)} %`;
@@ -80,6 +79,20 @@ export function formatQuantity(value: number, dimension: Dimension): string {
     case 'count':
       return round(value);
   }
+}
+
+/** The two largest units: `3 min 30 s`, `2 h 5 min`, `3 d`. */
+function longDuration(seconds: number): string {
+  const units = [
+    ['d', 86_400],
+    ['h', 3_600],
+    ['min', 60],
+    ['s', 1],
+  ] as const;
+  const first = units.findIndex(([, size]) => seconds >= size);
+  const [[name, size], [smaller, part]] = [units[first] ?? units[2], units[first + 1] ?? units[3]];
+  const rest = Math.floor((seconds % size) / part);
+  return `${Math.floor(seconds / size)} ${name}${rest === 0 ? '' : ` ${rest} ${smaller}`}`;
 }
 
 /** `1 min`, `90 s`: a duration of the configuration as rules write it, exactly. */

@@ -47,7 +47,7 @@ describe('rowferry alerts test', () => {
       '1m',
     );
     expect(fired).toEqual([
-      'future_tables_missing fires: 3 tables of coming periods of orders are missing at <target>',
+      'future_tables_missing fires: Tables of coming periods of orders that are missing at <target>: 3',
       'cpu_high fires: The processors are in use to 95 %',
     ]);
   });

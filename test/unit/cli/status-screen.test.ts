@@ -52,8 +52,8 @@ describe('the screen of a pipeline', () => {
     expect(text).toContain('lag 1200 ms');
     expect(text).toMatch(/main +reading +binlog.000001:4 +500 ms +700 B/);
     expect(text).toContain('PARTITIONS  1 running, 1 waiting');
-    expect(text).toContain('shop.main/1 ROWFERRY_TARGET_LINK: gone (again in 3 s)');
-    expect(text).toMatch(/shop.orders +#####\.{15} +25.0% +250,000 ~30 min/);
+    expect(text).toContain('shop.main/1: ROWFERRY_TARGET_LINK: gone (again in 3 s)');
+    expect(text).toMatch(/shop.orders +#####\.{15} +25.0% +250,000 +~30 min/);
     expect(text).toContain('PARKED  3 rows, the oldest for 4 min');
     expect(text).toContain('critical  the lag is high (for 1 min)');
   });
@@ -67,6 +67,49 @@ describe('the screen of a pipeline', () => {
       }
     }
     expect(screenLines(busy(), 'shop', { ...SIZE, rows: 6 }, NOW).at(-1)).toMatch(/^and \d+ more lines$/);
+    const one = live([applyRole([partition({ parked: 1, oldestParkedMs: NOW - 209_760 })])]);
+    expect(screenLines(one, 'shop', SIZE, NOW).join('\n')).toContain(
+      'PARKED  1 row, the oldest for 3 min 30 s',
+    );
+  });
+
+  it('shows a place whole, however long the set of GTIDs', () => {
+    const gtid = Array.from({ length: 40 }, (_, at) => `7cd7950a-e5cc-11f1-92a6-02fc000000${at + 10}:1-3515`);
+    const position = `mysql-bin.000001:16239839 (gtid ${gtid.join(',')})`;
+    const text = screenLines(live([captureRole({ position })]), 'shop', SIZE, NOW).join('\n');
+    expect(text).toMatch(/main +reading +mysql-bin.000001:16239839 +500 ms/);
+    expect(text).not.toContain('gtid');
+  });
+
+  it('tells what many partitions met once, whole, with place and mend', () => {
+    const stopped = Array.from({ length: 8 }, (_, number) =>
+      partition({
+        partition: number,
+        state: 'stopped',
+        error:
+          `ROWFERRY_TARGET_SCHEMA: target east has no table orders_16 for shop.orders [topic shop.main, partition ${number}, ` +
+          `offset ${number + 600}, target east, table orders_16] -> create it there (or correct the route); the partition goes on by itself`,
+        nextTryMs: NOW + 1_000 * (number + 2),
+      }),
+    );
+    const late = stopped.map(({ partition: number }) => ({
+      rule: 'partition_lag',
+      level: 'critical',
+      message: `Partition ${number} is late`,
+      sinceMs: NOW - 60_000,
+      firedMs: NOW,
+    }));
+    const lines = screenLines(live([applyRole(stopped)], late), 'shop', SIZE, NOW);
+    const text = lines.join('\n').replaceAll(/\n {4,}/g, ' ');
+    expect(text.match(/ROWFERRY_TARGET_SCHEMA/g)).toHaveLength(1);
+    expect(text).toContain('partitions 0-7 of shop.main: ROWFERRY_TARGET_SCHEMA: target east has no table');
+    expect(text).toContain('(again in 2 s)');
+    expect(text).toContain('where: target east, table orders_16 mend: create it there');
+    expect(text).toContain('the partition goes on by itself');
+    expect(lines.slice(-2)).toEqual([
+      'ALERTS  8',
+      '  critical  Partition 0 is late (for 1 min), and 7 more of partition_lag',
+    ]);
   });
 
   it('shows the capture at work of several, and a target as late as the slowest process has it', () => {

@@ -27,7 +27,26 @@ test('every option has a description and says its default or that it is required
     .filter((line) => line.startsWith('| `'));
   expect(rows.length).toBeGreaterThan(40);
   for (const row of rows)
-    expect(row).toMatch(/^\| `[^`]+` +\| \S.* \| +(?:`.+`|none|\*\*required\*\*) +\| \S/);
+    expect(row).toMatch(/^\| `[^`]+` +\| \S.* \| +(?:`.+`|none|\*\*required\*\*(?: for .+`)?) +\| \S/);
+});
+
+test('an option of one algorithm says so, and types are told once', () => {
+  const row = (path: string): string[] =>
+    (
+      optionTables()
+        .split('\n')
+        .find((line) => line.startsWith(`| \`${path}\``)) ?? ''
+    )
+      .split(' | ')
+      .map((cell) => cell.trim());
+  expect(row('routes[].shards.period')[2]).toBe('**required** for `date`');
+  expect(row('routes[].shards.by').slice(1, 3)).toEqual([
+    'column or list of columns',
+    '**required** for all but `expression`',
+  ]);
+  expect(row('routes[].shards.algorithm')[2]).toBe('**required**');
+  expect(row('routes[].shards.slots').slice(2).join(' ')).toMatch(/^`64` .* For `segments`, `slot-map`\./);
+  expect(row('alerts.channels.<name>.from')[2]).toBe('**required** for `email`');
 });
 
 test('the example of the manual is a good configuration', () => {

@@ -48,7 +48,10 @@ describe('RateWindow', () => {
 describe('showDuration', () => {
   it.each([
     [900, '1 s'],
-    [61_000, '2 min'],
+    [61_000, '1 min 1 s'],
+    [209_760, '3 min 30 s'],
+    [599_100, '10 min'],
+    [601_000, '11 min'],
     [3 * 3_600_000 + 5 * MINUTE, '3 h 05 min'],
   ])('%d ms is %s', (ms, text) => {
     expect(showDuration(ms)).toBe(text);

@@ -60,6 +60,37 @@ describe('the error policy', () => {
   });
 });
 
+describe('what an access error tells to do', () => {
+  const hint = (code: string, side: 'source' | 'target' = 'target') => policyOf('access', side, code).hint;
+
+  test.each(['1045', '1698', '28P01'])('%s: a wrong user or password, and no grant', (code) => {
+    expect(hint(code)).toMatch(/^wrong user or password/);
+    expect(hint(code)).not.toMatch(/GRANT|SELECT/);
+  });
+
+  test.each(['1044', '1142', '1227', '42501'])('%s: which grants, and no password', (code) => {
+    expect(hint(code)).toMatch(/^the account lacks a GRANT: .*INSERT.*UPDATE.*DELETE/);
+    expect(hint(code, 'source')).toMatch(/REPLICATION CLIENT.*SELECT on the captured tables.*rowferry/);
+    expect(hint(code)).not.toContain('password');
+  });
+
+  test.each(['1049', '3D000'])('%s: no such database', (code) => {
+    expect(hint(code)).toContain('no database of this name');
+  });
+
+  test('names the privileges that the server names, and nothing else of its words', () => {
+    const denied = (code: string, text: string) =>
+      refusal(new ServerError({ title: 'no', fault: 'access', code, text }), 'target', {}).hint;
+    const table = "INSERT, UPDATE command denied to user 'mia'@'db-9' for table 'orders'";
+    expect(denied('1142', table)).toMatch(/^the account lacks GRANT INSERT, UPDATE: /);
+    expect(denied('1142', table)).not.toMatch(/mia|db-9|orders/);
+    const global =
+      'Access denied; you need (at least one of) the SUPER, REPLICATION CLIENT privilege(s) for this operation';
+    expect(denied('1227', global)).toMatch(/^the account lacks GRANT SUPER, REPLICATION CLIENT: /);
+    expect(denied('1142', "SECRET command denied to user 'mia'")).toMatch(/^the account lacks a GRANT: /);
+  });
+});
+
 describe('a server error', () => {
   const error = new ServerError({
     title: 'MySQL error 1366 (ER_TRUNCATED_WRONG_VALUE_FOR_FIELD)',

@@ -55,6 +55,9 @@ describe('units', () => {
     expect(formatQuantity(61, 'duration')).toBe('61 s');
     expect(formatQuantity(0.05, 'duration')).toBe('50 ms');
     expect(formatQuantity(300, 'duration')).toBe('5 min');
+    expect(formatQuantity(209.76, 'duration')).toBe('3 min 30 s');
+    expect(formatQuantity(7_500, 'duration')).toBe('2 h 5 min');
+    expect(formatQuantity(3 * 86_400 + 59, 'duration')).toBe('3 d');
     expect(formatQuantity(0.0011, 'share')).toBe('0.11 %');
     expect(formatQuantity(15, 'rate')).toBe('900 records/min');
     expect(formatQuantity(12_345, 'count')).toBe('12,345');
