@@ -130,7 +130,9 @@ export class AlertSampler {
     for (const { table, state } of copies)
       if (state === 'failed') put('snapshot_failed', { source, table }, 1);
     const { rowsPerSecond, stalledMs } = this.#copies.look(capture, nowMs);
-    put('progress_speed', { source }, rowsPerSecond);
+    // Not known while copies rest; once all is copied there is none, and what fires because it was slow is over.
+    if (copies.some(({ state }) => state === 'copying' || state === 'waiting'))
+      put('progress_speed', { source }, rowsPerSecond);
     for (const [table, ms] of stalledMs) put('snapshot_stalled_seconds', { source, table }, seconds(ms));
   }
 

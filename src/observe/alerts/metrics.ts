@@ -43,7 +43,7 @@ export const ALERT_METRICS: readonly AlertMetric[] = [
     'progress_speed',
     'rate',
     ['source'],
-    'Rows that copies of tables bring, over the last minute. Not known unless copies have gone on for a minute, or while they rest for the source’s sake.',
+    'Rows that copies of tables bring, over the last minute. Not known unless copies have gone on for a minute, or while they rest for the source’s sake; not told when nothing is left to copy.',
   ),
   metric(
     'no_progress_for',

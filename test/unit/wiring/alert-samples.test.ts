@@ -310,8 +310,22 @@ describe('copies', () => {
     expect(value(stalled, 'snapshot_stalled_seconds', { table: 'shop.t' })).toBe(61);
   });
 
+  it('that are done have no speed, so that an alert of slow ones ends', () => {
+    const looks = new Looks();
+    const slow = shippedRules().rules.filter(({ name }) => name === 'progress_slow');
+    let book = EMPTY_BOOK;
+    const firing = (ms: number, one: ShownCopy): boolean => {
+      const samples = looks.at(ms, captureRole({ copies: [one] }));
+      book = look(book, slow, samples, NOW + ms, { repeatMs: 1e9, historySize: 1 }).book;
+      return [...book.active.values()].some(({ firedMs }) => firedMs !== null);
+    };
+    for (let ms = 0; ms < 120_000; ms += 500) firing(ms, copy({ rows: 1 }));
+    expect(firing(120_000, copy({ rows: 1 }))).toBe(true);
+    expect(firing(120_500, copy({ state: 'done' }))).toBe(true);
+    expect(firing(150_500, copy({ state: 'done' }))).toBe(false);
+  });
+
   it.each([
-    ['done', captureRole({ copies: [copy({ state: 'done' })] })],
     ['paused', captureRole({ copies: [copy({ paused: true })] })],
     ['resting for the source’s sake', captureRole({ copies: [copy()], copyIsSpared: true })],
     [
