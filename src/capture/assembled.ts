@@ -29,7 +29,10 @@ export interface TableStatement extends TouchedTable {
   /** `file:end position`, by which an operator names it. */
   readonly name: string;
   readonly gtid: string | null;
+  /** An operator has dealt with it. */
   readonly isAccepted: boolean;
+  /** The table waited for it already and was let go: it is read once more. */
+  readonly hasPassed: boolean;
   /** It is no statement but rows of a table without a key that no target can follow. */
   readonly isKeyless?: true;
   /** Commit time at the source, milliseconds. */

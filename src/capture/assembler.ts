@@ -18,7 +18,7 @@ import type { CapturedTables, TouchingStatement } from './captured-statements.ts
 import { noNumber, wasReset } from './assembler-errors.ts';
 import { touchedBy } from './captured-statements.ts';
 import { charsetsIn, hasOtherCharset } from './column-charsets.ts';
-import type { AssemblerSink } from './assembled.ts';
+import type { AssemblerSink, TableStatement } from './assembled.ts';
 import type { AppendVerdict } from './keyless-tables.ts';
 import { other } from './table-effect.ts';
 import type { TableFlow } from './table-flow.ts';
@@ -34,6 +34,8 @@ export interface AssemblerOptions extends CapturedTables {
   readonly flow: TableFlow;
   /** Whether an operator has dealt with the statement; `name` is its `file:end position`. */
   readonly isAccepted: (name: string, gtid: string | null) => boolean;
+  /** Whether the tables that waited for the statement were let go. */
+  readonly hasPassed: (name: string, gtid: string | null) => boolean;
   /** What becomes of rows of a table without a key; undefined where such a table is refused. */
   readonly keyless?: (event: RowsEvent) => AppendVerdict;
 }
@@ -184,7 +186,7 @@ export class Assembler {
       return false;
     }
     const { schema, name } = table;
-    const place = { name: `${this.#file}:${end}`, gtid: null, timeMs, isAccepted: false };
+    const place = { name: `${this.#file}:${end}`, gtid: null, timeMs, isAccepted: false, hasPassed: false };
     const what = { verb: 'rows', effect: other(verdict.why), isKeyless: true } as const;
     this.#sink.statement({ schema, table: name, former: table, ...place, ...what });
     return false;
@@ -209,7 +211,7 @@ export class Assembler {
           effect: other('has changed the character set of a column'),
           former: last,
           name: `${place.file}:${end}`,
-          isAccepted: this.#options.isAccepted(`${place.file}:${end}`, null),
+          ...this.#dealtWith(`${place.file}:${end}`, null),
           gtid: null,
           timeMs,
         });
@@ -277,8 +279,8 @@ export class Assembler {
     const place = { file: this.#file, offset: event.end };
     const name = `${place.file}:${place.offset}`;
     const { flow } = this.#options;
-    const hasPassed = event.gtid !== null && flow.state.passed.includes(event.gtid);
-    const isAccepted = hasPassed || this.#options.isAccepted(name, event.gtid);
+    const dealtWith = this.#dealtWith(name, event.gtid);
+    const { isAccepted } = dealtWith;
     const found = this.#touching(event, name, isAccepted);
     for (const { schema, table, effect } of found?.tables ?? []) {
       const fullName = `${schema}.${table}`;
@@ -298,11 +300,16 @@ export class Assembler {
         effect,
         former,
         name,
-        isAccepted,
+        ...dealtWith,
         gtid: event.gtid,
         timeMs: wholeMs(event.commitTimeMs) ?? event.timeMs,
       });
     }
+  }
+
+  #dealtWith(name: string, gtid: string | null): Pick<TableStatement, 'isAccepted' | 'hasPassed'> {
+    const hasPassed = this.#options.hasPassed(name, gtid);
+    return { isAccepted: hasPassed || this.#options.isAccepted(name, gtid), hasPassed };
   }
 
   #touching(event: StatementEvent, name: string, isAccepted: boolean): TouchingStatement | undefined {

@@ -12,8 +12,10 @@ import { CaptureLag } from './capture-lag.ts';
 import { CaptureProgress } from './capture-progress.ts';
 import type { CheckpointStore, CheckpointWriter } from './checkpoint-log.ts';
 import { readCheckpointLog } from './checkpoint-log.ts';
+import type { Acknowledgements } from './acknowledgements.ts';
+import type { ClaimedSource } from './claim.ts';
 import { claimSource } from './claim.ts';
-import type { IncarnationEnd } from './incarnation.ts';
+import type { IncarnationEnd, IncarnationParts } from './incarnation.ts';
 import { Incarnation } from './incarnation.ts';
 import type { RecordSender } from './publisher.ts';
 import type { SnapshotPorts, SnapshotSettings } from './snapshot.ts';
@@ -62,7 +64,14 @@ export interface CapturePorts {
   tables(signal: AbortSignal): Promise<readonly string[]>;
   readonly copying: SnapshotPorts;
   /** A link that is not open yet, reading from `start`. */
-  link(start: Position, facts: SourceFacts): BinlogLink;
+  link(start: Position, facts: SourceFacts): SourceLink;
+  /** Where the source's binlog ends now. */
+  current(signal: AbortSignal): Promise<SourceFacts['current']>;
+}
+
+/** As much of a link as a capture needs. */
+export interface SourceLink extends Pick<BinlogLink, 'open' | 'read' | 'close'> {
+  readonly stats: Pick<BinlogLink['stats'], 'bytes'>;
 }
 
 export class Capture {
@@ -91,8 +100,7 @@ export class Capture {
     signal: AbortSignal,
     releasedBy?: number,
   ): Promise<IncarnationEnd> {
-    const { source, pipeline, log, by, start, captures, capturesIn, hasDeclaredKey, partitions } =
-      this.#options;
+    const { source, pipeline, log, by, start, captures, partitions } = this.#options;
     this.progress.enter('starting');
     const facts = await this.#ports.inspect(signal);
     const claimed = await claimSource(
@@ -109,7 +117,7 @@ export class Capture {
       },
       signal,
     );
-    const { writer, epoch, position, accepted } = claimed;
+    const { writer, epoch, position } = claimed;
     this.progress.claimed(position);
     this.progress.lag.begin(epoch, releases.size === 0);
     log.info({ epoch, incarnation: writer.incarnation }, `capture reads from ${formatPosition(position)}`);
@@ -119,7 +127,6 @@ export class Capture {
       const error = heldError(source, held);
       log.warn({ table: held.table, code: error.code }, error.describe());
     }
-    const link = this.#ports.link(position, facts);
     const snapshot = new Snapshot(
       {
         ...this.#options.snapshot,
@@ -143,51 +150,17 @@ export class Capture {
       claimed.snapshot,
     );
     snapshot.asked(claimed.requests);
-    const incarnation = new Incarnation(this.#options, {
-      sender: this.#ports.sender,
-      progress: this.progress,
-      checkpoints: writer,
-      epoch,
-      position,
-      facts,
-      snapshot,
-      flow,
-      accepted,
-      applied: async () => await this.#ports.copying.applied(),
-      published: async (until) => await this.#ports.published(until),
-    });
-    const assembler = new Assembler(
-      {
-        source,
-        partitions,
-        file: position.file,
-        offset: position.offset,
-        captures,
-        capturesIn,
-        hasDeclaredKey,
-        dialect: facts.flavour,
-        tableNames: facts.tableNames,
-        isAccepted: (statement, gtid) => {
-          const place = { server: position.server, statement, gtid };
-          return accepted.pass(place) || flow.hasPassed(place);
-        },
-        flow,
-        ...(this.#options.keyless === 'append' ? { keyless: (event) => snapshot.keyless.judge(event) } : {}),
-      },
-      {
-        change: (partition, change) => incarnation.change(partition, change),
-        mark: (mark, place) => incarnation.mark(mark, place),
-        statement: (statement) => incarnation.statement(statement),
-        waits: () => incarnation.waits(),
-        transactionEnd: (end) => incarnation.transactionEnd(end),
-      },
-    );
+    const link = this.#ports.link(position, facts);
     await link.open(signal);
     const ended = new AbortController();
     let copying: Promise<void> = Promise.resolve();
     const onAbort = (): void => void link.close();
     signal.addEventListener('abort', onAbort);
     try {
+      const begun = await this.#begun(claimed, { snapshot, flow }, signal);
+      if (begun === 'superseded') return 'superseded';
+      const now = { ...facts, current: begun.current };
+      const { incarnation, assembler } = this.#reader(claimed, { ...begun, facts: now, snapshot, flow });
       this.progress.enter('reading');
       this.#options.onReading();
       this.progress.copies(snapshot);
@@ -203,6 +176,74 @@ export class Capture {
       await copying;
       await link.close();
     }
+  }
+
+  /**
+   * With the link open: whether this is still the newest claim, and where the binlog ends. Tables may be let go only behind that
+   * place. The order of events that published rows in two epochs otherwise: a capture claims and is suspended; another one claims,
+   * reads, and lets a held table go by a new epoch; the first wakes, opens its link, and publishes what comes next under the
+   * names of the old epoch, to partitions that the new one has not reached. Now either it sees the other claim here, or that
+   * claim comes later: then the other link is opened later, the source ends ours for it, and all that ours ever brought lies
+   * before the place that the other capture is told here.
+   */
+  async #begun(
+    { writer, position, accepted }: ClaimedSource,
+    { snapshot, flow }: { readonly snapshot: Snapshot; readonly flow: TableFlow },
+    signal: AbortSignal,
+  ): Promise<
+    'superseded' | { readonly accepted: Acknowledgements; readonly current: SourceFacts['current'] }
+  > {
+    const start = { position, commitMs: null, snapshot: snapshot.state, flow: flow.state };
+    const saved = await writer.save(start, Date.now(), signal);
+    if (saved === 'superseded') return 'superseded';
+    const current = await this.#ports.current(signal);
+    if (saved === 'saved') return { accepted, current };
+    snapshot.asked(saved.requests);
+    return { accepted: saved.accepted, current };
+  }
+
+  /** What turns events into changes, and what publishes them. */
+  #reader(
+    { writer, epoch, position }: ClaimedSource,
+    parts: Pick<IncarnationParts, 'accepted' | 'facts' | 'snapshot' | 'flow'>,
+  ): { readonly incarnation: Incarnation; readonly assembler: Assembler } {
+    const { source, captures, capturesIn, hasDeclaredKey, partitions } = this.#options;
+    const { accepted, facts, snapshot, flow } = parts;
+    const incarnation = new Incarnation(this.#options, {
+      sender: this.#ports.sender,
+      progress: this.progress,
+      checkpoints: writer,
+      epoch,
+      position,
+      ...parts,
+      applied: async () => await this.#ports.copying.applied(),
+      published: async (until) => await this.#ports.published(until),
+    });
+    const assembler = new Assembler(
+      {
+        source,
+        partitions,
+        file: position.file,
+        offset: position.offset,
+        captures,
+        capturesIn,
+        hasDeclaredKey,
+        dialect: facts.flavour,
+        tableNames: facts.tableNames,
+        isAccepted: (statement, gtid) => accepted.pass({ server: position.server, statement, gtid }),
+        hasPassed: (statement, gtid) => flow.hasPassed({ server: position.server, statement, gtid }),
+        flow,
+        ...(this.#options.keyless === 'append' ? { keyless: (event) => snapshot.keyless.judge(event) } : {}),
+      },
+      {
+        change: (partition, change) => incarnation.change(partition, change),
+        mark: (mark, place) => incarnation.mark(mark, place),
+        statement: (statement) => incarnation.statement(statement),
+        waits: () => incarnation.waits(),
+        transactionEnd: (end) => incarnation.transactionEnd(end),
+      },
+    );
+    return { incarnation, assembler };
   }
 
   /**

@@ -9,7 +9,7 @@ import { newCopy } from './snapshot-state.ts';
 import type { SourceFacts } from './start-position.ts';
 import { firstPosition, positionOnServer } from './start-position.ts';
 import type { FlowState } from './table-flow.ts';
-import { inNextEpoch, release } from './table-flow.ts';
+import { again, inNextEpoch, release } from './table-flow.ts';
 
 export interface ClaimedSource {
   readonly writer: CheckpointWriter;
@@ -65,7 +65,7 @@ export async function claimSource(
         epoch: isSameEpoch ? found.epoch : found.epoch + 1,
         start: position,
         // Where the reader had been means nothing on another server.
-        flow: sameServer ? flow : { ...flow, catchUp: null },
+        flow: sameServer ? flow : again(flow),
         by,
         timeMs: Date.now(),
       };

@@ -1,5 +1,7 @@
 /** Collects what the preflight judges. Every statement needs only the grants that capture needs anyway. */
 import { RowferryError } from '../errors.ts';
+import type { BinlogEnd, Release } from './binlog-end.ts';
+import { endOf, flavourOf, releaseOf, statementsOf } from './binlog-end.ts';
 import type { BinlogKept } from './binlog-headroom.ts';
 import { limitBytes, RETENTION_VARIABLES, retentionSeconds } from './binlog-headroom.ts';
 import { readMarkLacks } from './mark-grants.ts';
@@ -67,7 +69,7 @@ export interface PreflightFacts {
   readonly flavour: Flavour;
   /** As the server says it: `9.7.4`, `11.8.9-MariaDB-log`. */
   readonly version: string;
-  readonly release: readonly [major: number, minor: number, patch: number];
+  readonly release: Release;
   /** The `server` of a position: `@@server_uuid`, or `server-<server_id>` on MariaDB. */
   readonly serverUuid: string;
   readonly serverId: number;
@@ -87,7 +89,7 @@ export interface PreflightFacts {
   readonly doDb: readonly string[];
   readonly ignoreDb: readonly string[];
   /** End of the binlog; null when it cannot be asked for. */
-  readonly current: { readonly file: string; readonly offset: number } | null;
+  readonly current: BinlogEnd | null;
   /** Executed GTID set (MySQL) or GTID position (MariaDB) at `current`; null without GTIDs. */
   readonly gtid: string | null;
   /** GTIDs before the oldest binlog file; null without GTIDs. */
@@ -142,7 +144,7 @@ export async function collectFacts(query: SourceQuery, filter: TableFilter): Pro
     'SELECT VERSION() AS version, CURRENT_USER() AS account, @@global.server_id AS server_id',
   );
   const version = textOf(server?.['version']);
-  const flavour: Flavour = version.includes('MariaDB') ? 'mariadb' : 'mysql';
+  const flavour = flavourOf(version);
   const serverId = Number(server?.['server_id']);
   const variables = await readVariables(query, VARIABLES);
   const release = releaseOf(version);
@@ -153,8 +155,7 @@ export async function collectFacts(query: SourceQuery, filter: TableFilter): Pro
   const logs = hasBinlog ? await unlessDenied(query, 'SHOW BINARY LOGS') : [];
   const replicas = await unlessDenied(query, words.replicas);
   const place = status?.[0];
-  const current =
-    place === undefined ? null : { file: textOf(place['File']), offset: Number(place['Position']) };
+  const current = endOf(place);
   const files = filesOf(logs ?? []);
   return {
     flavour,
@@ -347,16 +348,6 @@ function grouped(rows: Rows) {
   return groups;
 }
 
-/** MySQL renamed what speaks of masters and slaves; MariaDB still knows the old words. */
-function statementsOf(flavour: Flavour, [major, minor, patch]: PreflightFacts['release']) {
-  const since = (...wanted: readonly [number, number, number]): boolean =>
-    flavour === 'mysql' && (major - wanted[0] || minor - wanted[1] || patch - wanted[2]) >= 0;
-  return {
-    status: since(8, 2, 0) ? 'SHOW BINARY LOG STATUS' : 'SHOW MASTER STATUS',
-    replicas: since(8, 0, 22) ? 'SHOW REPLICAS' : 'SHOW SLAVE HOSTS',
-  };
-}
-
 /** Null when the account lacks the grant: that is an answer here. */
 async function unlessDenied(query: SourceQuery, sql: string): Promise<Rows | null> {
   try {
@@ -365,11 +356,6 @@ async function unlessDenied(query: SourceQuery, sql: string): Promise<Rows | nul
     if (error instanceof RowferryError && error.code === 'ROWFERRY_SOURCE_ACCESS') return null;
     throw error;
   }
-}
-
-function releaseOf(version: string): [number, number, number] {
-  const [, major, minor, patch] = /(\d+)\.(\d+)\.(\d+)/.exec(version) ?? [];
-  return [Number(major ?? 0), Number(minor ?? 0), Number(patch ?? 0)];
 }
 
 function listOf(value: unknown): string[] {

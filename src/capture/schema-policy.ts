@@ -22,10 +22,11 @@ export type SchemaDecision =
   | { readonly kind: 'hold'; readonly why: string };
 
 export function decide(statement: TableStatement, { ddl, truncate }: SchemaPolicy): SchemaDecision {
-  const { effect, isAccepted, verb } = statement;
+  const { effect, isAccepted, hasPassed, verb } = statement;
   // No setting makes its rows nameable.
   if (statement.isKeyless === true && effect.kind === 'other') return { kind: 'hold', why: effect.why };
-  if (isAccepted || effect.kind === 'none') return { kind: 'pass' };
+  if (hasPassed || effect.kind === 'none') return { kind: 'pass' };
+  if (isAccepted && effect.kind !== 'other') return { kind: 'pass' };
   switch (effect.kind) {
     case 'truncate':
       if (truncate === 'apply') return { kind: 'truncate' };
@@ -36,6 +37,8 @@ export function decide(statement: TableStatement, { ddl, truncate }: SchemaPolic
       return added(statement, effect.steps);
     case 'other':
       if (ddl === 'ignore') return { kind: 'ignore' };
+      // Also when it was acknowledged before it was read (ahead, or before a replay): the table goes on by itself once the
+      // targets have what precedes it. A changed key leads to other partitions, where a newer row would overtake an older one.
       return { kind: 'hold', why: `${verb} ${effect.why}` };
   }
 }

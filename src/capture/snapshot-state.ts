@@ -121,10 +121,20 @@ function leftOut(before: TableCopy | undefined): Pick<TableCopy, 'cut'> {
   return before?.cut === false && before.state !== 'done' ? { cut: false } : {};
 }
 
-/** Rows of a table without a key were left out until now: they cannot flow as if nothing was missing. */
+/**
+ * Rows of a table without a key were left out until now, or its targets were emptied at the cut and have a part of them: the
+ * others cannot flow as if nothing was missing.
+ */
 function cancelled(copy: TableCopy): readonly TableCopy[] {
-  if (copy.cut !== false) return [];
-  return [{ ...copy, state: 'failed', error: 'it was given up: its rows are left out until it is copied' }];
+  if (copy.cut === undefined) return [];
+  return [
+    {
+      ...copy,
+      state: 'failed',
+      cut: false,
+      error: 'it was given up: its rows are left out until it is copied',
+    },
+  ];
 }
 
 /** The copy with rows more that are queued. */

@@ -65,7 +65,9 @@ export class StatementGate {
         };
         flow.hold(held);
         this.#hasHeld = true;
-        log.error({ ...where, code: 'ROWFERRY_SOURCE_DDL' }, heldError(source, held).describe());
+        if (statement.isAccepted)
+          log.info(where, `${verb}, which is acknowledged, waits for the rows before it`);
+        else log.error({ ...where, code: 'ROWFERRY_SOURCE_DDL' }, heldError(source, held).describe());
       }
     }
     changed(`${schema}.${table}`, statement.effect.kind !== 'none');

@@ -50,7 +50,7 @@ export interface CatchUp {
 export interface FlowState {
   readonly held: readonly HeldTable[];
   readonly catchUp: CatchUp | null;
-  /** GTIDs of acknowledged statements, since on another server they stand in other places; `server place` of those without one. */
+  /** Statements whose tables were let go, and which are read once more: GTIDs, or `server place` of those without one. */
   readonly passed: readonly string[];
   /**
    * By table, the character sets of columns that a statement changed without naming one: the rows that follow must have the same
@@ -63,7 +63,7 @@ export interface FlowState {
 
 export const ALL_FLOW: FlowState = { held: [], catchUp: null, passed: [] };
 
-/** So many acknowledged statements are known on another server too. */
+/** So many are kept. One that is forgotten holds its table once more, and is known as acknowledged. */
 const REMEMBERED = 100;
 
 export class TableFlow {
@@ -178,7 +178,7 @@ export function release(
   const start = earliest([...freed.map(({ from }) => from), at]);
   // Places on another server cannot be compared with those that follow: everything is published again from the start.
   const comparable = [start, ...freed.map(({ from }) => from)].every(({ server }) => server === at.server);
-  if (!comparable) return { start, state: { ...state, held, catchUp: null, passed } };
+  if (!comparable) return { start, state: again({ ...state, held }) };
   const until = state.catchUp === null ? at : latest(at, state.catchUp.until);
   const behind: Record<string, Position> = {};
   for (const [table, from] of Object.entries(state.catchUp?.behind ?? {})) behind[table] = latest(from, at);
@@ -214,7 +214,15 @@ export function inNextEpoch(state: FlowState, epoch: number): FlowState {
 export function rewind(state: FlowState, start: Position): FlowState {
   // Where nothing tells which comes first (a place of another server) the statement may not come again: the table stays held.
   const held = state.held.filter(({ from }) => !isAtOrBefore(start, from));
-  return { ...state, held, catchUp: null };
+  return again({ ...state, held });
+}
+
+/**
+ * The state for a reader that publishes all tables from its start on: statements that passed come again with rows before them,
+ * and hold their tables until the targets have these (`schema-policy.ts`).
+ */
+export function again(state: FlowState): FlowState {
+  return { ...state, catchUp: null, passed: [] };
 }
 
 /** Spelling does not tell two tables apart here: to hold one too many is safe. */

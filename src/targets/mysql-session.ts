@@ -7,13 +7,12 @@ import type { ControlSql } from './control-sql.ts';
 import { ControlSession } from './control-session.ts';
 import { describeMysql } from './mysql-catalog.ts';
 import { prepareMysqlTables } from './mysql-control-tables.ts';
-import { exactBytes, MysqlTableSql, name, refuseOversize, tablePath } from './mysql-sql.ts';
+import { MYSQL_ROWS, MysqlTableSql, refuseOversize } from './mysql-sql.ts';
 import type { StatementLimits, UpsertForm } from './mysql-sql.ts';
 import { unparkedRefs } from './parked-record.ts';
 import { isRowRefusal, otherOrigin } from './row-refusal.ts';
 import type { Session } from './session.ts';
 import type { KeyValues, RowWrite, TableWriter, TargetTable, WriteBatch } from './target.ts';
-import type { TruncateDialect } from './truncation.ts';
 
 /** What the sessions of one server have in common. */
 export interface MysqlTraits {
@@ -262,12 +261,7 @@ export class MysqlSession extends ControlSession implements Session {
     return prepareMysqlTables((sql) => this.#connection.query(sql), this.control);
   }
 
-  protected override readonly truncateDialect: TruncateDialect = {
-    path: tablePath,
-    exactColumn: (column, length) =>
-      exactBytes(length === null ? name(column) : `LEFT(${name(column)}, ${length})`),
-    exactText: (text) => exactBytes(quote(text)),
-  };
+  protected override readonly truncateDialect = MYSQL_ROWS;
 
   /**
    * TRUNCATE commits what was before it, so that no row could be the lock. This one is the session's: a statement that still runs

@@ -5,6 +5,7 @@ import { mysqlColumn } from '../model/values.ts';
 import { RowferryError } from '../errors.ts';
 import type { ControlDialect } from './control-sql.ts';
 import type { KeyValues, RowWrite, TableWriter, TargetColumn } from './target.ts';
+import type { TruncateDialect } from './truncation.ts';
 
 /** How new values are named in ON DUPLICATE KEY UPDATE: by a row alias (MySQL 8.0.19 and newer) or by VALUES(). */
 export type UpsertForm = 'alias' | 'values';
@@ -284,3 +285,10 @@ function keyText(type: string, column: string): string {
   if (/^(?:tiny|medium|long)?blob|^(?:var)?binary/.test(type)) return `TO_BASE64(${column})`;
   return type.startsWith('bit') ? `BIN(${column})` : column;
 }
+
+export const MYSQL_ROWS: TruncateDialect = {
+  path: tablePath,
+  exactColumn: (column, length) =>
+    exactBytes(length === null ? name(column) : `LEFT(${name(column)}, ${length})`),
+  exactText: (text) => exactBytes(quote(text)),
+};

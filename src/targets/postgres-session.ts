@@ -8,11 +8,10 @@ import type { ControlSql } from './control-sql.ts';
 import { unparkedRefs } from './parked-record.ts';
 import { describePostgres } from './postgres-catalog.ts';
 import { preparePostgresTables } from './postgres-control-tables.ts';
-import { exactText, MISSED_ROWS, name, PostgresTableSql, quote, tablePath } from './postgres-sql.ts';
+import { MISSED_ROWS, POSTGRES_ROWS, PostgresTableSql, quote } from './postgres-sql.ts';
 import { otherOrigin } from './row-refusal.ts';
 import type { Session } from './session.ts';
 import type { KeyValues, RowWrite, TableWriter, TargetTable, WriteBatch } from './target.ts';
-import type { TruncateDialect } from './truncation.ts';
 
 export const POSTGRES_SESSION = [
   "SET TimeZone = 'UTC'",
@@ -180,12 +179,7 @@ export class PostgresSession extends ControlSession implements Session {
     return preparePostgresTables((text) => this.run(text), this.control);
   }
 
-  protected override readonly truncateDialect: TruncateDialect = {
-    path: tablePath,
-    exactColumn: (column, length) =>
-      exactText(length === null ? name(column) : `left(${name(column)}::text, ${length})`),
-    exactText: quote,
-  };
+  protected override readonly truncateDialect = POSTGRES_ROWS;
 
   /** One transaction: whatever ends the session takes all of it back, the lock too. */
   protected override async withTruncateLock<T>(lock: string, work: () => Promise<T>): Promise<T> {

@@ -9,6 +9,7 @@ import type { PostgresColumn } from '../model/values.ts';
 import { postgresColumn } from '../model/values.ts';
 import type { ControlDialect } from './control-sql.ts';
 import type { KeyValues, RowWrite, TableWriter } from './target.ts';
+import type { TruncateDialect } from './truncation.ts';
 
 /** Rows of one statement, and about how many characters. */
 const STATEMENT_ROWS = 2_000;
@@ -284,3 +285,10 @@ function keyTexts(columns: readonly PostgresColumn[], key: readonly WireValue[])
 function keyText(type: string, column: string): string {
   return type === 'bytea' ? `encode(${column}, 'base64')` : `${column}::text`;
 }
+
+export const POSTGRES_ROWS: TruncateDialect = {
+  path: tablePath,
+  exactColumn: (column, length) =>
+    exactText(length === null ? name(column) : `left(${name(column)}::text, ${length})`),
+  exactText: quote,
+};

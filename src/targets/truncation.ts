@@ -2,6 +2,7 @@
 import { binlogFileNumber } from '../model/position.ts';
 import type { RowFilter, TruncateId, Truncation } from './target.ts';
 
+/** How an engine tells a source table's rows from others by a text of theirs. */
 export interface TruncateDialect {
   readonly path: (table: string) => string;
   /** The first `length` letters of a column (all with null) in a form that compares by bytes. */
@@ -10,17 +11,24 @@ export interface TruncateDialect {
 }
 
 /** Everything, or the rows that one source table has there. */
-export function emptyingSql(
-  { table, only }: Truncation['tables'][number],
-  { path, exactColumn, exactText }: TruncateDialect,
-): string {
-  if (only === null) return `TRUNCATE TABLE ${path(table)}`;
+export function emptyingSql({ table, only }: Truncation['tables'][number], dialect: TruncateDialect): string {
+  const path = dialect.path(table);
+  return only === null ? `TRUNCATE TABLE ${path}` : `DELETE FROM ${path} WHERE ${isOneOf(only, dialect)}`;
+}
+
+/** Finds one of these rows. */
+export function anyOfSql({ table, only }: Truncation['tables'][number], dialect: TruncateDialect): string {
+  const where = only === null ? '' : ` WHERE ${isOneOf(only, dialect)}`;
+  return `SELECT 1 AS one FROM ${dialect.path(table)}${where} LIMIT 1`;
+}
+
+function isOneOf(only: readonly RowFilter[], { exactColumn, exactText }: TruncateDialect): string {
   const conditions = only.map(({ column, startsWith, equals }: RowFilter) =>
     equals === undefined
       ? `${exactColumn(column, Array.from(startsWith).length)} = ${exactText(startsWith)}`
       : `${exactColumn(column, null)} = ${exactText(equals)}`,
   );
-  return `DELETE FROM ${path(table)} WHERE ${conditions.join(' AND ')}`;
+  return conditions.join(' AND ');
 }
 
 /**

@@ -35,7 +35,7 @@ import { occupiedTables } from './occupied-tables.ts';
 import { PauseWatch } from './pauses.ts';
 import type { CaptureRoleStatus } from './role-messages.ts';
 import { SourceCare } from './source-care.ts';
-import { binlogKept, passedPreflight, sourceTables } from './source-facts.ts';
+import { binlogEnd, binlogKept, passedPreflight, sourceTables } from './source-facts.ts';
 
 /** How long a capture that was told to stop waits for Kafka's last acknowledgements. */
 const STOP_MS = 5_000;
@@ -262,6 +262,7 @@ export class CaptureRole {
             timed: (event, isNew) => times.of(event, isNew, Date.now()),
           });
         },
+        current: async () => await binlogEnd(this.#source),
         tables: async () => (await sourceTables(this.#source)).map((table) => tableName(table)),
         copying: {
           connect: async (signal) => await this.#copySource(signal),

@@ -68,6 +68,8 @@ class RoleThread implements RoleView {
   status: RoleStatus | undefined;
   reportedMs = Date.now();
   #failure: RowferryError | undefined;
+  /** It was not waited for any longer, which is no failure of its own. */
+  #isGivenUp = false;
   /** Settles as soon as the role is done or has failed, which is before its thread has tidied up. */
   readonly done: Promise<void>;
   /** The thread is gone; rejects with what the role failed of. */
@@ -101,7 +103,7 @@ class RoleThread implements RoleView {
     });
     this.ended = new Promise((resolve, reject) => {
       this.#worker.on('exit', (code) => {
-        if (this.#failure === undefined && code !== 0) this.#failure = broken(name, code);
+        if (!this.#isGivenUp && code !== 0) this.#failure ??= broken(name, code);
         if (this.#failure === undefined) resolve();
         else reject(this.#failure);
       });
@@ -119,7 +121,8 @@ class RoleThread implements RoleView {
     this.#worker.postMessage(command);
   }
 
-  async terminate(): Promise<void> {
+  async giveUp(): Promise<void> {
+    this.#isGivenUp = true;
     await this.#worker.terminate();
   }
 }
@@ -304,5 +307,5 @@ async function endThreads(threads: readonly RoleThread[], drainMs: number, log: 
     { drainMs },
     'not everything ended in time; leaving: nothing is lost, the next start goes on from the watermarks',
   );
-  await Promise.all(threads.map(async (thread) => await thread.terminate()));
+  await Promise.all(threads.map(async (thread) => await thread.giveUp()));
 }

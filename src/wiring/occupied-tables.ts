@@ -1,11 +1,12 @@
-/** Which target tables of a source table hold rows, whoever wrote them. */
-import { tablesAt } from '../apply/routed-tables.ts';
+/** Which target tables of a source table hold rows that count as its own, whoever wrote them. */
+import { rowsOf, tablesAt } from '../apply/routed-tables.ts';
 import type { Config } from '../config/config.ts';
 import { loadRoutes } from '../config/routes.ts';
 import type { Log } from '../model/log.ts';
 import { Router } from '../routing/router.ts';
-import { tablePath as mysqlPath } from '../targets/mysql-sql.ts';
-import { tablePath as postgresPath } from '../targets/postgres-sql.ts';
+import { MYSQL_ROWS } from '../targets/mysql-sql.ts';
+import { POSTGRES_ROWS } from '../targets/postgres-sql.ts';
+import { anyOfSql } from '../targets/truncation.ts';
 import { makeTargets } from './apply-role.ts';
 
 /** As `target: table`; `table` is `schema.name`. Throws what keeps a target from answering. */
@@ -24,11 +25,14 @@ export async function occupiedTables(
   const occupied: string[] = [];
   for (const target of makeTargets(config, log)) {
     try {
-      for (const { paths } of await tablesAt(target, found)) {
+      const dialect = target.kind === 'mysql' ? MYSQL_ROWS : POSTGRES_ROWS;
+      for (const { route, paths } of await tablesAt(target, found)) {
+        const mine = rowsOf(route);
+        // Where nothing tells whose rows stand there, all of them may be.
+        const only = mine === 'unknown' ? null : mine;
         for (const path of paths) {
           signal.throwIfAborted();
-          const quoted = target.kind === 'mysql' ? mysqlPath(path) : postgresPath(path);
-          const rows = await target.catalog((query) => query(`SELECT 1 AS one FROM ${quoted} LIMIT 1`));
+          const rows = await target.catalog((query) => query(anyOfSql({ table: path, only }, dialect)));
           if (rows.length > 0) occupied.push(`${target.name}: ${path}`);
         }
       }

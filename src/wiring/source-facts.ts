@@ -1,5 +1,6 @@
 /** Asks a source whether it can be captured and where it stands. */
 import type { BinlogKept } from '../capture/binlog-headroom.ts';
+import { readBinlogEnd } from '../capture/binlog-end.ts';
 import { readBinlogKept } from '../capture/preflight-facts.ts';
 import { preflightSource, formatFindings } from '../capture/preflight.ts';
 import type { Preflight } from '../capture/preflight.ts';
@@ -69,7 +70,29 @@ async function askTime(connection: MysqlConnection, clock: SourceClock): Promise
 const LOOK_MS = 10_000;
 
 /** What the source keeps of its binlog now, and what time it has; a few statements over a connection of their own. */
-export async function binlogKept({ name, url }: SourceSettings, clock?: SourceClock): Promise<BinlogKept> {
+export async function binlogKept(source: SourceSettings, clock?: SourceClock): Promise<BinlogKept> {
+  return await looked(source, async (connection) => {
+    if (clock !== undefined) await askTime(connection, clock);
+    return await readBinlogKept(async (sql) => (await connection.query(sql)).rows);
+  });
+}
+
+/** Where the source's binlog ends now. */
+export async function binlogEnd(source: SourceSettings): Promise<SourceFacts['current']> {
+  const end = await looked(
+    source,
+    async (connection) => await readBinlogEnd(async (sql) => (await connection.query(sql)).rows),
+  );
+  if (end !== null) return end;
+  throw new RowferryError('ROWFERRY_SOURCE_LINK', 'the source does not tell where its binlog ends', {
+    where: { source: source.name },
+  });
+}
+
+async function looked<T>(
+  { name, url }: SourceSettings,
+  look: (connection: MysqlConnection) => Promise<T>,
+): Promise<T> {
   const connection = await MysqlConnection.connect({
     url,
     side: 'source',
@@ -79,8 +102,7 @@ export async function binlogKept({ name, url }: SourceSettings, clock?: SourceCl
     queryTimeoutMs: LOOK_MS,
   });
   try {
-    if (clock !== undefined) await askTime(connection, clock);
-    return await readBinlogKept(async (sql) => (await connection.query(sql)).rows);
+    return await look(connection);
   } finally {
     connection.destroy();
   }

@@ -35,6 +35,24 @@ const VISITS: PipelineLayout = {
   comparisons: [],
 };
 
+/** Two tables become one at each target, where a column says of which a row is. */
+const MERGED: PipelineLayout = {
+  atSources: ['visits_0', 'visits_1'].map(
+    (table) =>
+      `CREATE TABLE ${table} (owner INT NULL, kind VARCHAR(20) NULL, note TEXT NULL, n INT NOT NULL)`,
+  ),
+  atTargets: ['east', 'west'].map((target) => ({
+    target,
+    table: 'visits',
+    create:
+      'CREATE TABLE visits (owner INT, kind VARCHAR(20), note TEXT, n INT NOT NULL, origin VARCHAR(200) NOT NULL)',
+  })),
+  routes: (schema) => [
+    { from: `${schema}.visits_*`, to: 'visits', targets: ['east', 'west'], columns: { origin: 'origin' } },
+  ],
+  comparisons: [],
+};
+
 async function withVisits(t: TestContext, options: PipelineOptions = {}): Promise<Pipeline> {
   return await Pipeline.create(t, {
     layouts: [VISITS],
@@ -292,6 +310,52 @@ describe('a table without any key', () => {
       await verb(pipeline, daemon, snapshotCommand, 'add', table, '--empty');
       await untilCopied(daemon);
       await untilSame(pipeline, daemon);
+    },
+  );
+
+  it(
+    'shares a table with others where a column tells them apart; one that is copied anew takes its own rows alone',
+    { timeout: 120_000 },
+    async (t) => {
+      const configure: PipelineOptions['configure'] = ({ sources }) => {
+        for (const source of Object.values(sources)) source['truncate'] = 'apply';
+      };
+      const pipeline = await withVisits(t, { layouts: [MERGED], configure });
+      const random = new Random(SEED);
+      const tables = ['visits_0', 'visits_1'];
+      const write = async (count: number): Promise<void> => {
+        for (const table of tables)
+          await pipeline.write(`INSERT INTO ${table} (${COLUMNS}) VALUES ?`, [visitRows(random, count)]);
+      };
+      const untilEach = async (daemon: Daemon): Promise<void> => {
+        await pipeline.untilCaughtUp(60_000);
+        for (const { target } of pipeline.targets)
+          for (const table of tables) {
+            const [rows] = await pipeline.source.pool.query({
+              sql: GROUPED.replace('visits', table),
+              rowsAsArray: true,
+            });
+            const mine = GROUPED.replace('visits', `visits WHERE origin LIKE '%.${table}'`);
+            const found = await multiset(pipeline.rows(target, mine));
+            expect(found, `${target} ${table}\n${daemon.logTail()}`).toEqual(
+              await multiset(Promise.resolve(rows as unknown[][])),
+            );
+          }
+      };
+      await write(300);
+      const daemon = await pipeline.startRunning();
+      await write(50);
+      await untilCopied(daemon);
+      await write(50);
+      await untilEach(daemon);
+      await pipeline.write('TRUNCATE visits_0');
+      await write(20);
+      await untilEach(daemon);
+      await verb(pipeline, daemon, snapshotCommand, 'add', `${pipeline.source.name}.visits_1`);
+      await write(20);
+      await sleep(2_000);
+      await untilCopied(daemon);
+      await untilEach(daemon);
     },
   );
 });

@@ -13,10 +13,16 @@ const NOTHING = { epoch: 0, file: 0, end: 0, half: 0 };
 
 const record = (offset: number, value: Buffer): RawRecord => ({ offset, key: null, value, headers: {} });
 /** A chunk of one insert for each id; the id is also its end position. */
-const chunk = (offset: number, ids: readonly number[], epoch = 1): RawRecord => {
+const chunk = (offset: number, ids: readonly number[], epoch = 1, of = table): RawRecord => {
   const builder = new ChunkBuilder({ epoch, incarnation: 0 });
   for (const id of ids)
-    builder.add({ table, before: null, after: [id], timeMs: id, sequence: { file: 1, end: id, half: 0 } });
+    builder.add({
+      table: of,
+      before: null,
+      after: [id],
+      timeMs: id,
+      sequence: { file: 1, end: id, half: 0 },
+    });
   return record(offset, builder.take());
 };
 const marker = (offset: number, epoch: number): RawRecord =>
@@ -27,7 +33,7 @@ const marker = (offset: number, epoch: number): RawRecord =>
 
 function cutterOf(
   records: readonly RawRecord[],
-  options: { start?: number; rows?: number; seen?: typeof NOTHING } = {},
+  options: { start?: number; rows?: number; seen?: typeof NOTHING; emptied?: EmptiedTables } = {},
 ) {
   const queue = new RecordQueue(1e9, () => {});
   queue.push(records);
@@ -39,7 +45,7 @@ function cutterOf(
       reader: ownReader(),
       filter: ownReader().filterFrom(options.seen ?? NOTHING),
       limits: { rows: options.rows ?? 1000, bytes: 1e9 },
-      emptied: new EmptiedTables(),
+      emptied: options.emptied ?? new EmptiedTables(),
       start: options.start ?? 0,
     }),
   };
@@ -48,6 +54,14 @@ const ids = (batch: { changes: readonly { after: unknown }[] } | undefined) =>
   batch?.changes.map(({ after }) => (after as number[])[0]);
 
 describe('BatchCutter', () => {
+  it('leaves out rows without a key that were there when their table was emptied, also those that are new to the partition', () => {
+    const emptied = new EmptiedTables();
+    emptied.add({ topic: 'top', sourceTable: 's.t', epoch: 2, file: 1, end: 5 });
+    const visits = { ...table, key: [] };
+    const { cutter } = cutterOf([chunk(0, [3], 1, visits), chunk(1, [4, 5, 6], 2, visits)], { emptied });
+    expect(cutter.cut(0)).toMatchObject({ changes: [{ after: [6] }], offsets: [1], end: 2 });
+  });
+
   it('takes what waits, up to the row limit, and says where the batch starts and ends', () => {
     const { cutter } = cutterOf([chunk(0, [1, 2]), chunk(1, [3]), chunk(2, [4])], { rows: 3 });
     const first = cutter.cut(0);

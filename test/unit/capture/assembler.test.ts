@@ -39,6 +39,7 @@ const make = (
       capturesIn: (schema) => filter.mayMatchIn(schema),
       hasDeclaredKey: (schema, name) => schema === 'shop' && name === 'events',
       isAccepted: (name) => accepted.includes(name),
+      hasPassed: () => false,
       dialect: 'mysql',
       tableNames: 'any',
       flow,
@@ -448,6 +449,7 @@ describe('Assembler', () => {
         capturesIn: () => true,
 
         isAccepted: () => false,
+        hasPassed: () => false,
         dialect: 'mysql',
         tableNames: 'any',
         flow,

@@ -163,6 +163,7 @@ async function captured(
       tableNames: 'exact',
       flow,
       isAccepted: () => false,
+      hasPassed: () => false,
       keyless: (event) => snapshot.keyless.judge(event),
     },
     {

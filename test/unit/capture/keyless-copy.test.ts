@@ -6,6 +6,7 @@ import { newCopy } from '../../../src/capture/snapshot-state.ts';
 import type { SnapshotTable } from '../../../src/capture/snapshot-table.ts';
 import { ALL_FLOW, TableFlow } from '../../../src/capture/table-flow.ts';
 import type { CopySource } from '../../../src/capture/table-copier.ts';
+import { RowferryError } from '../../../src/errors.ts';
 import type { Row, Table } from '../../../src/model/table.ts';
 import { Outages } from '../../../src/runtime/outages.ts';
 import { silentLog } from '../../../src/wiring/silent-log.ts';
@@ -21,6 +22,8 @@ const table: Table = {
 /** A table without a key, in memory; its marks go by in the binlog when the test says so. */
 class Visits implements CopySource {
   rows: Row[] = [];
+  /** Its rows cannot be read. */
+  breaks = false;
   readonly marks: Mark[] = [];
 
   async prepare(): Promise<void> {}
@@ -32,8 +35,10 @@ class Visits implements CopySource {
   }
   async readAtCut(_: SnapshotTable, mark: () => Promise<void>) {
     const rows = [...this.rows];
+    const { breaks } = this;
     await mark();
     return (async function* () {
+      if (breaks) throw new RowferryError('ROWFERRY_SOURCE_DECODE', 'a value cannot be read');
       yield* rows;
     })();
   }
@@ -58,7 +63,7 @@ afterEach(async () => {
   }
 });
 
-function start(visits: Visits, queueBytes = 1e6): Snapshot {
+function start(visits: Visits, queueBytes = 1e6, copy = newCopy('shop.visits', 0)): Snapshot {
   const settings = {
     leastPercent: 5,
     rowsPerSecond: null,
@@ -89,7 +94,7 @@ function start(visits: Visits, queueBytes = 1e6): Snapshot {
       signals: async () => [],
       closed: () => null,
     },
-    { requests: 0, tables: [newCopy('shop.visits', 0)] },
+    { requests: 0, tables: [copy] },
   );
   const stop = new AbortController();
   running.push({
@@ -148,4 +153,23 @@ describe('the copy of a table without a key', () => {
     expect((await next(visits, snapshot))?.rows).toEqual([]);
     expect(snapshot.state.tables).toMatchObject([{ state: 'done', rows: 0 }]);
   });
+
+  it.each(['is cut when another capture takes over', 'breaks behind its cut'])(
+    'that %s leaves out what comes until it is cut again: the rest of it is nowhere',
+    async (how) => {
+      const visits = new Visits();
+      visits.breaks = how.startsWith('breaks');
+      const cut = { state: 'copying', cut: true } as const;
+      const snapshot = start(visits, 1e6, { ...newCopy('shop.visits', 0), ...(visits.breaks ? {} : cut) });
+      if (visits.breaks) {
+        await next(visits, snapshot);
+        await waitUntil(() => snapshot.state.tables[0]?.state === 'failed', {
+          what: 'it to fail',
+          intervalMs: 5,
+        });
+      }
+      expect(snapshot.state.tables).toMatchObject([{ cut: false }]);
+      expect(snapshot.keyless.judge({ table, op: 'insert' })).toBe('left out');
+    },
+  );
 });

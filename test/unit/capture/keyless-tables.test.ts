@@ -3,6 +3,7 @@ import { claimSource } from '../../../src/capture/claim.ts';
 import type { CheckpointRecord, LogEntry } from '../../../src/capture/checkpoint-log.ts';
 import { encodeRecord } from '../../../src/capture/checkpoint-log.ts';
 import { begunAnew, KeylessTables } from '../../../src/capture/keyless-tables.ts';
+import type { Chunk } from '../../../src/capture/table-copier.ts';
 import type { TableCopy } from '../../../src/capture/snapshot-state.ts';
 import { applyRequest, newCopy } from '../../../src/capture/snapshot-state.ts';
 import { heldError } from '../../../src/capture/statement-gate.ts';
@@ -37,7 +38,7 @@ function tables(epoch: number, flow = new TableFlow(ALL_FLOW), first?: TableCopy
     change: (_, change) => (copy = copy && change(copy)),
   });
   const judge = (op: 'insert' | 'update' | 'delete' = 'insert') => keyless.judge({ table, op });
-  return { flow, judge, copy: () => copy };
+  return { keyless, flow, judge, copy: () => copy };
 }
 
 describe('rows of a table without a key', () => {
@@ -95,6 +96,25 @@ describe('the copy of a table without a key', () => {
     expect(again.tables).toMatchObject([{ table: NAME, state: 'waiting', empties: true }]);
     const givenUp = applyRequest(again, { action: 'cancel', table: NAME }, 7);
     expect(givenUp.tables).toMatchObject([{ table: NAME, state: 'failed', cut: false }]);
+  });
+
+  it('cannot be given up as if all was there once it is cut: the targets were emptied then, and have a part of the rows', () => {
+    const copy: TableCopy = { ...newCopy(NAME, 1), state: 'copying', cut: true };
+    const after = applyRequest({ requests: 0, tables: [copy] }, { action: 'cancel', table: NAME }, 5);
+    expect(after.tables).toMatchObject([{ table: NAME, state: 'failed', cut: false }]);
+    const done: TableCopy = { ...copy, state: 'done' };
+    expect(
+      applyRequest({ requests: 0, tables: [done] }, { action: 'cancel', table: null }, 5).tables,
+    ).toEqual([done]);
+  });
+
+  it('lets its table go at the cut, behind which nothing of what held it matters', () => {
+    const copy: TableCopy = { ...newCopy(NAME, 1), state: 'copying', cut: false };
+    const flow = new TableFlow({ ...ALL_FLOW, held: [held] });
+    const { keyless } = tables(1, flow, copy);
+    const chunk = { copy, table: { table }, part: 'cut', partitionOf: () => 0, rows: [], passed: () => {} };
+    keyless.passed(chunk as unknown as Chunk, copy, () => {});
+    expect(flow.state).toMatchObject({ held: [], keyless: { [NAME]: { epoch: 1, isOurs: true } } });
   });
 
   it('goes on while rows hold its table, and not while a statement does', () => {

@@ -28,10 +28,32 @@ function decision(former: Table, definition: string): string {
     name: 'binlog.000001:10',
     gtid: null,
     isAccepted: false,
+    hasPassed: false,
     timeMs: 1,
   };
   return decide(statement, { ddl: 'apply', truncate: 'apply' }).kind;
 }
+
+describe('a statement that must not pass', () => {
+  const at = (state: Pick<TableStatement, 'isAccepted' | 'hasPassed'>): string => {
+    const effect = { kind: 'other', why: 'changes the key' } as const;
+    const named = {
+      schema: 'shop',
+      table: 'prices',
+      verb: 'ALTER TABLE',
+      name: 'b.1:10',
+      gtid: null,
+      timeMs: 1,
+    };
+    return decide({ ...named, ...state, effect, former: undefined }, { ddl: 'apply', truncate: 'apply' })
+      .kind;
+  };
+
+  it('holds its table also when it was acknowledged before it was read: rows that precede it may be on their way', () => {
+    expect(at({ isAccepted: true, hasPassed: false })).toBe('hold');
+    expect(at({ isAccepted: true, hasPassed: true })).toBe('pass');
+  });
+});
 
 describe('a wider column of a key', () => {
   it.each([
