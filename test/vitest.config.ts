@@ -4,7 +4,9 @@ import { defineConfig } from 'vitest/config';
 const serverTests = { globalSetup: 'test/support/global-setup.ts', hookTimeout: 60_000 };
 
 /** These hold what is told against a clock: nothing else may take the processor meanwhile. */
-const TIMED = ['alerts', 'lag', 'two-of-everything'].map((name) => `test/e2e/${name}.e2e.test.ts`);
+const TIMED = ['alerts', 'lag', 'lag-heartbeat', 'two-of-everything'].map(
+  (name) => `test/e2e/${name}.e2e.test.ts`,
+);
 
 // Two cores: two workers, and projects one after another so that none competes with the servers of the next.
 export default defineConfig({

@@ -11,6 +11,8 @@ export interface TransactionEnd {
   readonly offset: number;
   readonly gtid: string | null;
   readonly commitMs: number;
+  /** Time of our heartbeat row, when that is what the transaction wrote. */
+  readonly rowMs?: number;
 }
 
 /** Where in the binlog a mark stands: the end position of its rows event names the rows of its chunk (I-3). */

@@ -13,6 +13,7 @@ import { exactRowKey } from '../model/row-key.ts';
 import type { Row, Table } from '../model/table.ts';
 import { tableName } from '../model/table.ts';
 import { partitioner } from '../wire/partition.ts';
+import { isHeartbeatTable } from './heartbeat-row.ts';
 import { isMarkTable, readMark } from './mark.ts';
 import type { CapturedTables, TouchingStatement } from './captured-statements.ts';
 import { noNumber, wasReset } from './assembler-errors.ts';
@@ -36,6 +37,8 @@ export interface AssemblerOptions extends CapturedTables {
   readonly isAccepted: (name: string, gtid: string | null) => boolean;
   /** Whether the tables that waited for the statement were let go. */
   readonly hasPassed: (name: string, gtid: string | null) => boolean;
+  /** When our heartbeat row was written, by this machine's clock; undefined for a row of another pipeline. */
+  readonly heartbeatMs?: (event: RowsEvent) => number | undefined;
   /** What becomes of rows of a table without a key; undefined where such a table is refused. */
   readonly keyless?: (event: RowsEvent) => AppendVerdict;
 }
@@ -54,6 +57,7 @@ export class Assembler {
   #file: string;
   #fileNumber: number;
   #commitMs: number | null = null;
+  #rowMs: number | undefined;
   #xa = false;
   #atStart = true;
   #waiting: RowsEvent | undefined;
@@ -148,6 +152,10 @@ export class Assembler {
       this.#marks(event);
       return;
     }
+    if (isHeartbeatTable(table.schema, table.name)) {
+      this.#heartbeatRow(event);
+      return;
+    }
     if (this.#xa) {
       const name = tableName(table);
       throw this.#refuse(end, `an XA transaction changes ${name}`, 'XA is not supported: exclude the table');
@@ -229,6 +237,14 @@ export class Assembler {
     }
   }
 
+  /** It is its own transaction's time, and makes no change. */
+  #heartbeatRow(event: RowsEvent): void {
+    const rowMs = this.#options.heartbeatMs?.(event);
+    if (rowMs === undefined) return;
+    this.#rowMs = rowMs;
+    this.#commitMs = wholeMs(rowMs);
+  }
+
   /** I-2: a changed primary key is a delete of the old row and an insert of the new one, each in its own partition. */
   #update(
     plan: ShapePlan,
@@ -262,8 +278,11 @@ export class Assembler {
   }
 
   #end(offset: number, gtid: string | null, timeMs: number): void {
-    this.#sink.transactionEnd({ file: this.#file, offset, gtid, commitMs: this.#commitMs ?? timeMs });
+    const [commitMs, rowMs] = [this.#commitMs ?? timeMs, this.#rowMs];
     this.#commitMs = null;
+    this.#rowMs = undefined;
+    const end = { file: this.#file, offset, gtid, commitMs };
+    this.#sink.transactionEnd(rowMs === undefined ? end : { ...end, rowMs });
   }
 
   #statement(event: StatementEvent): void {

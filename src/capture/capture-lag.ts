@@ -34,6 +34,7 @@ export class CaptureLag {
   #untilMs: number | null = null;
   /** When the last acknowledgement came. */
   #knownMs: number | null = null;
+  #isOverdue = false;
 
   constructor(heartbeatMs: number) {
     this.#heartbeatMs = heartbeatMs;
@@ -56,6 +57,7 @@ export class CaptureLag {
     this.#delayMs = 0;
     this.#untilMs = null;
     this.#knownMs = null;
+    this.#isOverdue = false;
   }
 
   /** A change was read, of a transaction that may go on. */
@@ -69,10 +71,15 @@ export class CaptureLag {
     this.#delayMs = Math.max(0, nowMs - commitMs);
   }
 
-  /** The source has nothing that was not read. */
-  idle(nowMs: number): void {
-    this.#readUntilMs = nowMs;
+  /** At that time the source had nothing that was not read. */
+  idle(untilMs: number): void {
+    this.#readUntilMs = untilMs;
     this.#delayMs = 0;
+  }
+
+  /** Whether the source has been silent for longer than its heartbeat rows may take: that the link lives says nothing then. */
+  overdue(isOverdue: boolean): void {
+    this.#isOverdue = isOverdue;
   }
 
   /** All that was read is in records up to this number. A marker is sent for the sake of its acknowledgement. */
@@ -100,7 +107,9 @@ export class CaptureLag {
     if (waitingMs !== null) return risingLag(waitingMs, nowMs);
     if (this.#untilMs === null) return UNKNOWN_LAG;
     const isFresh = this.#knownMs !== null && nowMs - this.#knownMs <= this.#heartbeatMs + LATE_MS;
-    return isReading && isFresh ? steadyLag(this.#delayMs) : risingLag(this.#untilMs, nowMs);
+    return isReading && isFresh && !this.#isOverdue
+      ? steadyLag(this.#delayMs)
+      : risingLag(this.#untilMs, nowMs);
   }
 
   get #waitingMs(): number | null {

@@ -3,6 +3,7 @@
  * incarnation; whoever calls it starts another after a `retry`-class error or when it was superseded.
  */
 import type { BinlogLink } from '../drivers/binlog.ts';
+import type { RowsEvent } from '../drivers/binlog-event.ts';
 import { RowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';
 import type { Position, StartFrom } from '../model/position.ts';
@@ -35,6 +36,8 @@ export interface CaptureOptions {
   readonly queueBytes: number;
   readonly checkpointMs: number;
   readonly heartbeatMs: number;
+  /** Whether a heartbeat row is written, each `heartbeatMs`. */
+  readonly heartbeatRow: boolean;
   readonly start: StartFrom;
   readonly captures: (schema: string, table: string) => boolean;
   readonly keyless: 'refuse' | 'append';
@@ -63,6 +66,8 @@ export interface CapturePorts {
   /** The captured tables that the source has now, as `schema.table`. */
   tables(signal: AbortSignal): Promise<readonly string[]>;
   readonly copying: SnapshotPorts;
+  /** When our heartbeat row was written, by this machine's clock; undefined for a row of another pipeline. */
+  readonly heartbeatMs?: (event: RowsEvent) => number | undefined;
   /** A link that is not open yet, reading from `start`. */
   link(start: Position, facts: SourceFacts): SourceLink;
   /** Where the source's binlog ends now. */
@@ -233,6 +238,7 @@ export class Capture {
         isAccepted: (statement, gtid) => accepted.pass({ server: position.server, statement, gtid }),
         hasPassed: (statement, gtid) => flow.hasPassed({ server: position.server, statement, gtid }),
         flow,
+        heartbeatMs: (event) => this.#ports.heartbeatMs?.(event),
         ...(this.#options.keyless === 'append' ? { keyless: (event) => snapshot.keyless.judge(event) } : {}),
       },
       {

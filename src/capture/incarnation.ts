@@ -4,18 +4,17 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import type { BinlogLink } from '../drivers/binlog.ts';
-import type { HeartbeatEvent } from '../drivers/binlog-event.ts';
 import { RowferryError, toRowferryError } from '../errors.ts';
 import { GtidSet } from '../model/gtid-set.ts';
 import type { Change } from '../model/change.ts';
 import type { Position } from '../model/position.ts';
-import { comparePlace } from '../model/position-order.ts';
 import type { Acknowledgements } from './acknowledgements.ts';
 import type { Assembler } from './assembler.ts';
 import type { MarkPlace, TableStatement, TransactionEnd } from './assembled.ts';
 import type { CaptureOptions } from './capture.ts';
 import type { CaptureProgress } from './capture-progress.ts';
 import type { CheckpointState, CheckpointWriter, SavePoint } from './checkpoint-log.ts';
+import { Horizon } from './horizon.ts';
 import type { Mark } from './mark.ts';
 import type { RecordSender } from './publisher.ts';
 import { Publisher } from './publisher.ts';
@@ -65,7 +64,7 @@ export class Incarnation {
   readonly #progress: CaptureProgress;
   readonly #checkpoints: CheckpointWriter;
   readonly #epoch: number;
-  readonly #facts: SourceFacts;
+  readonly #horizon: Horizon;
   readonly #server: string;
   readonly #gtids: GtidSet | undefined;
   readonly #snapshot: Snapshot;
@@ -79,18 +78,12 @@ export class Incarnation {
   #savedAtMs = Date.now();
   #saving: Promise<'saved' | 'superseded' | CheckpointState> | undefined;
   #superseded = false;
-  /** Everything that stood in the binlog when this incarnation began has been read. */
-  #isCurrent = false;
   #isWithin = false;
   #saveFailure: RowferryError | undefined;
-  #horizonMs: number | null = null;
-  /** When that was known. */
-  #horizonReadMs = 0;
   #markedAtMs = 0;
 
   constructor(options: CaptureOptions, parts: IncarnationParts) {
     const { sender, progress, checkpoints, epoch, position, facts, snapshot, flow } = parts;
-    this.#facts = facts;
     this.#options = options;
     this.#progress = progress;
     this.#checkpoints = checkpoints;
@@ -105,6 +98,8 @@ export class Incarnation {
     this.#start = { position, commitMs: null, snapshot: snapshot.state, flow: flow.state };
     this.#point = this.#start;
     const { partitions, source, format, chunkBytes, schemaPolicy, log } = options;
+    const rowMs = options.heartbeatRow ? options.heartbeatMs : null;
+    this.#horizon = new Horizon({ source, current: facts.current, rowMs, log });
     const writer = { epoch, incarnation: checkpoints.incarnation };
     this.publisher = new Publisher({ partitions, writer, source, format, chunkBytes }, sender);
     this.#gate = new StatementGate({
@@ -112,7 +107,7 @@ export class Incarnation {
       policy: schemaPolicy,
       flow,
       broadcast: ({ name, timeMs }, change) => {
-        const horizonMs = this.#horizonMs ?? timeMs;
+        const horizonMs = this.#horizon.ms ?? timeMs;
         const marker = { kind: 'schema', ...writer, horizonMs, sentMs: Date.now() } as const;
         this.publisher.marker({ ...marker, position: name, change });
       },
@@ -162,12 +157,11 @@ export class Incarnation {
   transactionEnd(end: TransactionEnd): void {
     this.#end = end;
     this.#isWithin = false;
-    this.#isCurrent ||= comparePlace(end, this.#facts.current) >= 0;
     if (this.#flow.reached(end)) this.#options.log.info({ position: placeOf(end) }, 'all tables flow again');
     if (end.gtid !== null) this.#gtids?.add(end.gtid);
-    this.#horizonMs = end.commitMs;
-    this.#horizonReadMs = Date.now();
-    this.#progress.lag.transaction(end.commitMs, this.#horizonReadMs);
+    const nowMs = Date.now();
+    this.#horizon.transaction(end, nowMs);
+    this.#progress.lag.transaction(end.commitMs, nowMs);
     this.#snapshot.readUntil(end.commitMs);
   }
 
@@ -184,13 +178,15 @@ export class Incarnation {
         try {
           for (const event of events) {
             if (this.#superseded) return 'superseded';
-            if (event.kind === 'heartbeat') this.#heartbeat(event, event === events.at(-1));
-            else assembler.handle(event);
+            const isLast = event === events.at(-1);
+            if (event.kind !== 'heartbeat') assembler.handle(event);
+            else if (this.#horizon.heartbeat(event, isLast, Date.now())) this.#idle();
             if (this.#gate.hasTruncates) await this.#sendTruncates(signal);
             if (this.#gate.hasHeld) await this.#saveHeld(signal);
             // Then nothing was saved, and nothing may be published that rests on it.
             if (this.#superseded) return 'superseded';
             assembler.resume();
+            if (isLast && event.kind === 'commit' && this.#horizon.drained(Date.now())) this.#idle();
           }
         } catch (error) {
           failure = toRowferryError(error, 'reading the binlog');
@@ -219,21 +215,13 @@ export class Incarnation {
     return 'stopped';
   }
 
-  /**
-   * The source is idle at this place: everything committed by now has been read. Not so while it still skips what a GTID
-   * start covers (it sends heartbeats then, with a backlog behind them), nor when more events wait behind the heartbeat.
-   * A marker tells of it at once: it ages on its way only.
-   */
-  #heartbeat({ file, offset }: HeartbeatEvent, isLast: boolean): void {
-    if (isLast && comparePlace({ file, offset }, this.#facts.current) >= 0) {
-      this.#isCurrent = true;
-      const nowMs = Date.now();
-      this.#horizonMs = nowMs;
-      this.#horizonReadMs = nowMs;
-      this.#progress.lag.idle(nowMs);
-      this.#snapshot.readUntil(nowMs);
-      this.#mark(nowMs);
-    }
+  /** Nothing of the source waits behind the horizon. A marker tells of it at once: it ages on its way only. */
+  #idle(): void {
+    const { ms } = this.#horizon;
+    if (ms === null) return;
+    this.#progress.lag.idle(ms);
+    this.#snapshot.readUntil(ms);
+    this.#mark(Date.now());
   }
 
   #flush(): void {
@@ -318,6 +306,7 @@ export class Incarnation {
   #tick(signal: AbortSignal): void {
     const nowMs = Date.now();
     this.#progress.queued(this.publisher.pendingBytes);
+    this.#progress.lag.overdue(this.#horizon.isOverdue(nowMs));
     this.#progress.lag.acknowledged(this.publisher.acknowledged, nowMs);
     // The source's own heartbeat is waited for a little: it tells more.
     if (nowMs - this.#markedAtMs >= this.#options.heartbeatMs + MARK_PATIENCE_MS) this.#mark(nowMs);
@@ -333,18 +322,19 @@ export class Incarnation {
   /** Rows added since the last flush belong to what the horizon covers: they go first. */
   #mark(nowMs: number): void {
     this.#markedAtMs = nowMs;
-    if (this.#horizonMs === null || this.#gate.hasTruncates) return;
+    const { ms: horizonMs } = this.#horizon;
+    if (horizonMs === null || this.#gate.hasTruncates) return;
     this.publisher.marker({
       kind: 'heartbeat',
       epoch: this.#epoch,
       incarnation: this.#checkpoints.incarnation,
-      horizonMs: this.#horizonMs,
-      readMs: this.#horizonReadMs,
+      horizonMs,
+      readMs: this.#horizon.readMs(nowMs),
       sentMs: nowMs,
       position: placeOf(this.#point.position),
     });
     this.#progress.lag.sent(this.publisher.issued, true);
-    this.#progress.marked(this.#horizonMs);
+    this.#progress.marked(horizonMs);
   }
 
   async #save(point: SavePoint, signal: AbortSignal): Promise<void> {
@@ -364,7 +354,7 @@ export class Incarnation {
       this.#saved = point;
       // With nothing behind it that is not saved, the newest point covers all that the source had by the horizon.
       const isAll = point === this.#point && this.#end === undefined;
-      const untilMs = isAll ? this.#horizonMs : point.commitMs;
+      const untilMs = isAll ? this.#horizon.ms : point.commitMs;
       this.#progress.saved({ position: point.position, commitMs: point.commitMs, untilMs }, nowMs);
     } catch (error) {
       this.#saveFailure = toRowferryError(error, 'saving a checkpoint');
@@ -378,7 +368,7 @@ export class Incarnation {
    * of a transaction, would be published twice in it, and rows would go back for a moment: so not before all that is passed.
    */
   async #released(signal: AbortSignal): Promise<ReadonlySet<string> | undefined> {
-    if (!this.#isCurrent || this.#isWithin) return undefined;
+    if (!this.#horizon.isCurrent || this.#isWithin) return undefined;
     const released = await this.releases.ready(signal);
     return released !== undefined && (await this.#drain(signal)) ? released : undefined;
   }

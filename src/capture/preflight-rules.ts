@@ -207,10 +207,10 @@ function judgeFilters({ tables, doDb, ignoreDb }: PreflightFacts): Finding[] {
   ];
 }
 
-/** What copying tables needs: marks that can be written and come by in the binlog. No more than warnings: capture needs neither. */
+/** What copying tables needs: marks that can be written. No more than warnings: capture needs neither. */
 export function judgeCopies(facts: PreflightFacts): Finding[] {
   const findings: Finding[] = [];
-  const { account, doDb, ignoreDb, markLacks = [], variables } = facts;
+  const { account, markLacks = [], variables } = facts;
   if (markLacks.length > 0) {
     findings.push({
       level: 'warning',
@@ -236,15 +236,20 @@ export function judgeCopies(facts: PreflightFacts): Finding[] {
       mend: 'capture from a server that takes writes, or set startFrom to now, earliest or a place',
     });
   }
-  if (ignoreDb.includes(MARK_SCHEMA) || (doDb.length > 0 && !doDb.includes(MARK_SCHEMA))) {
-    findings.push({
+  return findings;
+}
+
+/** What rowferry writes itself must come by: marks of copies, the heartbeat row. */
+export function judgeOwnSchema({ doDb, ignoreDb }: PreflightFacts): Finding[] {
+  if (!ignoreDb.includes(MARK_SCHEMA) && (doDb.length === 0 || doDb.includes(MARK_SCHEMA))) return [];
+  return [
+    {
       level: 'warning',
       code: 'binlog-filter',
-      what: `the server keeps the schema ${MARK_SCHEMA} out of its binlog (binlog_do_db, binlog_ignore_db): marks of copies would never come by`,
+      what: `the server keeps the schema ${MARK_SCHEMA} out of its binlog (binlog_do_db, binlog_ignore_db): marks of copies and the heartbeat row would never come by`,
       mend: `my.cnf: add binlog_do_db = ${MARK_SCHEMA}, or remove the filters, then restart the server`,
-    });
-  }
-  return findings;
+    },
+  ];
 }
 
 /** MySQL keeps the value over a restart; MariaDB needs it in my.cnf too. */

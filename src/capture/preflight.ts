@@ -3,7 +3,7 @@ import { RowferryError } from '../errors.ts';
 import { collectFacts } from './preflight-facts.ts';
 import type { BinlogFile, PreflightFacts, SourceQuery, TableFacts } from './preflight-facts.ts';
 import type { Finding } from './preflight-finding.ts';
-import { judgeCopies, judgeServer } from './preflight-rules.ts';
+import { judgeCopies, judgeOwnSchema, judgeServer } from './preflight-rules.ts';
 import { judgeLocks } from './preflight-key-rules.ts';
 import { judgeTables } from './preflight-table-rules.ts';
 import type { SourceFacts } from './start-position.ts';
@@ -23,6 +23,8 @@ export interface PreflightOptions {
   readonly keyless?: 'refuse' | 'append';
   /** The tables will be copied, for which marks are written at the source. */
   readonly copies: boolean;
+  /** A heartbeat row has to come by. */
+  readonly heartbeatRow?: boolean;
 }
 
 export interface Preflight {
@@ -52,6 +54,7 @@ export async function preflightSource(query: SourceQuery, options: PreflightOpti
       keys: options.keys,
       keyless: options.keyless ?? 'refuse',
       copies: options.copies,
+      heartbeatRow: options.heartbeatRow ?? false,
     }),
     facts: {
       flavour,
@@ -77,17 +80,19 @@ export interface Wanted {
   readonly keys: DeclaredKeys;
   readonly keyless?: 'refuse' | 'append';
   readonly copies: boolean;
+  readonly heartbeatRow?: boolean;
 }
 
 /** Judges the facts; pure. Errors first, each in the order in which an operator would mend them. */
 export function evaluateSource(
   facts: PreflightFacts,
-  { serverId, includes, keys, keyless, copies }: Wanted,
+  { serverId, includes, keys, keyless, copies, heartbeatRow = false }: Wanted,
 ): Finding[] {
   const findings = [
     ...judgeServer(facts, serverId),
     ...judgeTables(facts, includes, keys, keyless),
     ...(copies ? judgeCopies(facts) : []),
+    ...(copies || heartbeatRow ? judgeOwnSchema(facts) : []),
     ...(copies && keyless === 'append' ? judgeLocks(facts, keys) : []),
   ];
   return findings.toSorted((a, b) => Number(a.level === 'warning') - Number(b.level === 'warning'));

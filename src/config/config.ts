@@ -63,11 +63,19 @@ export interface SourceSettings {
   readonly keyless: 'refuse' | 'append';
   readonly startFrom: StartFrom;
   readonly heartbeatMs: number;
+  /** Where a row with the time is written each `heartbeatMs`; null where none is. */
+  readonly heartbeatRow: HeartbeatRowSettings | null;
   /** What becomes of statements that change captured tables, and of TRUNCATE. */
   readonly ddl: 'apply' | 'stop' | 'ignore';
   readonly truncate: 'apply' | 'stop' | 'ignore';
   /** Servers that must not fall behind while tables of this source are copied. */
   readonly replicas: readonly ReplicaSettings[];
+}
+
+export interface HeartbeatRowSettings {
+  readonly url: DatabaseUrl;
+  /** It is not the source's own: the source replicates that server. */
+  readonly isElsewhere: boolean;
 }
 
 export interface ReplicaSettings {

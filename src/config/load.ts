@@ -11,6 +11,8 @@ import type {
   AlertChannelSettings,
   ColumnSettings,
   Config,
+  DatabaseUrl,
+  HeartbeatRowSettings,
   RouteSettings,
   SchemaSettings,
   SnapshotSettings,
@@ -119,17 +121,28 @@ function resolveConfig(
 }
 
 function sourceSettings(name: string, source: SourceOptions): SourceSettings {
-  const { url, tls, startFrom, replicas, ...rest } = source;
+  const { url, tls, startFrom, replicas, heartbeatRow, ...rest } = source;
+  const own = { ...url, tls: tlsSettings(tls) };
   return {
     name,
     ...rest,
-    url: { ...url, tls: tlsSettings(tls) },
+    url: own,
+    heartbeatRow: heartbeatSettings(heartbeatRow, own),
     startFrom: startOf(startFrom),
     replicas: Object.entries(replicas).map(([key, replica]) => ({
       name: key,
       url: { ...replica.url, tls: tlsSettings(replica.tls) },
     })),
   };
+}
+
+function heartbeatSettings(
+  row: SourceOptions['heartbeatRow'],
+  own: DatabaseUrl,
+): HeartbeatRowSettings | null {
+  if (row === false) return null;
+  if (row === true) return { url: own, isElsewhere: false };
+  return { url: { ...row.url, tls: tlsSettings(row.tls) }, isElsewhere: true };
 }
 
 function targetSettings(name: string, target: TargetOptions): TargetSettings {

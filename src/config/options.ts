@@ -166,6 +166,13 @@ const replicaOptions = z.strictObject({
   tls: tls().describe('`true`, or the parts below.'),
 });
 
+const heartbeatServer = z.strictObject({
+  url: databaseUrl('source').describe(
+    'Where to write it, when the source is a replica: its primary, `mysql://user:password@host:3306`. Lag then counts from there.',
+  ),
+  tls: tls().describe('`true`, or the parts below.'),
+});
+
 export const sourceOptions = z.strictObject({
   url: databaseUrl('source').describe(
     'MySQL or MariaDB server: `mysql://user:password@host:3306`, without a database.',
@@ -208,6 +215,12 @@ export const sourceOptions = z.strictObject({
   heartbeatMs: duration({ min: 100, max: MINUTE })
     .default(SECOND)
     .describe('How often a marker travels the whole way, from which the lag is told.'),
+  heartbeatRow: z
+    .union([yesNo(), heartbeatServer])
+    .default(false)
+    .describe(
+      'Write the time into `rowferry.heartbeat` of the source each `heartbeatMs`, and believe that nothing waits there only when it comes back by the binlog. `true`, or the parts below.',
+    ),
   ddl: z
     .enum(['apply', 'stop', 'ignore'])
     .default('apply')

@@ -29,12 +29,14 @@ export function printConfig(config: Config): string {
     },
     sources: {
       ...Object.fromEntries(
-        config.sources.map(({ name, url, startFrom, replicas, ...rest }) => [
+        config.sources.map(({ name, url, startFrom, replicas, heartbeatRow, ...rest }) => [
           name,
           {
             ...urlTree(url),
             ...rest,
             startFrom: startTree(startFrom),
+            heartbeatRow:
+              heartbeatRow?.isElsewhere === true ? urlTree(heartbeatRow.url) : heartbeatRow !== null,
             replicas: Object.fromEntries(replicas.map((replica) => [replica.name, urlTree(replica.url)])),
           },
         ]),

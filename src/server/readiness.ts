@@ -67,8 +67,10 @@ function withOutages(
   { stallMs }: HealthBounds,
   nowMs: number,
 ): PartHealth[] {
-  // A copy that waits holds nothing else up.
-  const long = outages.filter(({ part, sinceMs }) => !part.startsWith('copy ') && nowMs - sinceMs > stallMs);
+  // A copy or a heartbeat row that waits holds nothing else up.
+  const long = outages.filter(
+    ({ part, sinceMs }) => !/^(?:copy|heartbeat row) /.test(part) && nowMs - sinceMs > stallMs,
+  );
   const away = long.map((outage) =>
     part(outage.part, 'waiting', `waits for ${seconds(nowMs - outage.sinceMs)} (${outage.errorCode})`),
   );

@@ -27,6 +27,7 @@ import { Gate } from '../runtime/gate.ts';
 import type { Outage } from '../runtime/outages.ts';
 import { Outages } from '../runtime/outages.ts';
 import { connectKafka, prepareTopics, readTopic, senderOf, TopicStore } from './kafka-parts.ts';
+import { HeartbeatRows } from './heartbeat-rows.ts';
 import { Leadership } from './leadership.ts';
 import { LoopDelay } from './loop-delay.ts';
 import { removeDeadMembers } from './member-id.ts';
@@ -52,6 +53,7 @@ export class CaptureRole {
   readonly #outages: Outages;
   readonly #retries: Partial<Record<ErrorCode, number>> = {};
   readonly #clock: SourceClock;
+  readonly #heartbeats: HeartbeatRows;
   #progress: CaptureProgress;
   #watch: HeadroomWatch | undefined;
   /** What incarnations that are over have read. */
@@ -65,6 +67,7 @@ export class CaptureRole {
     this.#log = log;
     this.#outages = new Outages({ maxMs: config.retry.maxMs, log });
     this.#clock = new SourceClock(log);
+    this.#heartbeats = new HeartbeatRows(config.name, source, this.#clock, log);
     this.#progress = new CaptureProgress(source.name, new CaptureLag(source.heartbeatMs));
   }
 
@@ -79,7 +82,7 @@ export class CaptureRole {
         bytes: this.#past.bytes + capture.bytes,
       },
       retries: { ...this.#retries },
-      outages: this.#outages.current,
+      outages: [...this.#outages.current, ...this.#heartbeats.outages],
       pause: this.#pauses?.pause ?? null,
       groupBreaks: this.#consumer?.breaks ?? 0,
     };
@@ -122,6 +125,7 @@ export class CaptureRole {
       log: this.#log,
     });
     void this.#watch.run(both);
+    void this.#heartbeats.write(() => leadership.leads, both);
     const watching = pauses.run(both);
     try {
       await Promise.race([this.#terms(leadership, both, link), leading, watching]);
@@ -193,8 +197,19 @@ export class CaptureRole {
     outage: Outage,
     signal: AbortSignal,
   ): Promise<'superseded' | 'stopped'> {
-    const { name, url, serverId, tables, keys, keyless, startFrom, heartbeatMs, ddl, truncate } =
-      this.#source;
+    const {
+      name,
+      url,
+      serverId,
+      tables,
+      keys,
+      keyless,
+      startFrom,
+      heartbeatMs,
+      heartbeatRow,
+      ddl,
+      truncate,
+    } = this.#source;
     const { kafka, capture: settings } = this.#config;
     const topics = sourceTopics(this.#config, name);
     // An orderly stop lets what was read become durable first; a Kafka that does not answer must not hold it up for long.
@@ -221,6 +236,7 @@ export class CaptureRole {
         queueBytes: settings.queueBytes,
         checkpointMs: settings.checkpointMs,
         heartbeatMs,
+        heartbeatRow: heartbeatRow !== null,
         start: startFrom,
         captures,
         keyless,
@@ -244,7 +260,7 @@ export class CaptureRole {
           return facts;
         },
         link: (start, facts) => {
-          const times = new EventTimes(this.#clock, start.file, facts.current);
+          const times = new EventTimes(this.#clock, start.file, facts.current, this.#heartbeats.times);
           return new BinlogLink({
             host: url.host,
             port: url.port,
@@ -257,12 +273,14 @@ export class CaptureRole {
               start.gtid === undefined ? { file: start.file, offset: start.offset } : { gtid: start.gtid },
             heartbeatMs,
             queueBytes: settings.queueBytes,
-            wants: (schema, table) => captures(schema, table) || isMarkTable(schema, table),
+            wants: (schema, table) =>
+              captures(schema, table) || isMarkTable(schema, table) || this.#heartbeats.wants(schema, table),
             keyOf: (schema, table) => keys[`${schema}.${table}`],
             timed: (event, isNew) => times.of(event, isNew, Date.now()),
           });
         },
         current: async () => await binlogEnd(this.#source),
+        heartbeatMs: (event) => this.#heartbeats.writtenMs(event),
         tables: async () => (await sourceTables(this.#source)).map((table) => tableName(table)),
         copying: {
           connect: async (signal) => await this.#copySource(signal),

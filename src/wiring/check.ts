@@ -9,6 +9,7 @@ import { didYouMean } from '../model/suggest.ts';
 import { withDeadline } from '../runtime/deadline.ts';
 import { makeTargets } from './apply-role.ts';
 import { debeziumTopics } from './debezium-topics.ts';
+import { checkHeartbeatRow } from './heartbeat-rows.ts';
 import { connectKafka } from './kafka-parts.ts';
 import type { Table } from '../model/table.ts';
 import { partitionTroubles } from './partition-troubles.ts';
@@ -68,6 +69,13 @@ export async function checkPipeline(
       captured.set(source.name, await sourceTables(source));
       for (const what of warnings) report({ state: 'warning', about: `source ${source.name}`, what });
       return `${flavour} ${version}, binlog at ${current.file}:${current.offset}`;
+    });
+  }
+  for (const { name, heartbeatRow } of config.sources) {
+    if (heartbeatRow === null) continue;
+    await check(`heartbeat row of ${name}`, async () => {
+      await checkHeartbeatRow(config.name, name, heartbeatRow);
+      return `can be written at ${heartbeatRow.url.host}:${heartbeatRow.url.port}`;
     });
   }
   // Where a source did not answer, nothing is known of what it has; topics of Debezium bring tables that nobody lists.

@@ -4,6 +4,7 @@ import { readBinlogEnd } from '../capture/binlog-end.ts';
 import { readBinlogKept } from '../capture/preflight-facts.ts';
 import { preflightSource, formatFindings } from '../capture/preflight.ts';
 import type { Preflight } from '../capture/preflight.ts';
+import { askTime } from '../capture/source-clock.ts';
 import type { SourceClock } from '../capture/source-clock.ts';
 import type { SourceFacts } from '../capture/start-position.ts';
 import type { SourceSettings } from '../config/config.ts';
@@ -60,20 +61,14 @@ export async function sourceTables(source: SourceSettings): Promise<Table[]> {
   });
 }
 
-async function askTime(connection: MysqlConnection, clock: SourceClock): Promise<void> {
-  const askedMs = Date.now();
-  const { rows } = await connection.query('SELECT UNIX_TIMESTAMP(NOW(6)) AS now');
-  const seconds = Number(rows[0]?.['now']);
-  if (Number.isFinite(seconds)) clock.measured(seconds * 1000, askedMs, Date.now());
-}
-
 const LOOK_MS = 10_000;
 
 /** What the source keeps of its binlog now, and what time it has; a few statements over a connection of their own. */
 export async function binlogKept(source: SourceSettings, clock?: SourceClock): Promise<BinlogKept> {
   return await looked(source, async (connection) => {
-    if (clock !== undefined) await askTime(connection, clock);
-    return await readBinlogKept(async (sql) => (await connection.query(sql)).rows);
+    const query = async (sql: string) => (await connection.query(sql)).rows;
+    if (clock !== undefined) await askTime(query, clock);
+    return await readBinlogKept(query);
   });
 }
 
@@ -112,14 +107,16 @@ async function preflight(source: SourceSettings, clock?: SourceClock): Promise<P
   const where = { source: source.name };
   const connection = await MysqlConnection.connect({ url: source.url, side: 'source', where, session: [] });
   try {
-    if (clock !== undefined) await askTime(connection, clock);
-    return await preflightSource(async (sql) => (await connection.query(sql)).rows, {
+    const query = async (sql: string) => (await connection.query(sql)).rows;
+    if (clock !== undefined) await askTime(query, clock);
+    return await preflightSource(query, {
       name: source.name,
       tables: source.tables,
       keys: source.keys,
       keyless: source.keyless,
       serverId: source.serverId,
       copies: source.startFrom.kind === 'snapshot',
+      heartbeatRow: source.heartbeatRow !== null,
     });
   } finally {
     connection.destroy();

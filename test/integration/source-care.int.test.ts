@@ -61,6 +61,7 @@ function careOf(
       tables: ['*.*'],
       startFrom: { kind: 'snapshot' },
       heartbeatMs: 1_000,
+      heartbeatRow: null,
       keys: {},
       keyless: 'refuse',
       ddl: 'apply',

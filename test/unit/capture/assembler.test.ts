@@ -43,6 +43,7 @@ const make = (
       dialect: 'mysql',
       tableNames: 'any',
       flow,
+      heartbeatMs: ({ rows }) => (rows[0]?.[0] === 'p' ? Number(rows[0][1]) : undefined),
     },
     {
       change: (partition, change) => changes.push({ partition, change }),
@@ -429,6 +430,33 @@ describe('Assembler', () => {
       { mark: { ...mark, edge: 'high' }, place: { file: 7, end: 90, timeMs: 1234 } },
     ]);
     expect(changes).toEqual([]);
+  });
+
+  it('takes our heartbeat row for the time of its transaction, and makes nothing of any', () => {
+    const heartbeats: Table = {
+      schema: 'rowferry',
+      name: 'heartbeat',
+      columns: ['pipeline', 'written_at'].map((name) => ({ name, type: 'varchar' })),
+      key: [],
+    };
+    const row = (pipeline: string, end: number): BinlogEvent => ({
+      kind: 'rows',
+      table: heartbeats,
+      op: 'insert',
+      rows: [[pipeline, 777]],
+      end,
+      timeMs: 1000,
+      bytes: 10,
+    });
+    feed(begin(50), row('p', 60), commit(70));
+    feed(begin(80), row('another', 90), commit(100));
+    feed(begin(110), rows('insert', [['1', 1]], 120), commit(130));
+    expect(ends.map(({ offset, commitMs, rowMs }) => [offset, commitMs, rowMs])).toEqual([
+      [70, 777, 777],
+      [100, 1234, undefined],
+      [130, 1234, undefined],
+    ]);
+    expect(changes.map(({ change }) => change.table.name)).toEqual(['orders']);
   });
 
   it('refuses a table without a primary key', () => {

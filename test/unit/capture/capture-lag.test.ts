@@ -56,6 +56,23 @@ describe('the lag of a capture (LAG-3, I-9)', () => {
     expect(lag.at(NOW + 100, false).lagMs).toBe(130);
   });
 
+  it('rises while the source is not known to be idle, however fresh its markers are', () => {
+    const lag = begun();
+    lag.idle(NOW + 1_000);
+    lag.sent(5, true);
+    lag.acknowledged(5, NOW + 1_005);
+    lag.overdue(true);
+    expect(lag.at(NOW + 1_900, true)).toEqual({ lagMs: 900, lagSinceMs: NOW + 1_000 });
+    lag.overdue(false);
+    expect(lag.at(NOW + 1_900, true).lagMs).toBe(0);
+    lag.overdue(true);
+    lag.begin(1, true);
+    lag.idle(NOW + 2_000);
+    lag.sent(6, true);
+    lag.acknowledged(6, NOW + 2_000);
+    expect(lag.at(NOW + 2_100, true).lagMs).toBe(0);
+  });
+
   it('goes on rising through incarnations that read nothing', () => {
     const lag = begun();
     lag.change(NOW + 50);

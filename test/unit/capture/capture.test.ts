@@ -80,6 +80,7 @@ function captureOf(
     queueBytes: 1e6,
     checkpointMs: 1e9,
     heartbeatMs: Infinity,
+    heartbeatRow: false,
     start: { kind: 'earliest' },
     by,
     snapshot: {

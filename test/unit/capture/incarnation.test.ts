@@ -44,12 +44,14 @@ interface Circumstances {
   /** Kafka does not tell where its partitions end. */
   readonly isDeaf?: boolean;
   readonly copies?: SnapshotState;
+  /** A heartbeat row is written; its only value is its time. */
+  readonly heartbeatRow?: boolean;
 }
 
 /** A capture whose binlog ends after these events; resolves with the checkpoint log when the last one is handled. */
 async function captured(
   events: readonly BinlogEvent[],
-  { isSuperseded = false, isDeaf = false, copies = NO_SNAPSHOT }: Circumstances = {},
+  { isSuperseded = false, isDeaf = false, copies = NO_SNAPSHOT, heartbeatRow = false }: Circumstances = {},
 ) {
   const signal = new AbortController();
   const entries: LogEntry[] = [];
@@ -100,6 +102,7 @@ async function captured(
     // Saved by nothing but what must be.
     checkpointMs: 1e9,
     heartbeatMs: Infinity,
+    heartbeatRow,
     start: { kind: 'now' },
     by: 'test',
     snapshot: settings,
@@ -164,6 +167,7 @@ async function captured(
       flow,
       isAccepted: () => false,
       hasPassed: () => false,
+      heartbeatMs: ({ rows }) => Number(rows[0]?.[0]),
       keyless: (event) => snapshot.keyless.judge(event),
     },
     {
@@ -263,6 +267,41 @@ describe('the first rows of a table without a key', () => {
     const { saved, sent } = await captured(events, { isSuperseded: true });
     expect(saved.flow.keyless).toBeUndefined();
     expect(sent).toEqual([]);
+  });
+});
+
+describe('a heartbeat row that comes at once', () => {
+  const heartbeats: Table = { schema: 'rowferry', name: 'heartbeat', columns: [], key: [] };
+  const row = (end: number, writtenMs: number): BinlogEvent[] => {
+    const event = {
+      kind: 'rows',
+      table: heartbeats,
+      op: 'insert',
+      end: end + 5,
+      timeMs: 1,
+      bytes: 1,
+    } as const;
+    return [begin(end), { ...event, rows: [[writtenMs]] }, commit(end + 10)];
+  };
+  const recordsOf = async (events: readonly BinlogEvent[], heartbeatRow = true): Promise<number> => {
+    const { sent } = await captured(events, { heartbeatRow });
+    return sent.length;
+  };
+
+  it('is told of by a marker at once when nothing is behind it, and is no record itself', async () => {
+    expect(await recordsOf(row(10, Date.now()))).toBe(1);
+    expect(await recordsOf(row(10, Date.now() - 60_000))).toBe(0);
+  });
+
+  it('shows nothing while more was read behind it, be it no more than the beginning of a transaction', async () => {
+    expect(await recordsOf([...row(10, Date.now()), begin(30), insert(orders, 40), commit(50)])).toBe(1);
+    expect(await recordsOf([...row(10, Date.now()), begin(30)])).toBe(0);
+  });
+
+  it('is all that shows it: heartbeats of the binlog do where no row is written', async () => {
+    const heartbeat: BinlogEvent = { kind: 'heartbeat', file: START.file, offset: 100 };
+    expect(await recordsOf([heartbeat], false)).toBe(1);
+    expect(await recordsOf([heartbeat])).toBe(0);
   });
 });
 

@@ -365,3 +365,15 @@ test.each([
     'grant-lock',
   );
 });
+
+test('a heartbeat row has to reach the binlog as well, and asks for nothing else of a copy', () => {
+  const wanted = { serverId: 9001, includes: [], keys: {}, copies: false };
+  const facts: PreflightFacts = {
+    ...GOOD,
+    doDb: ['shop'],
+    variables: new Map([...GOOD.variables, ['read_only', 'ON']]),
+  };
+  const codes = (heartbeatRow: boolean): string[] =>
+    evaluateSource(facts, { ...wanted, heartbeatRow }).map(({ code }) => code);
+  expect(codes(true)).toEqual([...codes(false), 'binlog-filter']);
+});

@@ -306,6 +306,18 @@ test('declared keys are lists of columns by captured table', () => {
   }
 });
 
+test('a heartbeat row is written at the source, or at the server that it replicates', () => {
+  const rowOf = (text: string) =>
+    parse(but('serverId: 4711', `serverId: 4711${text}`)).sources[0]?.heartbeatRow;
+  expect(rowOf('')).toBeNull();
+  expect(rowOf(', heartbeatRow: false')).toBeNull();
+  expect(rowOf(', heartbeatRow: true')).toMatchObject({ url: { host: '127.0.0.1' }, isElsewhere: false });
+  const primary = rowOf(', heartbeatRow: { url: "mysql://beat:pw@db-p/", tls: true }');
+  const url = { host: 'db-p', port: 3306, user: 'beat', tls: { rejectUnauthorized: true } };
+  expect(primary).toMatchObject({ url, isElsewhere: true });
+  expect(problems(but('serverId: 4711', 'serverId: 4711, heartbeatRow: 1s'))).toHaveLength(1);
+});
+
 test('replicas belong to their source, with TLS of their own; the old place says so', () => {
   const replicas =
     'replicas: { r1: { url: "mysql://watch:pw@db-r/", tls: true }, r2: { url: "mysql://watch:pw@db-s" } }';

@@ -10,7 +10,7 @@ const RICH = `${but(
   'retentionMs: forever, sasl: { mechanism: plain, username: u, password: kafkasecret }',
   but(
     'serverId: 4711',
-    'serverId: 4711, startFrom: { file: binlog.000042, position: 4 }, tls: { key: pemsecret }, replicas: { r1: { url: "mysql://w:geheim@r", tls: { ca: pem } } }',
+    'serverId: 4711, startFrom: { file: binlog.000042, position: 4 }, tls: { key: pemsecret }, replicas: { r1: { url: "mysql://w:geheim@r", tls: { ca: pem } } }, heartbeatRow: { url: "mysql://b:geheim@p" }',
   ),
 )}  - { from: shop.items, targets: [a, b] }
 schema: { dir: sql, indexes: after, types: { "postgres:*.*.flags": jsonb, shop.orders.total: "numeric(20,4)" } }

@@ -81,6 +81,7 @@ describe('readiness', () => {
     ]);
     expect(reasons(applyRole(claiming, { outages: [{ ...outage, sinceMs: RECENTLY }] }))).toEqual([]);
     expect(reasons(captureRole({}, { outages: [{ ...outage, part: 'copy main shop.a' }] }))).toEqual([]);
+    expect(reasons(captureRole({}, { outages: [{ ...outage, part: 'heartbeat row main' }] }))).toEqual([]);
   });
 
   it('fails before a part has begun, and when its thread fell silent', () => {
