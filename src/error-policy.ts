@@ -51,7 +51,7 @@ const TARGET_POLICY: Readonly<Record<DatabaseFault, ErrorPolicy>> = {
   deadlock: TARGET_BUSY,
   refuses: {
     code: 'ROWFERRY_TARGET_REFUSES',
-    hint: 'make the target writable (read_only, failover) or free disk space; rowferry then goes on by itself',
+    hint: 'make the target writable (read_only, failover), free disk space, mend its storage or raise its limit of open files; rowferry then goes on by itself',
   },
   access: {
     code: 'ROWFERRY_TARGET_ACCESS',
@@ -85,7 +85,7 @@ const SOURCE_POLICY: Readonly<Record<DatabaseFault, ErrorPolicy>> = {
   deadlock: SOURCE_BUSY,
   refuses: {
     code: 'ROWFERRY_SOURCE_LINK',
-    hint: 'the source is read-only or full',
+    hint: 'the source is read-only, full or cannot use its files; rowferry tries again by itself',
   },
   access: {
     code: 'ROWFERRY_SOURCE_ACCESS',
@@ -141,22 +141,36 @@ const ACCESS_CAUSES: ReadonlyMap<string, AccessCause> = new Map<string, AccessCa
   ...['3118', '4151'].map((code) => [code, 'locked'] as const),
 ]);
 
+/** Where more is to be done about an error number than the hint of its fault says. */
+const OWN_HINTS: ReadonlyMap<string, string> = new Map([
+  [
+    '1129',
+    'the server blocks this host after many broken connections: FLUSH HOSTS there (TRUNCATE performance_schema.host_cache), and find what breaks them; rowferry tries again by itself',
+  ],
+]);
+
 /** MySQL and MariaDB error numbers. */
 const MYSQL_FAULTS = index<number>({
-  // Too many connections, shutdown, packets out of order or cut, aborted, killed, gone away.
+  // Too many connections or threads, shutdown, packets out of order or cut, aborted, killed, gone away, a node of Galera that
+  // has not caught up (1047), a host that is blocked (1129), offline mode, a server that cannot check logins yet (3168).
+  // A proxy without a server behind it: 9001, 9002 and 9004 of ProxySQL, 9001, 9002, 9004 and 9005 of TiDB.
   link: [
-    1040, 1042, 1043, 1053, 1080, 1152, 1154, 1155, 1156, 1157, 1158, 1159, 1160, 1161, 1184, 1203, 1226,
-    1927, 2002, 2003, 2006, 2013, 2014, 2055, 3169, 4031,
+    1040, 1042, 1043, 1047, 1053, 1080, 1129, 1135, 1152, 1154, 1155, 1156, 1157, 1158, 1159, 1160, 1161, 1184,
+    1203, 1226, 1927, 2002, 2003, 2006, 2013, 2014, 2055, 3032, 3168, 3169, 4031, 9001, 9002, 9004, 9005,
   ],
-  // Lock wait, statement interrupted or timed out, no memory for locks.
-  busy: [1180, 1205, 1206, 1317, 1613, 1969, 3024, 3170, 3572],
-  // Of rows, of XA, of named locks, group replication's conflict.
-  deadlock: [1213, 1614, 3058, 3101],
-  // Disk or table full, --read-only, read-only transaction or server, tablespace full, group replication's fence.
-  refuses: [1021, 1026, 1041, 1037, 1038, 1114, 1290, 1792, 1836, 3098, 3100, 3675],
+  // Lock wait, statement interrupted or timed out, no memory for locks, too many transactions, NDB's passing errors.
+  busy: [1180, 1205, 1206, 1297, 1317, 1613, 1637, 1969, 3024, 3170, 3572],
+  // Of rows, of XA, of named locks; the conflict of group replication and of TiDB (9007).
+  deadlock: [1213, 1614, 3058, 3101, 9007],
+  // Disk or table full, --read-only, read-only transaction, table or server, tablespace full, group replication's fence; files
+  // that cannot be opened, read or written, with what the system said in the text only (3, 20, 23, 24, 1016, 1030, 1878).
+  refuses: [
+    3, 20, 23, 24, 1016, 1021, 1023, 1024, 1026, 1030, 1036, 1037, 1038, 1041, 1114, 1290, 1792, 1836, 1874, 1878,
+    1881, 3098, 3100, 3675,
+  ],
   // Login, database, table, column and routine grants, locked account, expired password, unknown database.
   access: [
-    1044, 1045, 1049, 1129, 1130, 1142, 1143, 1227, 1251, 1370, 1698, 1820, 1862, 3118, 3159, 3955, 4151,
+    1044, 1045, 1049, 1130, 1142, 1143, 1227, 1251, 1370, 1698, 1820, 1862, 3118, 3159, 3955, 4151,
   ],
   // Unknown table or column, no default for a column, column counts, generated columns, view, missing table space.
   schema: [1017, 1051, 1054, 1072, 1103, 1109, 1136, 1146, 1288, 1347, 1364, 1412, 1471, 1812, 1814, 1906, 3105],
@@ -176,8 +190,10 @@ const SQLSTATE_FAULTS = index<string>({
   ],
   busy: ['55006', '55P03', '57014'],
   deadlock: ['40'],
-  refuses: ['25006', '53100', '53400', '58030', '55P02'],
-  access: ['28', '42501', '3D000', '0P000', '0L', '0LP01'],
+  // Read-only, full, its storage in trouble (58P01: a file that should be there).
+  refuses: ['25006', '53100', '53400', '58030', '58P01', '55P02'],
+  // Also a database that was dropped while we were in it.
+  access: ['28', '42501', '3D000', '57P04', '0P000', '0L', '0LP01'],
   schema: [
     '42P01', '42703', '42P10', '3F000', '42804', '42846', '42883', '42704', '42P02', '428C9', '42809', '0A000',
     '55000',
@@ -225,6 +241,8 @@ export function policyOf(
   lacking: readonly string[] = [],
 ): ErrorPolicy {
   const policy = side === 'target' ? TARGET_POLICY[fault] : SOURCE_POLICY[fault];
+  const own = code === undefined ? undefined : OWN_HINTS.get(code);
+  if (own !== undefined) return { code: policy.code, hint: own };
   const cause = fault === 'access' && code !== undefined ? ACCESS_CAUSES.get(code) : undefined;
   if (cause === undefined) return policy;
   if (cause !== 'grant') return { code: policy.code, hint: ACCESS_HINTS[cause] };

@@ -30,7 +30,7 @@ export const ERROR_CODES = {
   ROWFERRY_SOURCE_SERVER_ID_TAKEN: 'stop',
   /** The link to the source failed or fell silent. */
   ROWFERRY_SOURCE_LINK: 'retry',
-  /** The source refused the user name or password. */
+  /** The source refused the user name or password. It passes for a process that was let in before, as at targets. */
   ROWFERRY_SOURCE_ACCESS: 'stop',
   /** The source refused a statement of rowferry for a reason that it does not know. */
   ROWFERRY_SOURCE_QUERY: 'stop',
@@ -134,6 +134,8 @@ export interface RowferryErrorOptions {
   readonly where?: ErrorWhere;
   readonly hint?: string;
   readonly cause?: unknown;
+  /** It can go away without a change of rowferry's configuration, whatever its code says: it is tried again. */
+  readonly passes?: boolean;
 }
 
 export class RowferryError extends Error {
@@ -141,24 +143,39 @@ export class RowferryError extends Error {
   readonly where: ErrorWhere;
   readonly hint: string | undefined;
   override readonly name = 'RowferryError';
+  readonly #passes: boolean;
 
   constructor(code: ErrorCode, message: string, options: RowferryErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.where = options.where ?? {};
     this.hint = options.hint;
+    this.#passes = options.passes ?? false;
   }
 
   get action(): ErrorAction {
-    return ERROR_CODES[this.code];
+    return this.#passes ? 'retry' : ERROR_CODES[this.code];
   }
 
   /** The same error with more of the place filled in; what is already named stays. */
   at(where: ErrorWhere): RowferryError {
+    return this.#with({ where: { ...where, ...this.where } });
+  }
+
+  /** The same error of a server that let this process in before: whoever took the way away can give it back. */
+  passing(): RowferryError {
+    if (this.#passes) return this;
+    const again = 'it worked before: rowferry tries again by itself';
+    return this.#with({ passes: true, hint: this.hint === undefined ? again : `${this.hint}; ${again}` });
+  }
+
+  #with(changes: RowferryErrorOptions): RowferryError {
     const error = new RowferryError(this.code, this.message, {
-      where: { ...where, ...this.where },
+      where: this.where,
       ...(this.hint === undefined ? {} : { hint: this.hint }),
       cause: this.cause,
+      passes: this.#passes,
+      ...changes,
     });
     if (this.stack !== undefined) error.stack = this.stack;
     return error;

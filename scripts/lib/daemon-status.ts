@@ -42,6 +42,7 @@ export interface PartitionView {
 export interface OutageView {
   readonly part: string;
   readonly phase: 'trying' | 'probing';
+  readonly server: string | null;
   readonly tries: number;
   readonly errorCode: string;
 }

@@ -109,7 +109,7 @@ export class CopyThrottle {
     const startedMs = performance.now();
     for (;;) {
       const leftMs = restMs(chunk, this.share, this.#pace) - (performance.now() - startedMs);
-      if (leftMs <= 0 || !isWanted() || signal.aborted) return;
+      if (!(leftMs > 0) || !isWanted() || signal.aborted) return;
       await sleep(Math.min(REST_MS, leftMs), signal);
     }
   }

@@ -1,16 +1,9 @@
 /** Topics, offsets and groups of a Kafka cluster. */
 import kafkajs from 'kafkajs';
 import { RowferryError } from '../errors.ts';
-import {
-  configuredClientId,
-  LinkReporter,
-  pauseFor,
-  retryDelayMs,
-  settleWithin,
-  type KafkaLink,
-} from './kafka-client.ts';
+import { configuredClientId, pauseFor, retryDelayMs, settleWithin, type KafkaLink } from './kafka-client.ts';
 import { groupMembers, openCluster, removeMember } from './kafka-cluster.ts';
-import { faultOf, isDoubtful, isTopicUnknown, kafkaError } from './kafka-errors.ts';
+import { faultOf, isDoubtful, isTopicUnknown } from './kafka-errors.ts';
 
 export interface TopicWish {
   readonly name: string;
@@ -57,9 +50,11 @@ async function withAdmin<T>(
   if (signal?.aborted === true) onAbort();
   try {
     await admin.connect();
-    return await work(admin);
+    const done = await work(admin);
+    link.worked(doing);
+    return done;
   } catch (error) {
-    throw kafkaError(error, doing);
+    throw link.error(error, doing);
   } finally {
     signal?.removeEventListener('abort', onAbort);
     await settleWithin(admin.disconnect(), 1_000);
@@ -101,7 +96,7 @@ async function retrying<T>(
     try {
       return await withAdmin(link, doing, work, signal);
     } catch (thrown) {
-      const error = kafkaError(thrown, doing);
+      const error = link.error(thrown, doing);
       if (!mayPass(error, tries)) throw error;
       onWaiting(error);
       await pauseFor(retryDelayMs(tries), signal);
@@ -120,30 +115,36 @@ export async function ensureTopic(
   signal: AbortSignal = new AbortController().signal,
 ): Promise<TopicFacts> {
   const doing = `preparing topic ${wish.name}`;
-  const reporter = new LinkReporter(link.log, doing);
-  const facts = await retrying(
-    link,
-    doing,
-    signal,
-    (error) => reporter.failed(error),
-    async (admin) => {
-      const created = (await partitionCount(admin, wish.name)) === undefined && (await create(admin, wish));
-      const partitions = await settledPartitionCount(admin, wish.name);
-      if (partitions !== wish.partitions) {
-        throw new RowferryError(
-          'ROWFERRY_KAFKA_PARTITIONS',
-          `topic ${wish.name} has ${partitions} partitions, the configuration says ${wish.partitions}`,
-          {
-            where: { topic: wish.name },
-            hint: `set kafka.partitions to ${partitions}; to change the count, fill emptied targets by a pipeline with a new "name"`,
-          },
-        );
-      }
-      return { created, partitions, ...(await settings(admin, wish.name)) };
-    },
-  );
-  reporter.recovered();
-  return facts;
+  const reporter = link.reporter(doing);
+  try {
+    const facts = await retrying(
+      link,
+      doing,
+      signal,
+      (error) => reporter.failed(error),
+      async (admin) => await makeTopic(admin, wish),
+    );
+    reporter.recovered();
+    return facts;
+  } finally {
+    reporter.ended();
+  }
+}
+
+async function makeTopic(admin: kafkajs.Admin, wish: TopicWish): Promise<TopicFacts> {
+  const created = (await partitionCount(admin, wish.name)) === undefined && (await create(admin, wish));
+  const partitions = await settledPartitionCount(admin, wish.name);
+  if (partitions !== wish.partitions) {
+    throw new RowferryError(
+      'ROWFERRY_KAFKA_PARTITIONS',
+      `topic ${wish.name} has ${partitions} partitions, the configuration says ${wish.partitions}`,
+      {
+        where: { topic: wish.name },
+        hint: `set kafka.partitions to ${partitions}; to change the count, fill emptied targets by a pipeline with a new "name"`,
+      },
+    );
+  }
+  return { created, partitions, ...(await settings(admin, wish.name)) };
 }
 
 async function create(admin: kafkajs.Admin, wish: TopicWish): Promise<boolean> {
@@ -290,8 +291,12 @@ export async function findGoneTopic(
 }
 
 /** Number of partitions of a topic, undefined when there is no such topic. */
-export async function topicPartitions(link: KafkaLink, topic: string): Promise<number | undefined> {
-  return withAdmin(link, `looking for topic ${topic}`, (admin) => partitionCount(admin, topic));
+export async function topicPartitions(
+  link: KafkaLink,
+  topic: string,
+  signal?: AbortSignal,
+): Promise<number | undefined> {
+  return withAdmin(link, `looking for topic ${topic}`, (admin) => partitionCount(admin, topic), signal);
 }
 
 /**
@@ -318,7 +323,7 @@ export async function evictDeadMembers(
     }
     return evicted;
   } catch (error) {
-    throw kafkaError(error, doing);
+    throw link.error(error, doing);
   } finally {
     await settleWithin(cluster.disconnect(), 1_000);
     client.abandon();

@@ -3,9 +3,10 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import kafkajs from 'kafkajs';
-import type { ErrorCode, RowferryError } from '../errors.ts';
+import type { ErrorCode, ErrorWhere, RowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';
 import { loadLz4 } from './kafka-codecs.ts';
+import { accessOf, kafkaError } from './kafka-errors.ts';
 import { deliverWholeFrames } from './kafka-frames.ts';
 
 /** Text that must not be printed; `reveal` gives it out. */
@@ -77,6 +78,8 @@ export interface KafkaClient {
 export class KafkaLink {
   readonly #options: KafkaOptions;
   #opened = 0;
+  /** What was done at least once: refused from then on, it is no wrong configuration. */
+  readonly #done = new Set<string>();
 
   constructor(options: KafkaOptions) {
     silenceNegativeTimers();
@@ -90,6 +93,22 @@ export class KafkaLink {
   /** Tells of a part that lives as long as its owner says. */
   reporter(part: string, log = this.log): LinkWatch {
     return this.#options.watch?.(part) ?? new LinkReporter(log, part);
+  }
+
+  /** `doing` succeeded, by the words in which `error` tells of its failures. */
+  worked(doing: string): void {
+    this.#done.add(doing);
+  }
+
+  /**
+   * The error of rowferry for whatever kafkajs threw. A login that is refused passes where this link had one before; a grant,
+   * where the same had been done with it.
+   */
+  error(thrown: unknown, doing: string, where: ErrorWhere = {}): RowferryError {
+    const error = kafkaError(thrown, doing, where);
+    const access = accessOf(error);
+    const isLost = access === 'login' ? this.#done.size > 0 : access === 'grant' && this.#done.has(doing);
+    return isLost ? error.passing() : error;
   }
 
   /** `instance` is added to the client id, so that a group's members tell which user of this link they are. */

@@ -91,7 +91,7 @@ export class GroupConsumer {
       try {
         await this.#runOnce(signal);
       } catch (thrown) {
-        const error = kafkaError(thrown, `consuming as group ${this.#options.groupId}`);
+        const error = this.#link.error(thrown, this.#doing);
         if (error.action !== 'retry' && !(isDoubtful(error) && this.#failures < DOUBTFUL_TRIES)) throw error;
         if (signal.aborted) return;
         this.#breaks += 1;
@@ -100,6 +100,10 @@ export class GroupConsumer {
         await this.#checkTopics(signal);
       }
     }
+  }
+
+  get #doing(): string {
+    return `consuming as group ${this.#options.groupId}`;
   }
 
   /** Times that a membership broke and was begun again. */
@@ -151,7 +155,7 @@ export class GroupConsumer {
       try {
         return (await this.#session?.bounds(topic, partition)) ?? (await this.#boundsOf(topic, partition));
       } catch (thrown) {
-        const error = kafkaError(thrown, `reading offsets of ${topic}`, { topic, partition });
+        const error = this.#link.error(thrown, `reading offsets of ${topic}`, { topic, partition });
         if (error.action !== 'retry') throw error;
         await pauseFor(retryDelayMs(tries), signal);
       }
@@ -186,6 +190,7 @@ export class GroupConsumer {
       ...this.#options,
       onHealthy: () => {
         this.#failures = 0;
+        this.#link.worked(this.#doing);
         this.#reporter.recovered();
       },
     });
@@ -211,7 +216,7 @@ export class GroupConsumer {
     try {
       gone = await findGoneTopic(this.#link, this.#options.topics, signal);
     } catch (thrown) {
-      const error = kafkaError(thrown, 'looking for topics');
+      const error = this.#link.error(thrown, 'looking for topics');
       if (error.action !== 'retry' && !isDoubtful(error)) throw error;
       this.#reporter.failed(error);
     }

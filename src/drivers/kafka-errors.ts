@@ -90,6 +90,14 @@ export function isDoubtful(error: RowferryError): boolean {
   return faultOf(error.cause).name === 'KafkaJSSASLAuthenticationError';
 }
 
+/** What an operator of Kafka may take away and give back: the login itself, or what the user may do. */
+export function accessOf(error: RowferryError): 'login' | 'grant' | null {
+  const { name, type, code } = faultOf(error.cause);
+  if (type === 'SASL_AUTHENTICATION_FAILED' || name === 'KafkaJSSASLAuthenticationError') return 'login';
+  if (type !== undefined) return type.endsWith('_AUTHORIZATION_FAILED') ? 'grant' : null;
+  return code !== undefined && TLS_CODES.test(code) ? 'login' : null;
+}
+
 /** The error of rowferry for whatever kafkajs threw; an error of rowferry passes through. */
 export function kafkaError(error: unknown, doing: string, where: ErrorWhere = {}): RowferryError {
   if (error instanceof RowferryError) return error.at(where);

@@ -2,9 +2,9 @@
 import type kafkajs from 'kafkajs';
 import { RowferryError, toRowferryError } from '../errors.ts';
 import { DOUBTFUL_TRIES, findGoneTopic, topicGone } from './kafka-admin.ts';
-import { LinkReporter, pauseFor, retryDelayMs, settleWithin, type KafkaLink } from './kafka-client.ts';
+import { pauseFor, retryDelayMs, settleWithin, type KafkaLink, type LinkWatch } from './kafka-client.ts';
 import { openCluster } from './kafka-cluster.ts';
-import { isDoubtful, kafkaError } from './kafka-errors.ts';
+import { isDoubtful } from './kafka-errors.ts';
 
 export interface LogRecord {
   readonly offset: number;
@@ -27,18 +27,33 @@ export async function readLog(
   onRecord: (record: LogRecord) => void,
   signal: AbortSignal,
 ): Promise<number> {
-  const reporter = new LinkReporter(link.log, `reader of ${topic}`);
+  const reporter = link.reporter(`reader of ${topic}`);
+  try {
+    return await tryOn(link, topic, onRecord, reporter, signal);
+  } finally {
+    reporter.ended();
+  }
+}
+
+async function tryOn(
+  link: KafkaLink,
+  topic: string,
+  onRecord: (record: LogRecord) => void,
+  reporter: LinkWatch,
+  signal: AbortSignal,
+): Promise<number> {
   const doing = `reading topic ${topic}`;
   const reading: Reading = { next: undefined, end: undefined };
   for (let tries = 0; ; tries++) {
     signal.throwIfAborted();
     try {
       const end = await readOn(link, topic, reading, onRecord, signal);
+      link.worked(doing);
       reporter.recovered();
       return end;
     } catch (thrown) {
       signal.throwIfAborted();
-      const error = kafkaError(thrown, doing, { topic });
+      const error = link.error(thrown, doing, { topic });
       if (error.action !== 'retry' && !(isDoubtful(error) && tries < DOUBTFUL_TRIES)) throw error;
       reporter.failed(error);
       await pauseFor(retryDelayMs(tries), signal);
@@ -184,7 +199,7 @@ async function refuseGoneTopic(link: KafkaLink, topic: string, signal: AbortSign
   try {
     gone = await findGoneTopic(link, [topic], signal);
   } catch (error) {
-    if (kafkaError(error, 'looking for topics').action !== 'retry') throw error;
+    if (link.error(error, 'looking for topics').action !== 'retry') throw error;
   }
   if (gone !== undefined) throw topicGone(gone);
 }

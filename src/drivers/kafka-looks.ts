@@ -1,7 +1,6 @@
 /** Small questions to Kafka that are asked often, each over one connection that is kept. */
 import type kafkajs from 'kafkajs';
 import { settleWithin, type KafkaLink } from './kafka-client.ts';
-import { kafkaError } from './kafka-errors.ts';
 
 type OpenClient = Awaited<ReturnType<KafkaLink['open']>>;
 
@@ -23,7 +22,7 @@ class KeptAdmin {
       return await question(admin);
     } catch (error) {
       await this.close();
-      throw kafkaError(error, this.#does);
+      throw this.#link.error(error, this.#does);
     }
   }
 

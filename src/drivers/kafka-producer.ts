@@ -30,7 +30,7 @@ import {
   type LinkWatch,
 } from './kafka-client.ts';
 import { compressionType, type Compression } from './kafka-codecs.ts';
-import { faultOf, isDoubtful, isTooLarge, isTopicUnknown, kafkaError } from './kafka-errors.ts';
+import { faultOf, isDoubtful, isTooLarge, isTopicUnknown } from './kafka-errors.ts';
 import { PartitionLane, type LaneBatch, type SendResult } from './kafka-lane.ts';
 
 export interface ProducerOptions {
@@ -234,6 +234,7 @@ export class PartitionProducer {
     if (lane !== undefined) throw new UnansweredError(lane.topic, lane.partition);
     this.#failures = 0;
     this.#topicFailures = 0;
+    this.#link.worked('sending records');
     this.#reporter.recovered();
   }
 
@@ -258,10 +259,10 @@ export class PartitionProducer {
     try {
       if (isTopicUnknown(fault) || thrown instanceof UnansweredError) await this.#checkTopics(batches);
     } catch (error) {
-      this.#stopOrGoOn(kafkaError(error, 'looking for topics'));
+      this.#stopOrGoOn(this.#link.error(error, 'looking for topics'));
       return;
     }
-    this.#stopOrGoOn(kafkaError(thrown, 'sending records', placeOf(batches)));
+    this.#stopOrGoOn(this.#link.error(thrown, 'sending records', placeOf(batches)));
   }
 
   #stopOrGoOn(error: RowferryError): void {

@@ -47,13 +47,18 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const QUERY_TIMEOUT_MS = 120_000;
 const KEEPALIVE_MS = 15_000;
 
-/** Errors after which the server closes the link although it answered: shutdown, killed, idle too long, packet too big. */
-const CLOSING = new Set([1053, 1152, 1153, 1927, 2006, 2013, 3169, 4031]);
+/**
+ * Errors after which a link is of no use although the server answered: shutdown, killed, idle too long, packet too big; or
+ * another server may do better behind the same address (a node that is not ready, offline mode, a proxy without a server).
+ */
+const CLOSING = new Set([1047, 1053, 1152, 1153, 1927, 2006, 2013, 3032, 3169, 4031, 9001, 9002, 9004, 9005]);
 
 export class MysqlConnection implements PooledConnection {
   readonly #raw: Connection;
   readonly #options: MysqlOptions;
   readonly #queryTimeoutMs: number;
+  /** Those who wait for an answer: mysql2 never calls them when their connection is destroyed. */
+  readonly #waiting = new Set<(error: RowferryError) => void>();
   #isUsable = true;
 
   private constructor(raw: Connection, options: MysqlOptions) {
@@ -137,7 +142,7 @@ export class MysqlConnection implements PooledConnection {
     } finally {
       signal.removeEventListener('abort', stop);
       this.#raw.off('error', lose);
-      if (!isComplete) this.#cut();
+      if (!isComplete) this.destroy();
     }
   }
 
@@ -183,7 +188,7 @@ export class MysqlConnection implements PooledConnection {
     } finally {
       signal.removeEventListener('abort', stop);
       this.#raw.off('error', lose);
-      if (!isComplete) this.#cut();
+      if (!isComplete) this.destroy();
     }
   }
 
@@ -213,13 +218,16 @@ export class MysqlConnection implements PooledConnection {
       };
       const cut = (settle: () => void): void =>
         end(() => {
-          this.#cut();
+          this.destroy();
           settle();
         });
       const abort = (): void => cut(() => reject(signal.reason as Error));
       // A query without callback is not told that the link broke: only the connection is.
       const lose = (error: QueryError): void => end(() => reject(this.#classify(error)));
-      const timer = setTimeout(() => cut(() => reject(this.#timedOut())), this.#queryTimeoutMs);
+      const timer = setTimeout(
+        () => cut(() => reject(this.#timedOut(this.#queryTimeoutMs))),
+        this.#queryTimeoutMs,
+      );
       signal.addEventListener('abort', abort, { once: true });
       this.#raw.on('error', lose);
       const read = (field: SentValue): T | null => {
@@ -250,11 +258,18 @@ export class MysqlConnection implements PooledConnection {
   #send(sql: string): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
+        lose(this.#timedOut(this.#queryTimeoutMs));
         this.destroy();
-        reject(this.#timedOut());
       }, this.#queryTimeoutMs);
+      const lose = (error: RowferryError): void => {
+        clearTimeout(timer);
+        this.#waiting.delete(lose);
+        reject(error);
+      };
+      this.#waiting.add(lose);
       this.#raw.query({ sql }, (error, result) => {
         clearTimeout(timer);
+        this.#waiting.delete(lose);
         if (error !== null) reject(this.#classify(error));
         else resolve(result);
       });
@@ -266,7 +281,7 @@ export class MysqlConnection implements PooledConnection {
     this.#isUsable = false;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(() => {
-        this.#raw.destroy();
+        this.destroy();
         resolve();
       }, 1_000);
       this.#raw.end(() => {
@@ -276,15 +291,15 @@ export class MysqlConnection implements PooledConnection {
     });
   }
 
+  /**
+   * Ends the socket at once: after mysql2's own goodbye the server would send a running result to its end, and one that is
+   * silent would keep the socket. Whoever waits for an answer is told that the link is lost.
+   */
   destroy(): void {
     this.#isUsable = false;
     this.#raw.destroy();
-  }
-
-  /** Ends the socket at once: after mysql2's own goodbye the server would send a running result to its end. */
-  #cut(): void {
-    this.destroy();
     (this.#raw as Connection & { readonly stream: Socket }).stream.destroy();
+    for (const lose of this.#waiting) lose(this.#lost('the connection to MySQL was given up'));
   }
 
   #classify(error: QueryError): RowferryError {
@@ -306,8 +321,11 @@ export class MysqlConnection implements PooledConnection {
     );
   }
 
-  #timedOut(): RowferryError {
-    const title = `MySQL did not answer within ${this.#queryTimeoutMs} ms`;
+  #timedOut(ms: number): RowferryError {
+    return this.#lost(`MySQL did not answer within ${ms} ms`);
+  }
+
+  #lost(title: string): RowferryError {
     return refusal(
       new ServerError({ title, fault: 'link', text: '' }),
       this.#options.side,

@@ -19,7 +19,7 @@ export const THROTTLE_CAUSES: readonly ThrottleCause[] = [
 /** One measurement. */
 export interface ThrottleSignal {
   readonly cause: ThrottleCause;
-  /** Infinity when it cannot be had: who does not answer is spared as well. */
+  /** Infinity when it cannot be had: who does not answer is spared as well. What is no number is taken as that. */
   readonly value: number;
   readonly slowAbove: number;
   /** At most `slowAbove`. */
@@ -36,8 +36,9 @@ export class Throttle {
   #share = 1;
   #cause: ThrottleSignal | null = null;
 
-  /** `floor`: the least share, above 0 and at most 1. */
+  /** `floor`: the least share, above 0 and at most 1; a TypeError when it is not. */
   constructor(floor: number) {
+    if (!(floor > 0 && floor <= 1)) throw new TypeError(`a throttle cannot have a floor of ${floor}`);
     this.#floor = floor;
   }
 
@@ -53,8 +54,9 @@ export class Throttle {
 
   /** To be called at a steady pace. */
   look(signals: readonly ThrottleSignal[]): void {
-    const over = signals.filter(({ value, slowAbove }) => value > slowAbove);
-    const [worst] = over.toSorted((a, b) => b.value / b.slowAbove - a.value / a.slowAbove);
+    // Asked this way round, NaN is above every limit, and every value above a limit that is NaN.
+    const over = signals.filter(({ value, slowAbove }) => !(value <= slowAbove));
+    const [worst] = over.toSorted((a, b) => excessOf(b) - excessOf(a));
     if (worst !== undefined) this.#become(this.#share * SLOWER, worst);
     else if (signals.every(({ value, calmAt }) => value <= calmAt))
       this.#become(this.#share + FASTER, this.#cause);
@@ -65,4 +67,10 @@ export class Throttle {
     this.#share = share > 0.999 ? 1 : Math.max(this.#floor, share);
     this.#cause = this.#share === 1 ? null : cause;
   }
+}
+
+/** How far it is above its limit, as a number that can be compared: the largest when that is unknown or without bounds. */
+function excessOf({ value, slowAbove }: ThrottleSignal): number {
+  const excess = value / slowAbove;
+  return Number.isFinite(excess) ? excess : Number.MAX_VALUE;
 }

@@ -54,6 +54,8 @@ export class Transactions {
   readonly #options: TransactionsOptions;
   /** No session could be had the last time: the next failure is told at once. */
   #isAway = false;
+  /** A session was had once: a login that is refused later is no wrong configuration, and may be let in again. */
+  #wasLetIn = false;
 
   constructor(options: TransactionsOptions) {
     this.#options = options;
@@ -101,6 +103,7 @@ export class Transactions {
     let session: Session | undefined;
     try {
       session = await this.#options.pool.acquire();
+      this.#wasLetIn = true;
       const attempt: Attempt = { session, writeId, unanswered };
       if (unanswered.size > 0) {
         const settled = await work.settle?.(attempt);
@@ -111,9 +114,11 @@ export class Transactions {
       }
       return { value: await work.run(attempt) };
     } catch (thrown) {
-      const error = toRowferryError(thrown, `writing to target ${this.#options.target}`).at({
+      const told = toRowferryError(thrown, `writing to target ${this.#options.target}`).at({
         target: this.#options.target,
       });
+      const isLoginLost = session === undefined && this.#wasLetIn && told.code === 'ROWFERRY_TARGET_ACCESS';
+      const error = isLoginLost ? told.passing() : told;
       const isUnanswered = session?.isCommitPending === true;
       if (isUnanswered) unanswered.add(writeId);
       if (session !== undefined) await this.#clear(session, error);

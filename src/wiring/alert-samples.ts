@@ -45,11 +45,14 @@ interface Stop {
 /** A thread tells four times a second; what is older was told before something held it up. */
 const LATE_MS = 2_000;
 
-/** No session can be had or kept. */
+/** No session can be had or kept, or none any more with the user that we have. */
 const UNREACHABLE: ReadonlySet<string> = new Set([
   'ROWFERRY_SOURCE_LINK',
+  'ROWFERRY_SOURCE_ACCESS',
   'ROWFERRY_TARGET_LINK',
+  'ROWFERRY_TARGET_ACCESS',
   'ROWFERRY_KAFKA_LINK',
+  'ROWFERRY_KAFKA_REFUSED',
 ]);
 
 type Put = (name: string, labels: AlertSample['labels'], value: number | null) => void;

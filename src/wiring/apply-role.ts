@@ -7,10 +7,11 @@ import type { KafkaLink } from '../drivers/kafka-client.ts';
 import { GroupConsumer } from '../drivers/kafka-consumer.ts';
 import type { LoadedRoute } from '../config/routes.ts';
 import { loadRoutes } from '../config/routes.ts';
-import { toRowferryError } from '../errors.ts';
+import { RowferryError, toRowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';
 import { Router } from '../routing/router.ts';
 import { sleep } from '../runtime/backoff.ts';
+import { answerWithin } from '../runtime/deadline.ts';
 import { Gate } from '../runtime/gate.ts';
 import { Outages } from '../runtime/outages.ts';
 import { openTarget } from '../targets/open-target.ts';
@@ -33,6 +34,8 @@ const PERIOD_CHECK_MS = 10 * 60_000;
 const END_CHECK_MS = 1_000;
 /** How often topics of Debezium are looked for: each appears with the first row of its table. */
 const TOPIC_CHECK_MS = 5_000;
+/** How long a comparison of columns with the sources, which only warns, may hold up the start. */
+const COMPARE_MS = 30_000;
 
 export class ApplyRole {
   readonly #config: Config;
@@ -84,12 +87,14 @@ export class ApplyRole {
       await prepareTopics(link, config, this.#outages, signal);
       await this.#openAll(targets, signal);
       if (signal.aborted) return;
-      await checkTables(routes, targets, 'present');
+      const check = async (): Promise<void> => await checkTables(routes, targets, 'present');
+      await this.#outages.retrying('target tables', check, signal, { atOnce: true });
       // What is stored cannot be taken back: only routes that can work get so far.
-      await agreeOnLayout(link, config, routes, signal);
+      const agree = async (): Promise<void> => await agreeOnLayout(link, config, routes, signal);
+      await this.#outages.retrying('layout', agree, signal, { atOnce: true });
       this.#onChecked();
-      if (this.#seesSources) await this.#checkColumns(routes, targets);
-      await removeDeadMembers(link, applyGroup(config), this.#log);
+      if (this.#seesSources) await this.#checkColumns(routes, targets, signal);
+      await removeDeadMembers(link, applyGroup(config), this.#log, signal);
       const pauses = new PauseWatch(link, config, { role: 'apply' }, this.#gate, this.#log);
       this.#pauses = pauses;
       await pauses.begin(this.#outages, signal);
@@ -221,12 +226,21 @@ export class ApplyRole {
    * Tells of columns that the targets lack before rows need them. No reason to stay away: other tables go on, and a statement
    * that made the column may still lie ahead. A source that does not answer is none either.
    */
-  async #checkColumns(routes: readonly LoadedRoute[], targets: readonly Target[]): Promise<void> {
+  async #checkColumns(
+    routes: readonly LoadedRoute[],
+    targets: readonly Target[],
+    signal: AbortSignal,
+  ): Promise<void> {
     for (const source of this.#config.sources) {
+      const { name } = source;
+      const compare = async (): Promise<void> =>
+        await checkSourceTables(name, await sourceTables(source), routes, targets, 'present');
+      const late = (): RowferryError =>
+        new RowferryError('ROWFERRY_SOURCE_LINK', `no answer within ${COMPARE_MS} ms`);
       try {
-        const tables = await sourceTables(source);
-        await checkSourceTables(source.name, tables, routes, targets, 'present');
+        await answerWithin(signal, COMPARE_MS, compare, late);
       } catch (thrown) {
+        signal.throwIfAborted();
         const error = toRowferryError(thrown, 'comparing columns').at({ source: source.name });
         if (error.code === 'ROWFERRY_INVARIANT') throw error;
         this.#log.warn({ source: source.name, code: error.code }, `rows may stop: ${error.describe()}`);

@@ -17,7 +17,7 @@ import { GroupConsumer } from '../drivers/kafka-consumer.ts';
 import { GroupOffsets } from '../drivers/kafka-looks.ts';
 import { MysqlConnection } from '../drivers/mysql.ts';
 import { PartitionProducer } from '../drivers/kafka-producer.ts';
-import type { ErrorCode } from '../errors.ts';
+import type { ErrorCode, RowferryError } from '../errors.ts';
 import { toRowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';
 import { tableName } from '../model/table.ts';
@@ -55,6 +55,8 @@ export class CaptureRole {
   readonly #clock: SourceClock;
   readonly #heartbeats: HeartbeatRows;
   #progress: CaptureProgress;
+  /** It has read the source in this process: a login that is refused from now on was taken away, and may be given back. */
+  #wasLetIn = false;
   #watch: HeadroomWatch | undefined;
   /** What incarnations that are over have read. */
   #past = { events: 0, bytes: 0 };
@@ -100,7 +102,7 @@ export class CaptureRole {
     await prepareTopics(link, config, this.#outages, signal);
     if (signal.aborted) return;
     const { checkpoints, captureGroup } = sourceTopics(config, name);
-    await removeDeadMembers(link, captureGroup, this.#log);
+    await removeDeadMembers(link, captureGroup, this.#log, signal);
     const pauses = new PauseWatch(link, config, { role: 'capture', source: name }, this.#gate, this.#log);
     this.#pauses = pauses;
     await pauses.begin(this.#outages, signal);
@@ -165,7 +167,7 @@ export class CaptureRole {
         // A zombie learns within this time from the group that it leads no more; a replay's claim is taken up after it.
         await sleep(1_000, AbortSignal.any([signal, term]));
       } catch (thrown) {
-        const error = toRowferryError(thrown, 'capturing').at({ source: this.#source.name });
+        const error = this.#judged(toRowferryError(thrown, 'capturing')).at({ source: this.#source.name });
         if (signal.aborted || term.aborted || period.aborted) continue;
         if (error.action !== 'retry') {
           this.#progress.failed('stopped', error.describe(), error.code, null);
@@ -177,6 +179,10 @@ export class CaptureRole {
         await sleep(waitMs, AbortSignal.any([signal, term, period]));
       }
     }
+  }
+
+  #judged(error: RowferryError): RowferryError {
+    return this.#wasLetIn && error.code === 'ROWFERRY_SOURCE_ACCESS' ? error.passing() : error;
   }
 
   /** What is saved is shown before anything is read, also while an operator has paused the reading. */
@@ -245,7 +251,10 @@ export class CaptureRole {
         by: `${process.pid}@${hostname()}`,
         snapshot: this.#config.snapshot,
         outages: this.#outages,
-        onReading: () => outage.over(),
+        onReading: () => {
+          this.#wasLetIn = true;
+          outage.over();
+        },
         schemaPolicy: { ddl, truncate },
         log: this.#log,
       },
@@ -255,7 +264,12 @@ export class CaptureRole {
         hasPublished: async () => (await topicOffsets(link, topics.changes)).some(({ high }) => high > 0),
         published: async () => (await topicOffsets(link, topics.changes)).map(({ high }) => high),
         inspect: async (signal) => {
-          const { facts, tables } = await passedPreflight(this.#source, this.#log, this.#clock);
+          const { facts, tables } = await passedPreflight(
+            this.#source,
+            this.#log,
+            this.#clock,
+            this.#wasLetIn,
+          );
           await agreeOnKeys(link, producer, this.#config, this.#source, tables, signal);
           return facts;
         },
@@ -311,14 +325,19 @@ export class CaptureRole {
     const { name, url, keys, keyless } = this.#source;
     const { capture, snapshot } = this.#config;
     return await MysqlCopySource.open({
-      connect: async () =>
-        await MysqlConnection.connect({
-          url,
-          side: 'source',
-          where: { source: name },
-          session: SNAPSHOT_SESSION,
-          queryTimeoutMs: LONGEST_READ_MS,
-        }),
+      connect: async () => {
+        try {
+          return await MysqlConnection.connect({
+            url,
+            side: 'source',
+            where: { source: name },
+            session: SNAPSHOT_SESSION,
+            queryTimeoutMs: LONGEST_READ_MS,
+          });
+        } catch (thrown) {
+          throw this.#judged(toRowferryError(thrown, 'connecting to copy'));
+        }
+      },
       chunkBytes: capture.queueBytes,
       keys,
       keyless,

@@ -24,6 +24,7 @@ import type {
   SentError,
 } from './role-messages.ts';
 import { StatusFile } from './status-file.ts';
+import { StuckWatch } from './stuck-watch.ts';
 import { ToldLags } from './told-lags.ts';
 
 export type Role = 'all' | 'capture' | 'apply';
@@ -37,6 +38,8 @@ const HEAP = { maxYoungGenerationSizeMb: 48, maxOldGenerationSizeMb: 512 };
 const GATHER_MS = 500;
 /** How long alerts that wait to be told hold up the end. */
 const LAST_ALERTS_MS = 3_000;
+/** How long the end of a thread is waited for that is not asked but ended. */
+const TERMINATE_MS = 5_000;
 
 /** A running daemon as those see it who show and steer it. */
 export interface RunningDaemon {
@@ -65,11 +68,12 @@ export interface DaemonService {
 class RoleThread implements RoleView {
   readonly name: string;
   readonly #worker: Worker;
+  readonly #fail: (error: RowferryError) => void;
   status: RoleStatus | undefined;
   reportedMs = Date.now();
   #failure: RowferryError | undefined;
   /** It was not waited for any longer, which is no failure of its own. */
-  #isGivenUp = false;
+  #isLeft = false;
   /** Settles as soon as the role is done or has failed, which is before its thread has tidied up. */
   readonly done: Promise<void>;
   /** The thread is gone; rejects with what the role failed of. */
@@ -86,24 +90,25 @@ class RoleThread implements RoleView {
     });
     let checked = (): void => {};
     this.checked = new Promise((resolve) => (checked = resolve));
-    const failed = new Promise<never>((_, reject) => {
-      const fail = (error: RowferryError): void => {
-        this.#failure ??= error;
-        reject(error);
-      };
-      this.#worker.on('message', (message: RoleMessage) => {
-        if (message.type === 'status') {
-          this.status = message.status;
-          this.reportedMs = Date.now();
-          if (message.status.outages.length > 0) checked();
-        } else if (message.type === 'checked') checked();
-        else fail(stopped(name, message.error));
-      });
-      this.#worker.on('error', (cause) => fail(broken(name, cause)));
+    let tell: (error: RowferryError) => void = () => {};
+    const failed = new Promise<never>((_, reject) => (tell = reject));
+    const fail = (error: RowferryError): void => {
+      this.#failure ??= error;
+      tell(error);
+    };
+    this.#fail = fail;
+    this.#worker.on('message', (message: RoleMessage) => {
+      if (message.type === 'status') {
+        this.status = message.status;
+        this.reportedMs = Date.now();
+        if (message.status.outages.length > 0) checked();
+      } else if (message.type === 'checked') checked();
+      else fail(stopped(name, message.error));
     });
+    this.#worker.on('error', (cause) => fail(broken(name, cause)));
     this.ended = new Promise((resolve, reject) => {
       this.#worker.on('exit', (code) => {
-        if (!this.#isGivenUp && code !== 0) this.#failure ??= broken(name, code);
+        if (!this.#isLeft && code !== 0) this.#failure ??= broken(name, code);
         if (this.#failure === undefined) resolve();
         else reject(this.#failure);
       });
@@ -121,8 +126,16 @@ class RoleThread implements RoleView {
     this.#worker.postMessage(command);
   }
 
-  async giveUp(): Promise<void> {
-    this.#isGivenUp = true;
+  /** Nothing that it is told reaches it any more. */
+  giveUp(silentMs: number): void {
+    if (this.#failure !== undefined) return;
+    this.#fail(stuck(this.name, silentMs));
+    void this.#worker.terminate();
+  }
+
+  /** Ends it where it stands: that is no failure. */
+  async leave(): Promise<void> {
+    this.#isLeft = true;
     await this.#worker.terminate();
   }
 }
@@ -145,6 +158,15 @@ function broken(name: string, how: Error | number): RowferryError {
   });
 }
 
+/** Its event loop does not turn, although the process has its share of time. */
+function stuck(name: string, silentMs: number): RowferryError {
+  const what = `the ${name} thread has told nothing for ${Math.round(silentMs / 1000)} s, while the process itself went on`;
+  return new RowferryError('ROWFERRY_INVARIANT', `${what}: it is stuck`, {
+    hint: 'start again, it goes on from what is saved; keep the log and report it, with what the thread did last',
+  });
+}
+
+const HANGS = 'a thread cannot be ended: it is in a call of the system that does not come back';
 const LOOK_HINT = 'mend that, then start again: it goes on from what is saved';
 
 /** The threads of a daemon and what they tell. */
@@ -156,8 +178,11 @@ class Daemon implements RunningDaemon {
   readonly #stop = new AbortController();
   readonly #gatherer: StatusGatherer;
   readonly #lags = new ToldLags();
+  readonly #stuck = new StuckWatch();
   readonly #listeners: ((now: DaemonStatus, before: DaemonStatus) => void)[] = [];
   #threads: readonly RoleThread[] = [];
+  /** A thread does not end, whatever is done. */
+  hangs = false;
   #http: string | null = null;
   #status: DaemonStatus;
 
@@ -213,6 +238,10 @@ class Daemon implements RunningDaemon {
     const told = views.flatMap(({ status }) => (status === undefined ? [] : [status]));
     this.#status = this.#gatherer.gather(told, this.#http, nowMs);
     this.alerts.look(views, nowMs);
+    // Alerts have looked first: one that is stuck has been late for long. Who is told to stop has its time to do so.
+    if (!this.stopping.aborted)
+      for (const { name, silentMs } of this.#stuck.look(this.#threads, performance.now()))
+        this.#threads.find((thread) => thread.name === name)?.giveUp(silentMs);
     for (const listener of this.#listeners) listener(this.#status, before);
     return this.#status;
   }
@@ -250,6 +279,11 @@ export async function runDaemon(
     await runThreads(daemon, role, statusFile, signal);
   } finally {
     await Promise.all([service?.close(), daemon.alerts.close(Math.min(config.drainMs, LAST_ALERTS_MS))]);
+    // An orderly end would wait for that thread.
+    if (daemon.hangs) {
+      log.error({}, `${HANGS}: the process kills itself; nothing is lost`);
+      process.kill(process.pid, 'SIGKILL');
+    }
   }
 }
 
@@ -287,25 +321,31 @@ async function runThreads(
   log.info({}, 'stopping');
   daemon.stops();
   const { threads } = daemon;
-  await endThreads(threads, config.drainMs, log);
+  const haveEnded = await endThreads(threads, config.drainMs, log);
   clearInterval(gathering);
   statusFile.remove();
-  if (failure !== undefined) throw failure;
+  if (!haveEnded) daemon.hangs = true;
+  if (failure !== undefined || !haveEnded) throw failure ?? new RowferryError('ROWFERRY_INVARIANT', HANGS);
   const outcomes = await Promise.allSettled(threads.map(({ ended }) => ended));
   for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
   log.info({}, 'stopped');
 }
 
-async function endThreads(threads: readonly RoleThread[], drainMs: number, log: Log): Promise<void> {
+/** Answers whether all have ended. */
+async function endThreads(threads: readonly RoleThread[], drainMs: number, log: Log): Promise<boolean> {
   for (const thread of threads) thread.send({ type: 'stop' });
   const all = Promise.allSettled(threads.map(({ ended }) => ended));
-  const late = new AbortController();
-  const inTime = await Promise.race([all.then(() => true), sleep(drainMs, late.signal).then(() => false)]);
-  late.abort();
-  if (inTime) return;
+  if (await isWithin(all, drainMs)) return true;
   log.warn(
     { drainMs },
     'not everything ended in time; leaving: nothing is lost, the next start goes on from the watermarks',
   );
-  await Promise.all(threads.map(async (thread) => await thread.giveUp()));
+  return await isWithin(Promise.all(threads.map(async (thread) => await thread.leave())), TERMINATE_MS);
+}
+
+async function isWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
+  const late = new AbortController();
+  const inTime = await Promise.race([work.then(() => true), sleep(ms, late.signal).then(() => false)]);
+  late.abort();
+  return inTime;
 }

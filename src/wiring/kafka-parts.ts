@@ -2,7 +2,14 @@
 import type { CheckpointStore, LogEntry } from '../capture/checkpoint-log.ts';
 import type { RecordSender } from '../capture/publisher.ts';
 import type { Config, KafkaSettings } from '../config/config.ts';
-import { ensureTopic, mayPass, reachKafka, topicGone, topicPartitions } from '../drivers/kafka-admin.ts';
+import {
+  ensureTopic,
+  findGoneTopic,
+  mayPass,
+  reachKafka,
+  topicGone,
+  topicPartitions,
+} from '../drivers/kafka-admin.ts';
 import type { LinkWatch } from '../drivers/kafka-client.ts';
 import { KafkaLink } from '../drivers/kafka-client.ts';
 import { readLog } from '../drivers/kafka-log.ts';
@@ -42,14 +49,20 @@ function watchIn(outages: Outages, part: string): LinkWatch {
   };
 }
 
-/** Waits for Kafka, then makes the topics of a source or checks that they are as configured. */
+/** Makes the topics of the sources or checks that they are as configured; waits for Kafka for as long as that takes. */
 export async function prepareTopics(
   link: KafkaLink,
   config: Config,
   outages: Outages,
   signal: AbortSignal,
 ): Promise<void> {
-  await outages.retrying('kafka', () => reachKafka(link), signal, { passes: mayPass });
+  const prepare = async (): Promise<void> => await makeTopics(link, config, signal);
+  await outages.retrying('kafka', prepare, signal, { passes: mayPass });
+}
+
+async function makeTopics(link: KafkaLink, config: Config, signal: AbortSignal): Promise<void> {
+  // One try, whose failure is shown as that of Kafka; what follows tries by itself and is shown by its topic.
+  await reachKafka(link, signal);
   const { kafka } = config;
   const { partitions, replicationFactor } = kafka;
   for (const { name } of config.sources) {
@@ -57,8 +70,9 @@ export async function prepareTopics(
     await prepareCompacted(link, checkpoints, kafka, signal);
     // Made anew, the topic would begin at offset 0 while targets wait for a later one: rows in between would be skipped.
     if (
-      (await topicPartitions(link, changes)) === undefined &&
-      (await readTopic(link, checkpoints, signal)).length > 0
+      (await topicPartitions(link, changes, signal)) === undefined &&
+      (await readTopic(link, checkpoints, signal)).length > 0 &&
+      (await findGoneTopic(link, [changes], signal)) !== undefined
     ) {
       throw topicGone(changes);
     }

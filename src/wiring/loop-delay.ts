@@ -16,6 +16,7 @@ export class LoopDelay {
 
   signal(): ThrottleSignal {
     const { count, mean } = this.#delay;
+    // A loop that had no turn since the last look has measured nothing, and its mean is no number.
     const value = count === 0 ? 0 : Math.max(0, mean / 1e6 - RESOLUTION_MS);
     this.#delay.reset();
     const what = `capture is held up for ${Math.round(value)} ms at a time by its own work`;

@@ -6,8 +6,9 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { evictDeadMembers } from '../drivers/kafka-admin.ts';
 import type { KafkaLink } from '../drivers/kafka-client.ts';
-import { toRowferryError } from '../errors.ts';
+import { RowferryError, toRowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';
+import { answerWithin } from '../runtime/deadline.ts';
 
 export function memberId(pipeline: string, role: string): string {
   return `rowferry/${pipeline}/${role}@${hostname()}/${process.pid}/${startTime(process.pid) ?? 0}`;
@@ -38,13 +39,25 @@ function startTime(pid: number): string | undefined {
   }
 }
 
+/** How long that may hold up the start. */
+const REMOVE_MS = 10_000;
+
 /** Removes members of a group that died on this machine. Only saves waiting: a failure is told and forgotten. */
-export async function removeDeadMembers(link: KafkaLink, groupId: string, log: Log): Promise<void> {
+export async function removeDeadMembers(
+  link: KafkaLink,
+  groupId: string,
+  log: Log,
+  signal: AbortSignal,
+): Promise<void> {
+  const remove = async (): Promise<string[]> => await evictDeadMembers(link, groupId, isDeadHere);
+  const late = (): RowferryError =>
+    new RowferryError('ROWFERRY_KAFKA_LINK', `no answer within ${REMOVE_MS} ms`);
   try {
-    const removed = await evictDeadMembers(link, groupId, isDeadHere);
+    const removed = await answerWithin(signal, REMOVE_MS, remove, late);
     if (removed.length > 0)
       log.info({ groupId, removed }, 'members that died on this machine were removed from the group');
   } catch (thrown) {
+    signal.throwIfAborted();
     const error = toRowferryError(thrown, 'removing dead members');
     log.info({ code: error.code, groupId }, 'dead members stay until their session ends');
   }

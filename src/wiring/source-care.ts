@@ -97,8 +97,13 @@ function unknown(cause: ThrottleCause, what: string): ThrottleSignal {
   return { cause, value: Infinity, slowAbove: 0, calmAt: 0, what };
 }
 
+/** NaN for NULL and for whatever is no number: `Number` takes nothing for 0, which would be calm. */
+function numberIn(text: string | null | undefined): number {
+  return /^\d+(\.\d+)?$/.test(text ?? '') ? Number(text) : NaN;
+}
+
 export function threadsSignal(name: string, [row]: readonly MysqlRow[], most: number): ThrottleSignal {
-  const value = Number(row?.['Value']);
+  const value = numberIn(row?.['Value']);
   if (!Number.isFinite(value)) return unknown('source-threads', `${name} does not tell Threads_running`);
   const what = `${name} runs ${value} threads, more than ${most}`;
   // Whoever asks runs as a thread, too: no source is calmer than 1.
@@ -120,7 +125,8 @@ export function replicaSignal(name: string, rows: readonly MysqlRow[], mostMs: n
   const lags = rows.map((row) => row['Seconds_Behind_Source'] ?? row['Seconds_Behind_Master'] ?? null);
   if (lags.length === 0) return unknown(cause, `${name} is no replica`);
   if (lags.includes(null)) return unknown(cause, `${name} does not replicate`);
-  const seconds = Math.max(...lags.map(Number));
+  const seconds = Math.max(...lags.map(numberIn));
+  if (!Number.isFinite(seconds)) return unknown(cause, `${name} does not tell how far it is behind`);
   const what = `${name} is ${seconds} s behind`;
   return { cause, value: seconds * 1_000, slowAbove: mostMs, calmAt: mostMs * CALM, what };
 }

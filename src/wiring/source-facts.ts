@@ -19,21 +19,32 @@ export async function inspectSource(source: SourceSettings, log: Log): Promise<S
   return (await passedPreflight(source, log)).facts;
 }
 
-/** The same, with what the catalog says of the captured tables. */
+/**
+ * The same, with what the catalog says of the captured tables. `hasPassed`: an earlier one of this process did, and grants that
+ * are missing now were taken away.
+ */
 export async function passedPreflight(
   source: SourceSettings,
   log: Log,
   clock?: SourceClock,
+  hasPassed = false,
 ): Promise<Preflight> {
   const found = await preflight(source, clock);
   const { findings } = found;
   const errors = findings.filter(({ level }) => level === 'error');
   const warnings = findings.filter(({ level }) => level === 'warning');
   if (errors.length > 0) {
+    const passes = hasPassed && errors.every(({ code }) => code.startsWith('grant-'));
     throw new RowferryError(
       'ROWFERRY_SOURCE_PREFLIGHT',
       `the source cannot be captured:\n${formatFindings(errors)}`,
-      { where: { source: source.name }, hint: 'make the changes above, then start again' },
+      {
+        where: { source: source.name },
+        hint: passes
+          ? 'give the grants back: rowferry tries again by itself'
+          : 'make the changes above, then start again',
+        passes,
+      },
     );
   }
   for (const finding of warnings) log.warn({ finding: finding.code }, formatFindings([finding]));

@@ -1,6 +1,7 @@
 import kafkajs from 'kafkajs';
 import { describe, expect, test } from 'vitest';
 import { RowferryError } from '../../../src/errors.ts';
+import { KafkaLink } from '../../../src/drivers/kafka-client.ts';
 import {
   faultOf,
   isDoubtful,
@@ -98,5 +99,31 @@ describe('kafkaError', () => {
     const error = new Error('loop');
     error.cause = error;
     expect(kafkaError(error, 'x').code).toBe('ROWFERRY_KAFKA_LINK');
+  });
+});
+
+describe('what Kafka refuses to a link that it served before', () => {
+  const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+  const linkOf = (...worked: readonly string[]): KafkaLink => {
+    const link = new KafkaLink({ clientId: 'c', brokers: [], tls: null, sasl: null, log });
+    for (const doing of worked) link.worked(doing);
+    return link;
+  };
+  const expired = Object.assign(named('KafkaJSConnectionError'), { code: 'CERT_HAS_EXPIRED' });
+
+  test.each<[string, Error, readonly string[], string]>([
+    ['a login at the start', named('KafkaJSSASLAuthenticationError'), [], 'stop'],
+    ['a login later', named('KafkaJSSASLAuthenticationError'), ['reaching Kafka'], 'retry'],
+    ['a login later, by its code', protocolError('SASL_AUTHENTICATION_FAILED'), ['reaching Kafka'], 'retry'],
+    ['a certificate at the start', expired, [], 'stop'],
+    ['a certificate that ran out', expired, ['reaching Kafka'], 'retry'],
+    ['what was never granted', protocolError('TOPIC_AUTHORIZATION_FAILED'), ['reaching Kafka'], 'stop'],
+    ['what was granted before', protocolError('TOPIC_AUTHORIZATION_FAILED'), ['sending'], 'retry'],
+    ['a setting', protocolError('INVALID_CONFIG'), ['reaching Kafka', 'sending'], 'stop'],
+  ])('%s', (_, thrown, worked, action) => {
+    const error = linkOf(...worked).error(exhausted(thrown), 'sending');
+    expect(error.code).toBe('ROWFERRY_KAFKA_REFUSED');
+    expect(error.action).toBe(action);
+    expect(error.at({ topic: 't' }).action).toBe(action);
   });
 });

@@ -39,6 +39,28 @@ describe('a throttle', () => {
     );
   });
 
+  it('has a speed that is a number, whatever is measured, and spares who tells nothing that is one', () => {
+    const odd = fc.constantFrom(NaN, Infinity, -Infinity, 0, -1, 50, 100, 1e308);
+    const oddSignal = fc.record({ value: odd, slowAbove: odd, calmAt: odd, cause: fc.constantFrom(...THROTTLE_CAUSES) }).map((part) => signal(part.value, part)); // prettier-ignore
+    fc.assert(
+      fc.property(floor, fc.array(fc.array(oddSignal, { maxLength: 4 }), { maxLength: 40 }), (least, all) => {
+        const throttle = new Throttle(least);
+        for (const signals of all) {
+          const before = throttle.share;
+          throttle.look(signals);
+          expect(throttle.share).toBeGreaterThanOrEqual(least);
+          expect(throttle.share).toBeLessThanOrEqual(1);
+          if (signals.some(({ value }) => Number.isNaN(value)))
+            expect(throttle.share).toBeCloseTo(Math.max(least, before / 2), 9);
+        }
+      }),
+    );
+  });
+
+  it('cannot have a floor at which work stands still', () => {
+    for (const least of [0, -1, NaN, 1.1]) expect(() => new Throttle(least)).toThrow(TypeError);
+  });
+
   it('names a cause exactly when it slows', () => {
     fc.assert(
       fc.property(floor, looks, (least, all) => {

@@ -20,6 +20,40 @@ describe('the error policy', () => {
     [1406, 'data'],
     [1048, 'data'],
     [4025, 'data'],
+    // Passes without a change of rowferry's configuration, and trying again changes nothing: a node of Galera that has not
+    // caught up, a blocked host, no thread to spare, offline mode, a server that cannot check logins yet.
+    [1047, 'link'],
+    [1129, 'link'],
+    [1135, 'link'],
+    [3032, 'link'],
+    [3168, 'link'],
+    // Proxies: 9001 and 9002 have no server behind them, 9004 an offline one (ProxySQL) or locks to clear (TiDB), 9005 no region.
+    [9001, 'link'],
+    [9002, 'link'],
+    [9004, 'link'],
+    [9005, 'link'],
+    [9007, 'deadlock'],
+    // 9003 is "busy" of TiDB, but "command not supported" of ProxySQL; 9006 "GC too early", but "locked to another hostgroup".
+    [9003, 'unknown'],
+    [9006, 'unknown'],
+    [1297, 'busy'],
+    [1637, 'busy'],
+    // Files: the system's reason stands in the text only, and all that does pass (disk, handles) is worth the wait.
+    [3, 'refuses'],
+    [20, 'refuses'],
+    [23, 'refuses'],
+    [24, 'refuses'],
+    [1016, 'refuses'],
+    [1030, 'refuses'],
+    [1036, 'refuses'],
+    // Somebody must change users or grants.
+    [1044, 'access'],
+    [1049, 'access'],
+    [1130, 'access'],
+    [1227, 'access'],
+    [1698, 'access'],
+    // "Unknown error": nothing tells that it passes.
+    [1105, 'unknown'],
     [1064, 'unknown'],
     [99_999, 'unknown'],
   ])('takes MySQL %i for %s', (errno, fault) => expect(mysqlFault(errno)).toBe(fault));
@@ -39,8 +73,21 @@ describe('the error policy', () => {
     ['23505', 'conflict'],
     ['23502', 'data'],
     ['22001', 'data'],
+    ['08P01', 'link'],
+    ['53300', 'link'],
+    ['53200', 'link'],
+    ['57P02', 'link'],
+    ['57P03', 'link'],
+    ['55006', 'busy'],
+    ['53400', 'refuses'],
+    ['58030', 'refuses'],
+    // A file of the server is not there: storage that is away, or an upgrade half-way.
+    ['58P01', 'refuses'],
+    // The database was dropped: nothing brings it back by itself.
+    ['57P04', 'access'],
     ['42601', 'unknown'],
     ['XX000', 'unknown'],
+    ['XX001', 'unknown'],
   ])('takes SQLSTATE %s for %s', (state, fault) => expect(sqlStateFault(state)).toBe(fault));
 
   test('takes a lost link for what it is, and a bad certificate for a stop', () => {
@@ -48,6 +95,11 @@ describe('the error policy', () => {
     expect(socketFault('PROTOCOL_CONNECTION_LOST')).toBe('link');
     expect(socketFault('DEPTH_ZERO_SELF_SIGNED_CERT')).toBe('access');
     expect(socketFault('WHO_KNOWS')).toBe('unknown');
+  });
+
+  test('tells how to free a host that a server blocks', () => {
+    const blocked = new ServerError({ title: 'blocked', fault: mysqlFault(1129), text: '', code: '1129' }); // prettier-ignore
+    expect(refusal(blocked, 'source', {}).describe()).toMatch(/^ROWFERRY_SOURCE_LINK: .*FLUSH HOSTS/);
   });
 
   test('lets each fault end in the action that it needs', () => {

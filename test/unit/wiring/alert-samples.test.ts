@@ -267,6 +267,17 @@ describe('waiting', () => {
     },
   );
 
+  it.each([
+    ['source main', 'ROWFERRY_SOURCE_ACCESS'],
+    ['target a', 'ROWFERRY_TARGET_ACCESS'],
+    ['kafka', 'ROWFERRY_KAFKA_REFUSED'],
+  ])('for a server that lets nobody in any more counts its tries: %s', (server, errorCode) => {
+    const outages = [outage('a part', server, { errorCode, tries: 3 })];
+    const locked = new Looks().at(0, applyRole([partition()], { outages }));
+    expect(value(locked, 'reconnect_failures', { server })).toBe(3);
+    expect(value(locked, 'target_unreachable_seconds', { target: 'a' })).toBe(server === 'target a' ? 31 : 0);
+  });
+
   it('of a capture outlives its incarnations', () => {
     const looks = new Looks();
     const away = { state: 'waiting', errorCode: 'ROWFERRY_SOURCE_LINK' } as const;

@@ -1,6 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { captureSignals } from '../../../src/capture/copy-signals.ts';
+import { restMs } from '../../../src/capture/copy-throttle.ts';
 import type { ThrottleSignal } from '../../../src/runtime/throttle.ts';
+import { Throttle } from '../../../src/runtime/throttle.ts';
 import { isWithin, replicaSignal, replicaStatement, threadsSignal } from '../../../src/wiring/source-care.ts';
 
 const at = (time: string): number => {
@@ -46,7 +49,9 @@ describe('a busy source', () => {
     expect(complaint(threadsSignal('source main', running('9'), 8))).toBe(
       'source main runs 9 threads, more than 8',
     );
-    expect(complaint(threadsSignal('source main', [], 8))).toContain('does not tell');
+    const wrong = [[], running(''), running('many'), [{ Variable_name: 'Threads_running', Value: null }]];
+    for (const rows of wrong)
+      expect(complaint(threadsSignal('source main', rows, 8))).toContain('does not tell');
   });
 
   it('is calm again some way below its limit, which it can reach however small that is', () => {
@@ -54,6 +59,29 @@ describe('a busy source', () => {
     expect(threadsSignal('source main', running(9), 10)).toMatchObject({ value: 9, calmAt: 8 });
     for (const most of [1, 2, 3])
       expect(threadsSignal('source main', running(1), most).calmAt, String(most)).toBe(Math.max(1, most - 1));
+  });
+});
+
+describe('signals of servers and of the capture itself', () => {
+  it('leave a copy a speed and rests that are numbers, whatever they tell', () => {
+    const text = fc.oneof(fc.constantFrom(null, '', 'NULL', '-1', '1e3', '0', '7', '99999999999999999999'), fc.string()); // prettier-ignore
+    const number = fc.constantFrom(NaN, Infinity, -Infinity, 0, 0.5, 1e12);
+    fc.assert(
+      fc.property(fc.array(text, { maxLength: 3 }), number, number, fc.nat(), (texts, lag, fill, rows) => {
+        const throttle = new Throttle(0.05);
+        const channels = texts.map((seconds) => ({ Seconds_Behind_Source: seconds }));
+        const signals = [
+          threadsSignal('source main', [{ Value: texts[0] ?? null }], 8),
+          replicaSignal('replica r1', channels, 5_000),
+          ...captureSignals(lag, fill),
+        ];
+        throttle.look(signals);
+        const pace = { readers: 4, leastPercent: 5, rowsPerSecond: null };
+        expect(Number.isFinite(throttle.share)).toBe(true);
+        expect(Number.isFinite(restMs({ rows, readMs: 10 }, throttle.share, pace))).toBe(true);
+        expect(throttle.cause?.what ?? '').not.toMatch(/NaN|Infinity/);
+      }),
+    );
   });
 });
 
@@ -67,6 +95,13 @@ describe('a replica', () => {
     ['whose threads stand still', [channel(null)], 'replica r1 does not replicate'],
     ['with one channel of two behind', [channel('0'), channel('9')], 'replica r1 is 9 s behind'],
     ['with one channel of two at a stand', [channel('0'), channel(null)], 'replica r1 does not replicate'],
+    ['that tells no number', [channel('soon')], 'replica r1 does not tell how far it is behind'],
+    ['that tells nothing', [channel('')], 'replica r1 does not tell how far it is behind'],
+    [
+      'with one channel that tells no number',
+      [channel('0'), channel('NaN')],
+      'replica r1 does not tell how far it is behind',
+    ],
     ['that follows nobody', [], 'replica r1 is no replica'],
   ] as const)('%s', (_, rows, reason) => {
     expect(complaint(replicaSignal('replica r1', rows, 5_000))).toBe(reason);
