@@ -1,5 +1,5 @@
 /**
- * How far one partition is behind its source (LAG-3, I-9), in the order of what is known:
+ * How far one partition is behind its source (I-9), in the order of what is known:
  *
  * 1. A change is at hand, in the batch or in the queue: the age of its commit. All before it is applied, so this is exact.
  * 2. Nothing is at hand, and the last sign that all is well is fresh: the delay that the last change or marker had, 0 when a

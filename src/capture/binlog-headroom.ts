@@ -4,7 +4,12 @@
  */
 import type { Position } from '../model/position.ts';
 import { binlogFileNumber, formatPosition } from '../model/position.ts';
-import type { BinlogFile } from './preflight-facts.ts';
+
+export interface BinlogFile {
+  readonly name: string;
+  /** Bytes. */
+  readonly size: number;
+}
 
 /** The oldest place that is needed: where a capture that starts again would read from. */
 export interface ResumePoint {

@@ -1,5 +1,5 @@
 /**
- * How far Kafka is behind a source, as its capture knows (LAG-3, I-9).
+ * How far Kafka is behind a source, as its capture knows (I-9).
  *
  * While something that was read waits for Kafka's acknowledgement, the lag is the age of the oldest such commit. Otherwise it
  * is the delay with which the last one was read, or 0 when the source was idle. Only an acknowledgement shows that all is well:

@@ -5,10 +5,10 @@
 import type { BinlogLink } from '../drivers/binlog.ts';
 import type { RowsEvent } from '../drivers/binlog-event.ts';
 import { RowferryError } from '../errors.ts';
-import type { Log } from '../model/log.ts';
-import type { Position, StartFrom } from '../model/position.ts';
+import type { Position } from '../model/position.ts';
 import { formatPosition } from '../model/position.ts';
 import { Assembler } from './assembler.ts';
+import type { CaptureOptions } from './capture-options.ts';
 import { CaptureLag } from './capture-lag.ts';
 import { CaptureProgress } from './capture-progress.ts';
 import type { CheckpointStore, CheckpointWriter } from './checkpoint-log.ts';
@@ -19,40 +19,11 @@ import { claimSource } from './claim.ts';
 import type { IncarnationEnd, IncarnationParts } from './incarnation.ts';
 import { Incarnation } from './incarnation.ts';
 import type { RecordSender } from './publisher.ts';
-import type { SnapshotPorts, SnapshotSettings } from './snapshot.ts';
-import type { SchemaPolicy } from './schema-policy.ts';
+import type { SnapshotPorts } from './snapshot.ts';
 import { Snapshot } from './snapshot.ts';
 import type { SourceFacts } from './start-position.ts';
-import type { Outages } from '../runtime/outages.ts';
 import { heldError } from './statement-gate.ts';
 import { TableFlow } from './table-flow.ts';
-
-export interface CaptureOptions {
-  readonly pipeline: string;
-  readonly source: string;
-  readonly partitions: number;
-  readonly format: 'chunk' | 'row';
-  readonly chunkBytes: number;
-  readonly queueBytes: number;
-  readonly checkpointMs: number;
-  readonly heartbeatMs: number;
-  /** Whether a heartbeat row is written, each `heartbeatMs`. */
-  readonly heartbeatRow: boolean;
-  readonly start: StartFrom;
-  readonly captures: (schema: string, table: string) => boolean;
-  readonly keyless: 'refuse' | 'append';
-  /** Whether the table's key is one that the configuration declares. */
-  readonly hasDeclaredKey: (schema: string, table: string) => boolean;
-  /** Whether any table of the schema could be captured. */
-  readonly capturesIn: (schema: string) => boolean;
-  readonly by: string;
-  readonly snapshot: SnapshotSettings;
-  readonly schemaPolicy: SchemaPolicy;
-  readonly outages: Outages;
-  /** The link is open: rows come. */
-  readonly onReading: () => void;
-  readonly log: Log;
-}
 
 export interface CapturePorts {
   readonly store: CheckpointStore;

@@ -1,7 +1,7 @@
 /** Waiting for the marks of a copy to come by in the binlog. */
 import { RowferryError } from '../errors.ts';
 import { sleep } from '../runtime/backoff.ts';
-import type { CopyHost, Passing } from './table-copier.ts';
+import type { CopyHost, Passing } from './copy-parts.ts';
 
 /** Marks that do not come by for so long after their COMMIT are not written to the binlog. */
 const LONGEST_MARK_MS = 120_000;

@@ -11,7 +11,7 @@ import type { KeyRange } from './snapshot-sql.ts';
 import type { CopyKey } from './snapshot-state.ts';
 import type { SnapshotTable } from './snapshot-table.ts';
 import { describeSnapshotTable } from './snapshot-table.ts';
-import type { CopySource } from './table-copier.ts';
+import type { CopySource } from './copy-parts.ts';
 
 export interface MysqlCopySourceOptions {
   /** Opens a connection with `SNAPSHOT_SESSION`. */

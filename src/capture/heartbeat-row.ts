@@ -1,5 +1,5 @@
 /**
- * The heartbeat row (LAG-3): the time, written again and again at the source, or at the primary of a source that is a replica,
+ * The heartbeat row: the time, written again and again at the source, or at the primary of a source that is a replica,
  * and read from the binlog like anything else. When it comes it tells until when everything that the server had committed has
  * been read; when it does not come, nothing is known, however alive the link is.
  *

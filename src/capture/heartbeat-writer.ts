@@ -9,7 +9,7 @@ import { sleep } from '../runtime/backoff.ts';
 import type { Outage } from '../runtime/outages.ts';
 import type { HeartbeatOwner } from './heartbeat-row.ts';
 import { CREATE_HEARTBEAT_TABLE, FIND_HEARTBEAT_TABLE, writeHeartbeat } from './heartbeat-row.ts';
-import type { SourceQuery } from './preflight-facts.ts';
+import type { SourceQuery } from './source-query.ts';
 import type { SourceClock } from './source-clock.ts';
 import { askTime } from './source-clock.ts';
 

@@ -11,7 +11,7 @@ import type { Position } from '../model/position.ts';
 import type { Acknowledgements } from './acknowledgements.ts';
 import type { Assembler } from './assembler.ts';
 import type { MarkPlace, TableStatement, TransactionEnd } from './assembled.ts';
-import type { CaptureOptions } from './capture.ts';
+import type { CaptureOptions } from './capture-options.ts';
 import type { CaptureProgress } from './capture-progress.ts';
 import type { CheckpointState, CheckpointWriter, SavePoint } from './checkpoint-log.ts';
 import { Horizon } from './horizon.ts';

@@ -18,7 +18,7 @@ import { ChunkLedger } from './chunk-ledger.ts';
 import { lostMarks, settled } from './copy-marks.ts';
 import { sizeOf } from './snapshot-reader.ts';
 import type { SnapshotTable } from './snapshot-table.ts';
-import type { Passing, TableCopierParts } from './table-copier.ts';
+import type { Passing, TableCopierParts } from './copy-parts.ts';
 
 /** The row of the mark table that is not a reader's. */
 const CUT_MARK = 0;

@@ -15,8 +15,7 @@ import type { Table } from '../model/table.ts';
 import { tableName } from '../model/table.ts';
 import type { TableCopy } from './snapshot-state.ts';
 import { newCopy, withRows } from './snapshot-state.ts';
-import type { CopiedRows } from './snapshot.ts';
-import type { Chunk } from './table-copier.ts';
+import type { Chunk, CopiedRows } from './copy-parts.ts';
 import type { TableFlow } from './table-flow.ts';
 
 /** What becomes of a rows event: it is published, left out, or its table is held; `first`: published once that is saved. */

@@ -1,20 +1,12 @@
 /** Collects what the preflight judges. Every statement needs only the grants that capture needs anyway. */
 import { RowferryError } from '../errors.ts';
-import type { BinlogEnd, Release } from './binlog-end.ts';
-import { endOf, flavourOf, releaseOf, statementsOf } from './binlog-end.ts';
-import type { BinlogKept } from './binlog-headroom.ts';
+import type { BinlogEnd, Release, Flavour, SourceQuery } from './source-query.ts';
+import { endOf, flavourOf, releaseOf, statementsOf } from './source-query.ts';
+import type { BinlogFile, BinlogKept } from './binlog-headroom.ts';
 import { limitBytes, RETENTION_VARIABLES, retentionSeconds } from './binlog-headroom.ts';
 import { readMarkLacks } from './mark-grants.ts';
 import { quoteTable } from './preflight-finding.ts';
 import type { TableFilter } from '../model/table-filter.ts';
-
-/**
- * Runs one statement on the source; values are the server's text, or null. Rejects with ROWFERRY_SOURCE_ACCESS when the
- * account lacks a grant.
- */
-export type SourceQuery = (sql: string) => Promise<readonly Readonly<Record<string, unknown>>[]>;
-
-export type Flavour = 'mysql' | 'mariadb';
 
 export interface ColumnFacts {
   readonly name: string;
@@ -58,11 +50,6 @@ export interface TableFacts {
   readonly foreignKeys: readonly ForeignKeyFacts[];
   /** Every column can be read. */
   readonly readable: boolean;
-}
-
-export interface BinlogFile {
-  readonly name: string;
-  readonly size: number;
 }
 
 export interface PreflightFacts {

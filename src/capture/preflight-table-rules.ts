@@ -1,5 +1,6 @@
 /** Rules of the preflight for captured tables. */
-import type { ColumnFacts, Flavour, PreflightFacts, TableFacts } from './preflight-facts.ts';
+import type { Flavour } from './source-query.ts';
+import type { ColumnFacts, PreflightFacts, TableFacts } from './preflight-facts.ts';
 import { hasNoKey, judgeDeclarations, judgeDeclaredKey, judgeKey } from './preflight-key-rules.ts';
 import { quoteAccount, quoteTable } from './preflight-finding.ts';
 import { quoteName } from '../model/mysql-literals.ts';

@@ -1,7 +1,9 @@
 /** Looks at a source before anything is captured: all findings at once, each with what mends it. */
 import { RowferryError } from '../errors.ts';
 import { collectFacts } from './preflight-facts.ts';
-import type { BinlogFile, PreflightFacts, SourceQuery, TableFacts } from './preflight-facts.ts';
+import type { SourceQuery } from './source-query.ts';
+import type { BinlogFile } from './binlog-headroom.ts';
+import type { PreflightFacts, TableFacts } from './preflight-facts.ts';
 import type { Finding } from './preflight-finding.ts';
 import { judgeCopies, judgeOwnSchema, judgeServer } from './preflight-rules.ts';
 import { judgeLocks } from './preflight-key-rules.ts';

@@ -10,55 +10,26 @@
 import type { RowferryError } from '../errors.ts';
 import { toRowferryError } from '../errors.ts';
 import type { Change } from '../model/change.ts';
-import type { Log } from '../model/log.ts';
 import { exactRowKey } from '../model/row-key.ts';
-import type { Row, Table } from '../model/table.ts';
 import { tableName } from '../model/table.ts';
 import { sleep } from '../runtime/backoff.ts';
-import type { Outages } from '../runtime/outages.ts';
 import type { ThrottleSignal } from '../runtime/throttle.ts';
 import type { PendingRequest } from './checkpoint-log.ts';
 import { CopyArrivals } from './copy-arrivals.ts';
 import { notCaptured, strangerText } from './copy-refusals.ts';
 import { captureSignals } from './copy-signals.ts';
 import { begunAnew, KeylessTables } from './keyless-tables.ts';
-import type { CopyCause, CopyPace, CopyThrottleStatus } from './copy-throttle.ts';
+import type { CopyCause, CopyThrottleStatus } from './copy-throttle.ts';
 import { CopyThrottle } from './copy-throttle.ts';
 import type { SentRecords } from './copy-arrivals.ts';
-import type { Mark, MarkWriter } from './mark.ts';
+import type { Mark } from './mark.ts';
 import { whoseMark } from './mark.ts';
 import type { SnapshotState, TableCopy } from './snapshot-state.ts';
-import type { TableFlow } from './table-flow.ts';
 import { applyRequest, withCopy } from './snapshot-state.ts';
 import { covers } from './table-flow.ts';
 import { SnapshotWindows } from './snapshot-windows.ts';
-import type { Chunk, CopyHost, CopySource } from './table-copier.ts';
+import type { Chunk, CopiedRows, CopyHost, CopySource, SnapshotOptions } from './copy-parts.ts';
 import { sameKey, TableCopier } from './table-copier.ts';
-
-/** In what pieces a table is copied, and how fast; when it rests (hours) the wiring decides. */
-export interface SnapshotSettings extends CopyPace {
-  /** A chunk should take so long to read, milliseconds. */
-  readonly chunkMs: number;
-  readonly leastRows: number;
-  readonly mostRows: number;
-  /** Copied rows should be at the targets after so long, milliseconds: live changes wait behind them. */
-  readonly lagMs: number;
-}
-
-export interface SnapshotOptions extends SnapshotSettings {
-  readonly source: string;
-  readonly partitions: number;
-  /** Who writes this copy's marks. */
-  readonly writer: MarkWriter;
-  readonly captures: (schema: string, table: string) => boolean;
-  /** A table whose changes are left out cannot be copied. */
-  readonly flow: TableFlow;
-  readonly epoch: number;
-  /** Bytes that may wait for Kafka. */
-  readonly queueBytes: number;
-  readonly outages: Outages;
-  readonly log: Log;
-}
 
 export interface SnapshotPorts {
   connect(signal: AbortSignal): Promise<CopySource>;
@@ -70,17 +41,6 @@ export interface SnapshotPorts {
   signals(): Promise<readonly ThrottleSignal[]>;
   /** Why nothing may be copied now, whatever anybody can bear; null when it may. */
   closed(): string | null;
-}
-
-/** Rows of a chunk that the binlog's high mark lets go. */
-export interface CopiedRows {
-  readonly table: Table;
-  readonly rows: readonly Row[];
-  readonly partitionOf: (row: Row) => number;
-  /** To be called when the rows are handed to the publisher: from then on the state counts them. */
-  readonly finish: () => void;
-  /** No rows, but the cut of a table without a key: from here on its rows flow. */
-  readonly cut?: { readonly empties: boolean };
 }
 
 const IDLE_MS = 500;

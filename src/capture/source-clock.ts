@@ -1,5 +1,5 @@
 /**
- * Times of a source by this machine's clock (LAG-3). The clocks of two machines differ, and a time in the binlog can be any:
+ * Times of a source by this machine's clock. The clocks of two machines differ, and a time in the binlog can be any:
  * a session may set it, and MariaDB tells when a statement began, in whole seconds, not when its transaction was committed.
  */
 import type { BinlogEvent, RowsEvent } from '../drivers/binlog-event.ts';

@@ -1,5 +1,5 @@
 /**
- * How every part gets back to a server that went away (ERR-1), and what it shows meanwhile.
+ * How every part gets back to a server that went away, and what it shows meanwhile.
  *
  *     works ──breaks──> trying: after 1, 2 and 4 s ──three tries failed──> probing, for ever ──answered──> works
  *

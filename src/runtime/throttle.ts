@@ -1,5 +1,5 @@
 /**
- * Slows work down for the sake of others, and lets it recover (THR-6). Pure: what is measured comes in, a share of the full
+ * Slows work down for the sake of others, and lets it recover. Pure: what is measured comes in, a share of the full
  * speed comes out, and why it is less than all.
  *
  *     a signal above its limit ──> half the share, never below the floor: slower never means stuck

@@ -1,4 +1,4 @@
-/** Whom a copy should spare now: a source that is busy, replicas that are behind (CPY-7); and the hours for it (CPY-10). */
+/** Whom a copy should spare now: a source that is busy, replicas that are behind; and the hours for it. */
 import type { DatabaseUrl, ReplicaSettings, SnapshotSettings, SourceSettings } from '../config/config.ts';
 import type { MysqlRow } from '../drivers/mysql.ts';
 import { MysqlConnection } from '../drivers/mysql.ts';

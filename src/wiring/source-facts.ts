@@ -1,6 +1,6 @@
 /** Asks a source whether it can be captured and where it stands. */
 import type { BinlogKept } from '../capture/binlog-headroom.ts';
-import { readBinlogEnd } from '../capture/binlog-end.ts';
+import { readBinlogEnd } from '../capture/source-query.ts';
 import { readBinlogKept } from '../capture/preflight-facts.ts';
 import { preflightSource, formatFindings } from '../capture/preflight.ts';
 import type { Preflight } from '../capture/preflight.ts';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { CaptureOptions, CapturePorts, SourceLink } from '../../../src/capture/capture.ts';
+import type { CapturePorts, SourceLink } from '../../../src/capture/capture.ts';
+import type { CaptureOptions } from '../../../src/capture/capture-options.ts';
 import { Capture } from '../../../src/capture/capture.ts';
 import type { CheckpointRecord, LogEntry } from '../../../src/capture/checkpoint-log.ts';
 import { encodeRecord, readCheckpointLog, recordKey } from '../../../src/capture/checkpoint-log.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Assembler } from '../../../src/capture/assembler.ts';
-import type { CaptureOptions } from '../../../src/capture/capture.ts';
+import type { CaptureOptions } from '../../../src/capture/capture-options.ts';
 import { Acknowledgements } from '../../../src/capture/acknowledgements.ts';
 import { CaptureLag } from '../../../src/capture/capture-lag.ts';
 import { CaptureProgress } from '../../../src/capture/capture-progress.ts';

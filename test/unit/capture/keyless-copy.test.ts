@@ -1,11 +1,10 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Mark } from '../../../src/capture/mark.ts';
-import type { CopiedRows } from '../../../src/capture/snapshot.ts';
 import { Snapshot } from '../../../src/capture/snapshot.ts';
 import { newCopy } from '../../../src/capture/snapshot-state.ts';
 import type { SnapshotTable } from '../../../src/capture/snapshot-table.ts';
 import { ALL_FLOW, TableFlow } from '../../../src/capture/table-flow.ts';
-import type { CopySource } from '../../../src/capture/table-copier.ts';
+import type { CopiedRows, CopySource } from '../../../src/capture/copy-parts.ts';
 import { RowferryError } from '../../../src/errors.ts';
 import type { Row, Table } from '../../../src/model/table.ts';
 import { Outages } from '../../../src/runtime/outages.ts';

@@ -3,7 +3,7 @@ import { claimSource } from '../../../src/capture/claim.ts';
 import type { CheckpointRecord, LogEntry } from '../../../src/capture/checkpoint-log.ts';
 import { encodeRecord } from '../../../src/capture/checkpoint-log.ts';
 import { begunAnew, KeylessTables } from '../../../src/capture/keyless-tables.ts';
-import type { Chunk } from '../../../src/capture/table-copier.ts';
+import type { Chunk } from '../../../src/capture/copy-parts.ts';
 import type { TableCopy } from '../../../src/capture/snapshot-state.ts';
 import { applyRequest, newCopy } from '../../../src/capture/snapshot-state.ts';
 import { heldError } from '../../../src/capture/statement-gate.ts';

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Mark } from '../../../src/capture/mark.ts';
-import type { CopiedRows, SnapshotPorts } from '../../../src/capture/snapshot.ts';
+import type { SnapshotPorts } from '../../../src/capture/snapshot.ts';
 import { Snapshot } from '../../../src/capture/snapshot.ts';
 import { ALL_FLOW, TableFlow } from '../../../src/capture/table-flow.ts';
 import type { SnapshotState } from '../../../src/capture/snapshot-state.ts';
 import { newCopy } from '../../../src/capture/snapshot-state.ts';
 import type { SnapshotTable } from '../../../src/capture/snapshot-table.ts';
-import type { CopySource, Passing } from '../../../src/capture/table-copier.ts';
+import type { CopiedRows, CopySource, Passing } from '../../../src/capture/copy-parts.ts';
 import { settled } from '../../../src/capture/copy-marks.ts';
 import { RowferryError } from '../../../src/errors.ts';
 import type { Change } from '../../../src/model/change.ts';

@@ -1,5 +1,12 @@
-/** Where a source's binlog ends, in the words of its version. */
-import type { Flavour, SourceQuery } from './preflight-facts.ts';
+/** What is asked of every source: its flavour and version, and where its binlog ends, in the words of that version. */
+
+/**
+ * Runs one statement on the source; values are the server's text, or null. Rejects with ROWFERRY_SOURCE_ACCESS when the
+ * account lacks a grant.
+ */
+export type SourceQuery = (sql: string) => Promise<readonly Readonly<Record<string, unknown>>[]>;
+
+export type Flavour = 'mysql' | 'mariadb';
 
 export interface BinlogEnd {
   readonly file: string;
