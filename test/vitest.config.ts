@@ -3,12 +3,13 @@ import { defineConfig } from 'vitest/config';
 
 const serverTests = { globalSetup: 'test/support/global-setup.ts', hookTimeout: 60_000 };
 
-/** These hold what is told against a clock: nothing else may take the processor meanwhile. */
+/** These hold what is told against a clock: nothing else may take much of the processor meanwhile. */
 const TIMED = ['alerts', 'lag', 'lag-heartbeat', 'two-of-everything'].map(
   (name) => `test/e2e/${name}.e2e.test.ts`,
 );
 
-// Two cores: two workers, and projects one after another so that none competes with the servers of the next.
+// For two cores. What works for itself goes together with what mostly waits for servers; then the pipelines, then those that are
+// held against a clock.
 export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),
   test: {
@@ -19,7 +20,7 @@ export default defineConfig({
           name: 'unit',
           include: ['test/unit/**/*.test.ts'],
           testTimeout: 30_000,
-          maxWorkers: 2,
+          maxWorkers: 3,
           sequence: { groupOrder: 0 },
         },
       },
@@ -28,8 +29,8 @@ export default defineConfig({
           name: 'contract',
           include: ['test/contract/**/*.test.ts'],
           testTimeout: 30_000,
-          maxWorkers: 2,
-          sequence: { groupOrder: 1 },
+          maxWorkers: 3,
+          sequence: { groupOrder: 0 },
           ...serverTests,
         },
       },
@@ -38,8 +39,8 @@ export default defineConfig({
           name: 'integration',
           include: ['test/integration/**/*.int.test.ts'],
           testTimeout: 30_000,
-          maxWorkers: 2,
-          sequence: { groupOrder: 2 },
+          maxWorkers: 3,
+          sequence: { groupOrder: 0 },
           ...serverTests,
         },
       },
@@ -49,9 +50,9 @@ export default defineConfig({
           include: ['test/e2e/**/*.e2e.test.ts'],
           exclude: TIMED,
           testTimeout: 180_000,
-          // Each pipeline has databases and topics of its own, and mostly waits: one more than cores.
-          maxWorkers: 3,
-          sequence: { groupOrder: 3 },
+          // Each pipeline has databases and topics of its own, and mostly waits.
+          maxWorkers: 4,
+          sequence: { groupOrder: 1 },
           ...serverTests,
         },
       },
@@ -60,8 +61,8 @@ export default defineConfig({
           name: 'e2e-alone',
           include: TIMED,
           testTimeout: 180_000,
-          fileParallelism: false,
-          sequence: { groupOrder: 4 },
+          maxWorkers: 2,
+          sequence: { groupOrder: 2 },
           ...serverTests,
         },
       },

@@ -162,7 +162,7 @@ describe.each(['src', 'mariadb'] as const)('a table of %s without any key', (nam
         format: name === 'mariadb' ? 'row' : 'chunk',
       });
       const random = new Random(SEED);
-      for (let i = 0; i < 10; i++)
+      for (let i = 0; i < 6; i++)
         await pipeline.write(`INSERT INTO visits (${COLUMNS}) VALUES ?`, [visitRows(random, 1_000)]);
       const ended = new AbortController();
       const writing = visit(pipeline, random, ended.signal);
@@ -170,11 +170,11 @@ describe.each(['src', 'mariadb'] as const)('a table of %s without any key', (nam
       try {
         const doomed = pipeline.start({ env: { ROWFERRY_KILL_AT: 'snapshot.after-read:8' } });
         expect(await pipeline.exitOf(doomed)).toEqual({ code: null, signal: 'SIGKILL' });
-        await killAtRandom(pipeline, new Random(SEED + 1), 6_000, { fromMs: 1_200, toMs: 2_000 });
+        await killAtRandom(pipeline, new Random(SEED + 1), 5_000, { fromMs: 1_200, toMs: 2_000 });
         daemon = await pipeline.startRunning();
         await untilCopied(daemon);
         await daemon.kill();
-        await killAtRandom(pipeline, new Random(SEED + 2), 5_000, { fromMs: 1_200, toMs: 2_000 });
+        await killAtRandom(pipeline, new Random(SEED + 2), 4_000, { fromMs: 1_200, toMs: 2_000 });
         daemon = await pipeline.startRunning();
       } finally {
         ended.abort();
