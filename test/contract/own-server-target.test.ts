@@ -52,25 +52,25 @@ describe.each(['mysql', 'mariadb', 'postgres'] as const)('%s', (engine) => {
     expect(await target.write(batch(0, 1, [work]), NEVER)).toMatchObject({ kind: 'done' });
   });
 
-  test('killed and started again, it goes on within one call', async () => {
+  test('killed, it is an error of the class retry, and the batch goes on once it is started again', async () => {
     const server = sandbox[engine][0]!;
     const { target } = await ownTarget(engine, server);
     const writer = await writerOf(target, ITEM);
     await target.claim({ ...P0, partition: 5 }, 1);
     const id = { ...P0, partition: 5 };
     await server.kill();
-    const patient = newTarget(engine, server, 60_000);
-    const writing = patient.write(
-      batch(0, 1, [tableBatch(writer, { upserts: [['7', 'a', 1]] })], { id }),
-      NEVER,
-    );
+    const work = batch(0, 1, [tableBatch(writer, { upserts: [['7', 'a', 1]] })], { id });
+    await expect(target.write(work, NEVER)).rejects.toMatchObject({
+      code: 'ROWFERRY_TARGET_LINK',
+      action: 'retry',
+    });
     await server.start();
-    expect(await writing).toMatchObject({ kind: 'done' });
+    expect(await target.write(work, NEVER)).toMatchObject({ kind: 'done' });
     expect(await target.watermarks()).toContainEqual(expect.objectContaining({ partition: 5, next: 1 }));
   });
 });
 
-function newTarget(engine: EngineName, server: SandboxServer, retryBudgetMs = 300): Target {
+function newTarget(engine: EngineName, server: SandboxServer): Target {
   const url = new URL(server.url);
   url.pathname = engine === 'postgres' ? '/postgres' : '/own';
   // MariaDB lets administrators write in spite of read_only.
@@ -82,7 +82,7 @@ function newTarget(engine: EngineName, server: SandboxServer, retryBudgetMs = 30
     connections: 2,
     zeroDates: 'stop',
     log: silentLog,
-    retryBudgetMs,
+    retryBudgetMs: 300,
   });
   onTestFinished(() => target.close());
   return target;
