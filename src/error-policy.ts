@@ -246,7 +246,7 @@ export function policyOf(
   const cause = fault === 'access' && code !== undefined ? ACCESS_CAUSES.get(code) : undefined;
   if (cause === undefined) return policy;
   if (cause !== 'grant') return { code: policy.code, hint: ACCESS_HINTS[cause] };
-  const what = lacking.length === 0 ? 'a GRANT' : `GRANT ${lacking.join(', ')}`;
+  const what = lacking.length === 0 ? 'a grant' : lacking.join(', ');
   return { code: policy.code, hint: `the account lacks ${what}: ${GRANT_HINTS[side]}` };
 }
 

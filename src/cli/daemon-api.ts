@@ -1,9 +1,9 @@
 /** The daemons of this machine over their API, found by their status files; what does not answer is not used. */
-import { hostname, userInfo } from 'node:os';
 import { isLoopback } from '../config/loopback.ts';
 import type { Config } from '../config/config.ts';
 import { RowferryError } from '../errors.ts';
 import type { DaemonStatus } from '../wiring/daemon-status.ts';
+import { localUser } from '../wiring/local-user.ts';
 import { readStatuses } from '../wiring/status-file.ts';
 
 const ANSWER_MS = 30_000;
@@ -94,7 +94,8 @@ export class DaemonApi {
       signal,
       redirect: 'error',
       headers: {
-        'x-rowferry-user': user(),
+        // For the daemon's audit log, which takes the word for it.
+        'x-rowferry-user': localUser(),
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       },
@@ -136,18 +137,6 @@ export async function askDaemon(
     if (answer !== undefined) return answer;
   }
   return undefined;
-}
-
-/** For the daemon's audit log; it takes the word for it. */
-function user(): string {
-  let name: string;
-  try {
-    name = userInfo().username;
-  } catch {
-    // A container may run as a number without a name.
-    name = `uid-${process.getuid?.() ?? ''}`;
-  }
-  return `${name}@${hostname()}`.replaceAll(/[^\w.@+-]/g, '_').slice(0, 100);
 }
 
 /** An address that listens everywhere is asked at the loopback. */

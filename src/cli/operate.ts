@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { RowferryError } from '../errors.ts';
+import { localUser } from '../wiring/local-user.ts';
 import { readStatuses } from '../wiring/status-file.ts';
 import { configOption } from './config-option.ts';
 import type { CliContext } from './context.ts';
@@ -59,7 +60,7 @@ async function pauseByKafka(
   signal: AbortSignal,
 ) {
   const { pauseParts, setPauses } = await import('../wiring/pauses.ts');
-  return await setPauses(config, pauseParts(config, role, source), paused, 'cli', signal);
+  return await setPauses(config, pauseParts(config, role, source), paused, localUser(), signal);
 }
 
 export function logLevelCommand({ output, env, signal }: CliContext): Command {

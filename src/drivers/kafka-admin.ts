@@ -231,6 +231,11 @@ async function settings(
   };
 }
 
+/** Brokers that are up now. */
+export async function countBrokers(link: KafkaLink): Promise<number> {
+  return withAdmin(link, 'counting brokers', async (admin) => (await admin.describeCluster()).brokers.length);
+}
+
 /** Names of all topics that this user may see. */
 export async function listTopics(link: KafkaLink): Promise<readonly string[]> {
   return withAdmin(link, 'listing topics', (admin) => admin.listTopics());

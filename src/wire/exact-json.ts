@@ -3,9 +3,6 @@
 /** Text, or a number too long to be sure that a double holds it: at least 16 characters. */
 const TEXT_OR_LONG_NUMBER = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]{15,}/g;
 
-/** A long number as `parseExactly` gives it. */
-export type LongNumber = readonly [digits: string];
-
 /**
  * Like JSON.parse, but a number of 16 characters or more comes as a list of its text alone, since a double may not hold it.
  * Throws what JSON.parse throws, whose message may quote the text: never show it.

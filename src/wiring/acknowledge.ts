@@ -1,5 +1,4 @@
 /** `rowferry ddl ack`: an operator has dealt with a statement for which a table, or the capture, waits. */
-import { hostname } from 'node:os';
 import type { Accept, StatementPlace } from '../capture/acknowledgements.ts';
 import { encodeRecord, readCheckpointLog, recordKey } from '../capture/checkpoint-log.ts';
 import type { CheckpointState } from '../capture/checkpoint-log.ts';
@@ -12,6 +11,7 @@ import type { Table } from '../model/table.ts';
 import { tableName } from '../model/table.ts';
 import { Router } from '../routing/router.ts';
 import { sleep } from '../runtime/backoff.ts';
+import { localUser } from './local-user.ts';
 import { readTopic } from './kafka-parts.ts';
 import { sourceTopics } from './names.ts';
 import { chooseSource, withKafka, withStore } from './positions.ts';
@@ -47,7 +47,7 @@ const LOOK_MS = 250;
 export async function acknowledgeStatement(
   config: Config,
   source: string | undefined,
-  { statement, ahead, force, waits, by = hostname() }: AcknowledgeRequest,
+  { statement, ahead, force, waits, by = localUser() }: AcknowledgeRequest,
   signal: AbortSignal,
 ): Promise<Acknowledged> {
   const name = chooseSource(config, source);

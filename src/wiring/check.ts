@@ -1,19 +1,21 @@
 /** Everything that can be known before the first row: sources, Kafka, targets, and whether their tables fit together. */
 import type { Config } from '../config/config.ts';
-import { waitForKafka } from '../drivers/kafka-admin.ts';
+import { countBrokers, listTopics, waitForKafka } from '../drivers/kafka-admin.ts';
+import type { KafkaLink } from '../drivers/kafka-client.ts';
 import { RowferryError, toRowferryError } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
 import { loadRoutes } from '../config/routes.ts';
-import type { LoadedRoute } from '../config/routes.ts';
-import { didYouMean } from '../model/suggest.ts';
 import { withDeadline } from '../runtime/deadline.ts';
 import { makeTargets } from './apply-role.ts';
 import { debeziumTopics } from './debezium-topics.ts';
 import { checkHeartbeatRow } from './heartbeat-rows.ts';
 import { connectKafka } from './kafka-parts.ts';
+import { counted } from '../model/counted.ts';
 import type { Table } from '../model/table.ts';
+import { layoutTopic } from './names.ts';
 import { partitionTroubles } from './partition-troubles.ts';
 import { pipelineStatus } from './pipeline-status.ts';
+import { lostRoutes, nothingFor, strayTables } from './routed-tables.ts';
 import { silentLog } from './silent-log.ts';
 import { inspectSource, sourceTables } from './source-facts.ts';
 import { lackingGrants } from './target-grants.ts';
@@ -111,6 +113,7 @@ export async function checkPipeline(
     } catch (error) {
       throw last ?? error;
     }
+    await checkCopies(link, config);
     return config.kafka.brokers.join(', ');
   });
   if (config.debezium.length > 0) {
@@ -151,6 +154,17 @@ export async function checkPipeline(
   // What an operator must act on before rows flow again: nothing of it is wrong in the configuration.
   if (hasKafka) for (const finding of await whatWaits(config, signal)) report(finding);
   return { problems: counts.failed, warnings: counts.warning };
+}
+
+/** Topics that are still to be made need a broker for each copy; those that are there may miss one for a while. */
+async function checkCopies(link: KafkaLink, config: Config): Promise<void> {
+  const { replicationFactor } = config.kafka;
+  const brokers = await countBrokers(link);
+  if (brokers >= replicationFactor || (await listTopics(link)).includes(layoutTopic(config))) return;
+  const what = `kafka.replicationFactor is ${replicationFactor}, and Kafka has ${counted(brokers, 'broker')}: no topic can be made`;
+  throw new RowferryError('ROWFERRY_KAFKA_REFUSED', what, {
+    hint: `bring up more brokers, or set kafka.replicationFactor: ${brokers}`,
+  });
 }
 
 /** Tables that are held, and parts that stopped in a daemon of this machine. */
@@ -197,32 +211,4 @@ async function whatWaits(config: Config, signal: AbortSignal): Promise<Finding[]
       };
     }),
   ];
-}
-
-type Captured = ReadonlyMap<string, readonly Table[]>;
-
-function takes({ rule }: LoadedRoute, source: string, { schema, name }: Table): boolean {
-  return rule.takes(schema, name) !== undefined && rule.sources?.includes(source) !== false;
-}
-
-/** Routes of one table that no source has; a pattern may wait for its first. */
-function lostRoutes(routes: readonly LoadedRoute[], captured: Captured): LoadedRoute[] {
-  const named = routes.filter(({ route }) => !/[*?{]/.test(route.from));
-  return named.filter(
-    (route) => ![...captured].some(([source, tables]) => tables.some((table) => takes(route, source, table))),
-  );
-}
-
-function nothingFor({ place, from }: LoadedRoute['route'], captured: Captured): string {
-  const names = [...captured.values()].flat().map(({ schema, name }) => `${schema}.${name}`);
-  return `${place}: no source has ${from}${didYouMean(from, names)}`;
-}
-
-/** Captured tables whose first row would stop its partition. */
-function strayTables(routes: readonly LoadedRoute[], captured: Captured): string[] {
-  return [...captured].flatMap(([source, tables]) =>
-    tables
-      .filter((table) => !routes.some((route) => takes(route, source, table)))
-      .map(({ schema, name }) => `${schema}.${name}`),
-  );
 }

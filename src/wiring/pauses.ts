@@ -3,7 +3,6 @@
  * processes, for those that start later and across restarts, until somebody resumes: whoever mends a target at night must not
  * find rows in it because a process was restarted.
  */
-import { hostname } from 'node:os';
 import type { LogEntry } from '../capture/checkpoint-log.ts';
 import type { Config } from '../config/config.ts';
 import type { KafkaLink } from '../drivers/kafka-client.ts';
@@ -87,7 +86,7 @@ export async function setPauses(
     try {
       for (const part of parts) {
         if ((pauseOf(entries, part) !== null) === paused) continue;
-        const record: PauseRecord = { v: 1, paused, by: `${by}@${hostname()}`, timeMs: Date.now() };
+        const record: PauseRecord = { v: 1, paused, by, timeMs: Date.now() };
         written.set(part, await store.append(pauseKey(part), JSON.stringify(record)));
       }
       const now = written.size === 0 ? entries : await readTopic(link, topic, signal);

@@ -1,5 +1,4 @@
 /** Target schemas by configuration: planned into files, applied, compared. */
-import { hostname, userInfo } from 'node:os';
 import type { Config, TargetSettings } from '../config/config.ts';
 import { loadRoutes } from '../config/routes.ts';
 import type { LoadedRoute } from '../config/routes.ts';
@@ -23,6 +22,8 @@ import type { Note, TargetTraits, TypeOverride } from '../schema/planned.ts';
 import { Unfit } from '../schema/unfit.ts';
 import { postgresDdl } from '../schema/postgres-ddl.ts';
 import { VERSION } from '../version.ts';
+import { localUser } from './local-user.ts';
+import { lostRoutes, nothingFor } from './routed-tables.ts';
 import { readRecord, readVersions, writeVersions } from './schema-files.ts';
 import { givenTypes, namedColumns } from './schema-types.ts';
 import { readActual, readSourceCatalog, readTraits, withTarget } from './schema-links.ts';
@@ -112,7 +113,7 @@ export async function applySchema(
           {
             pipeline: config.name,
             files,
-            who: `${userName()}@${hostname()}`,
+            who: localUser(),
             rowferry: VERSION,
             dryRun: how.dryRun,
             beforeCopy: how.beforeCopy === true,
@@ -160,6 +161,11 @@ async function readSources(
   const routes = await loadRoutes(config);
   const catalogs = new Map<string, Catalog>();
   for (const source of config.sources) catalogs.set(source.name, await readSourceCatalog(source));
+  // An account that may not look at a table does not see it: nothing to plan is not the same as nothing to do.
+  if (config.debezium.length === 0) {
+    const tables = new Map([...catalogs].map(([source, catalog]) => [source, catalog.tables]));
+    for (const { route } of lostRoutes(routes, tables)) warn?.(nothingFor(route, tables));
+  }
   const overrides = givenTypes(config, types, namedColumns(routes, catalogs), lost, warn);
   return { routes, catalogs, overrides };
 }
@@ -246,13 +252,4 @@ function ddlOf({ engine }: TargetTraits): DdlWriter {
 
 function engineOf(traits: TargetTraits): string {
   return traits.engine === 'mysql' ? traits.flavour : 'postgres';
-}
-
-/** Containers may run under a number that has no name. */
-function userName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return String(process.getuid?.() ?? 'unknown');
-  }
 }

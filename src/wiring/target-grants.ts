@@ -6,6 +6,7 @@ import { readMysqlGrants } from '../model/mysql-grants.ts';
 import type { Table } from '../model/table.ts';
 import type { SchemaSession } from '../schema/history.ts';
 import { listed } from '../schema/listed.ts';
+import { name as postgresName } from '../targets/postgres-sql.ts';
 import { withTarget } from './schema-links.ts';
 import { placesNow } from './target-tables.ts';
 
@@ -120,22 +121,18 @@ async function lackingPostgres(
   return [
     ...(areMissing && who?.['may_create'] !== 'true'
       ? [
-          `${role} lacks CREATE on schema ${schema}: ${MAKE} -> GRANT CREATE ON SCHEMA ${ident(schema)} TO ${ident(role)};`,
+          `${role} lacks CREATE on schema ${schema}: ${MAKE} -> GRANT CREATE ON SCHEMA ${postgresName(schema)} TO ${postgresName(role)};`,
         ]
       : []),
     ...(foreign.length === 0
       ? []
       : [
-          `${role} does not own ${listed(foreign, 'tables')}: ${FOLLOW} -> ALTER TABLE … OWNER TO ${ident(role)}; or make it a member of their owner`,
+          `${role} does not own ${listed(foreign, 'tables')}: ${FOLLOW} -> ALTER TABLE … OWNER TO ${postgresName(role)}; or make it a member of their owner`,
         ]),
     ...(kept.length === 0
       ? []
       : [
-          `${role} lacks TRUNCATE on ${listed(kept, 'tables')}: ${EMPTY} -> GRANT TRUNCATE ON ALL TABLES IN SCHEMA ${ident(schema)} TO ${ident(role)};`,
+          `${role} lacks TRUNCATE on ${listed(kept, 'tables')}: ${EMPTY} -> GRANT TRUNCATE ON ALL TABLES IN SCHEMA ${postgresName(schema)} TO ${postgresName(role)};`,
         ]),
   ];
-}
-
-function ident(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
 }

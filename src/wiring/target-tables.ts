@@ -181,7 +181,9 @@ function problemsOf(
     (name) => !found.columns.some((column) => column.name.toLowerCase() === name.toLowerCase()),
   );
   if (missing.length === 0) return [];
-  return [`${route}: table ${table} at ${target} lacks ${missing.join(', ')} of ${from}`];
+  return [
+    `${route}: table ${table} at ${target} lacks ${missing.join(', ')} of ${from} (a column that was renamed there: rename it here by hand)`,
+  ];
 }
 
 /** Target columns that a mapping names, whatever the source table has. */

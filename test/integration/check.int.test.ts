@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { checkCommand } from '../../src/cli/check.ts';
 import { Secret } from '../../src/config/secret.ts';
+import { ensureTopic } from '../../src/drivers/kafka-admin.ts';
 import type { Finding } from '../../src/wiring/check.ts';
 import { checkPipeline } from '../../src/wiring/check.ts';
 import { NEVER } from '../contract/target-fixture.ts';
 import { testServers } from '../support/servers.ts';
+import { kafkaLink } from './kafka-fixture.ts';
 import { schemaFixture } from './schema-fixture.ts';
 
 it('tells findings to people and to programs', async (context) => {
@@ -86,6 +88,30 @@ it('takes captured tables without a route for nobody’s where nothing is applie
   const [route] = config().routes;
   const other = { ...route!, from: 'elsewhere.*' };
   expect(await routes({ routes: [other] })).toMatch(/^failed: .* is captured, and no route takes it/);
+});
+
+it('counts the brokers that copies of topics need, until the topics are there', async (context) => {
+  const { config } = await schemaFixture(context, 'mysql', 'mysql', ['CREATE TABLE a (id int PRIMARY KEY)']);
+  const { brokers } = testServers();
+  const topicPrefix = `copies_${Date.now().toString(36)}_${process.pid}`;
+  const kafka = async (replicationFactor: number): Promise<Finding | undefined> => {
+    const findings: Finding[] = [];
+    const settings = { ...config().kafka, brokers, topicPrefix, replicationFactor };
+    await checkPipeline({ ...config(), kafka: settings }, (finding) => void findings.push(finding), NEVER);
+    return findings.find(({ about }) => about === 'kafka');
+  };
+  expect(await kafka(1)).toMatchObject({ state: 'ok' });
+  expect(await kafka(32)).toMatchObject({
+    state: 'failed',
+    code: 'ROWFERRY_KAFKA_REFUSED',
+    what: expect.stringMatching(/is 32, and Kafka has \d+ brokers?: no topic can be made -> /),
+  });
+  await ensureTopic(
+    kafkaLink(),
+    { name: `${topicPrefix}.layout`, partitions: 1, replicationFactor: 1, config: {} },
+    NEVER,
+  );
+  expect(await kafka(32)).toMatchObject({ state: 'ok' });
 });
 
 describe.each(['mysql', 'postgres'] as const)('at %s', (engine) => {

@@ -380,6 +380,19 @@ it('plans nothing past a type for a column that is not there, and compares all t
   expect(told).toEqual([expect.stringMatching(message)]);
 });
 
+it('tells of a route whose table no source shows, rather than that there is nothing to do', async (context) => {
+  const { config, options, source } = await schemaFixture(context, 'mysql', 'mysql', [
+    'CREATE TABLE orders (id int NOT NULL PRIMARY KEY)',
+  ]);
+  const misspelt = config([{ from: `${source.name}.order`, to: 'orders', target: 'east' }]);
+  const told: string[] = [];
+  const warn = (line: string): void => void told.push(line);
+  expect(await planSchema(misspelt, { ...options, warn }, PLAIN)).toMatchObject([{ files: [] }]);
+  expect(await diffSchema(misspelt, { types: {}, warn })).toEqual([]);
+  const line = expect.stringMatching(/: no source has \S+\.order; did you mean \S+\.orders\?$/);
+  expect(told).toEqual([line, line]);
+});
+
 it('has tables of every period since the first, and asks for those of present and coming ones', async (context) => {
   const fixture = await schemaFixture(context, 'mysql', 'postgres', [
     'CREATE TABLE orders (id int NOT NULL AUTO_INCREMENT PRIMARY KEY, placed datetime NOT NULL)',

@@ -153,7 +153,8 @@ function labelsMistake(
   const unknown = given.find((label) => !declared.includes(label));
   if (unknown !== undefined) return `${unknown} is no label of it; ${has}`;
   const missing = declared.find((label) => !given.includes(label));
-  if (missing !== undefined) return `the label ${missing} is missing; ${has}`;
+  if (missing !== undefined)
+    return `the label ${missing} is missing; each report carries ${declared.join(', ')}`;
   const bad = Object.entries(labels).find(
     ([, value]) => value === '' || value.length > MOST_LETTERS || /\p{Cc}/u.test(value),
   );

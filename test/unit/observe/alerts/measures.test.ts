@@ -60,7 +60,7 @@ describe('a report', () => {
     [{ ...orders, value: 9 }, 'write 9% or 0.09'],
     [{ ...orders, value: -0.1 }, 'must be a number from 0 on'],
     [{ ...orders, value: NaN }, 'must be a number from 0 on'],
-    [{ ...orders, labels: {}, value: 0 }, 'the label table is missing; it has table'],
+    [{ ...orders, labels: {}, value: 0 }, 'the label table is missing; each report carries table'],
     [{ ...orders, labels: { table: 'a', shard: 'b' }, value: 0 }, 'shard is no label of it; it has table'],
     [{ ...orders, labels: { table: 'a\nb' }, value: 0 }, 'must be one line of 1 to 200 characters'],
     [{ ...orders, labels: { table: '' }, value: 0 }, 'must be one line of 1 to 200 characters'],
