@@ -24,7 +24,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const ROOT = resolve(import.meta.dirname, '..');
 const OLDEST_NODE = [20, 19];
-/** Holds the process id of whoever installs or builds. */
+/** Names the process that installs or builds: its id, and where the system tells it, when that process began. */
 const LOCK = join(ROOT, '.launch.lock');
 const LOOK_MS = 250;
 
@@ -114,11 +114,13 @@ function packagesOf(file) {
 /** Runs `work` while no other process of this folder installs or builds. */
 async function alone(work) {
   const mine = `${LOCK}.${process.pid}`;
-  writeFileSync(mine, `${process.pid}\n`);
+  writeFileSync(mine, `${[process.pid, beginOf(process.pid)].join(' ').trim()}\n`);
   try {
     for (let isTold = false; !take(mine); isTold = true) {
       if (!isTold)
-        console.error(`waiting for process ${ownerOf(LOCK) ?? ''}, which installs or builds (${LOCK})`);
+        console.error(
+          `waiting for process ${ownerOf(LOCK)?.split(' ')[0] ?? ''}, which installs or builds (${LOCK})`,
+        );
       await sleep(LOOK_MS);
     }
     try {
@@ -153,20 +155,37 @@ function take(mine) {
   return false;
 }
 
+/** As the lock names it: `<pid> <begin>`. */
 function ownerOf(file) {
   try {
-    return Number(readFileSync(file, 'utf8')) || undefined;
+    return readFileSync(file, 'utf8').trim() || undefined;
   } catch {
     return undefined;
   }
 }
 
-function isAlive(pid) {
+/** Numbers are given again, in a container that is started again even to the same program: who has one now may be another. */
+function isAlive(owner) {
+  const [pid, begin] = owner.split(' ');
+  // Whoever asks holds no lock.
+  if (Number(pid) === process.pid) return false;
   try {
-    process.kill(pid, 0);
-    return true;
+    process.kill(Number(pid), 0);
   } catch (error) {
-    return error.code === 'EPERM';
+    if (error.code !== 'EPERM') return false;
+  }
+  const now = beginOf(pid);
+  return begin === undefined || now === undefined || begin === now;
+}
+
+/** When a process began, in ticks since the machine did; only Linux tells. */
+function beginOf(pid) {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The command's name may hold spaces and brackets.
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  } catch {
+    return undefined;
   }
 }
 

@@ -18,6 +18,11 @@ export class CommitBounds {
     this.#everyMs = everyMs;
   }
 
+  /** Whether a row came by. */
+  get hasRow(): boolean {
+    return this.#last !== undefined;
+  }
+
   /** A row came by. `toldMs` is the time that its transaction was told by, as `of` takes it. */
   row(writtenMs: number, toldMs: number): void {
     this.#last = { writtenMs, toldMs };

@@ -3,7 +3,14 @@ import type { MysqlConnection } from '../drivers/mysql.ts';
 import { RowferryError } from '../errors.ts';
 import type { DeclaredKeys } from '../model/declared-key.ts';
 import type { Mark } from './mark.ts';
-import { ADD_MARK_WRITER, CREATE_MARK_TABLE, MARK_WRITER_COLUMNS, writeMark } from './mark.ts';
+import {
+  ADD_MARK_WRITER,
+  CREATE_MARK_TABLE,
+  LEAVE_OWN_SCHEMA,
+  MARK_WRITER_COLUMNS,
+  USE_OWN_SCHEMA,
+  writeMark,
+} from './mark.ts';
 import { quoteName } from '../model/mysql-literals.ts';
 import { CUT_SESSION, LOCK_SESSION, readAll } from './cut-reader.ts';
 import { SnapshotReader } from './snapshot-reader.ts';
@@ -50,7 +57,7 @@ export class MysqlCopySource implements CopySource {
     // An account that may only write there need not be able to create or alter it.
     if (columns.size === 0) {
       await this.#mayWrite(async () => {
-        for (const sql of CREATE_MARK_TABLE) await this.#marks.query(sql);
+        for (const sql of [...CREATE_MARK_TABLE, LEAVE_OWN_SCHEMA]) await this.#marks.query(sql);
       });
     } else if (!hasWriter(columns)) {
       await this.#addWriter();
@@ -67,13 +74,13 @@ export class MysqlCopySource implements CopySource {
   /** The table of an earlier version; two captures may meet here, of which one finds the columns there. */
   async #addWriter(): Promise<void> {
     try {
-      await this.#marks.query(ADD_MARK_WRITER);
+      for (const sql of [USE_OWN_SCHEMA, ADD_MARK_WRITER, LEAVE_OWN_SCHEMA]) await this.#marks.query(sql);
     } catch (error) {
       if (!(error instanceof RowferryError) || error.action === 'retry') throw error;
       if (hasWriter(await this.#markColumns())) return;
       throw new RowferryError(error.code, `rowferry.mark lacks columns of this version: ${error.message}`, {
         where: { ...error.where, table: 'rowferry.mark' },
-        hint: `as an administrator: ${ADD_MARK_WRITER}; then: rowferry snapshot resume`,
+        hint: `as an administrator: ${USE_OWN_SCHEMA}; ${ADD_MARK_WRITER}; then: rowferry snapshot resume`,
         cause: error,
       });
     }

@@ -13,7 +13,7 @@
 import type { RowsEvent } from '../drivers/binlog-event.ts';
 import { quote } from '../model/mysql-literals.ts';
 import type { WireValue } from '../model/table.ts';
-import { MARK_SCHEMA } from './mark.ts';
+import { MARK_SCHEMA, USE_OWN_SCHEMA } from './mark.ts';
 
 const HEARTBEAT_TABLE = 'heartbeat';
 
@@ -30,6 +30,7 @@ export function isHeartbeatTable(schema: string, table: string): boolean {
 /** One row a pipeline and source, which never becomes more. */
 export const CREATE_HEARTBEAT_TABLE: readonly string[] = [
   `CREATE DATABASE IF NOT EXISTS ${MARK_SCHEMA}`,
+  USE_OWN_SCHEMA,
   `CREATE TABLE IF NOT EXISTS ${MARK_SCHEMA}.${HEARTBEAT_TABLE} (
   pipeline varchar(64) NOT NULL,
   source varchar(64) NOT NULL,
@@ -43,12 +44,13 @@ export const FIND_HEARTBEAT_TABLE = `SELECT 1 AS found FROM information_schema.T
 
 /**
  * Writes the row, with autocommit; touches none where the server is read-only. An account may be allowed to write all the same,
- * and on a replica that would be a transaction which its primary does not have.
+ * and on a replica that would be a transaction which its primary does not have. Servers say what `read_only` is as a number, or,
+ * as newer ones of MariaDB do, as a word, which compared with a number is an error.
  */
 export function writeHeartbeat({ pipeline, source }: HeartbeatOwner): string {
   return (
     `INSERT INTO ${MARK_SCHEMA}.${HEARTBEAT_TABLE} (pipeline, source, written_at) ` +
-    `SELECT ${quote(pipeline)}, ${quote(source)}, UTC_TIMESTAMP(6) FROM DUAL WHERE @@global.read_only = 0 ` +
+    `SELECT ${quote(pipeline)}, ${quote(source)}, UTC_TIMESTAMP(6) FROM DUAL WHERE CAST(@@global.read_only AS CHAR) IN ('0', 'OFF') ` +
     'ON DUPLICATE KEY UPDATE written_at = VALUES(written_at)'
   );
 }

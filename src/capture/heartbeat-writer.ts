@@ -9,6 +9,7 @@ import { sleep } from '../runtime/backoff.ts';
 import type { Outage } from '../runtime/outages.ts';
 import type { HeartbeatOwner } from './heartbeat-row.ts';
 import { CREATE_HEARTBEAT_TABLE, FIND_HEARTBEAT_TABLE, writeHeartbeat } from './heartbeat-row.ts';
+import { LEAVE_OWN_SCHEMA } from './mark.ts';
 import type { SourceQuery } from './source-query.ts';
 import type { SourceClock } from './source-clock.ts';
 import { askTime } from './source-clock.ts';
@@ -117,7 +118,7 @@ async function prepareHeartbeat(query: SourceQuery, where: ErrorWhere): Promise<
   try {
     // An account that may only write there need not be able to create it.
     if ((await query(FIND_HEARTBEAT_TABLE)).length > 0) return;
-    for (const sql of CREATE_HEARTBEAT_TABLE) await query(sql);
+    for (const sql of [...CREATE_HEARTBEAT_TABLE, LEAVE_OWN_SCHEMA]) await query(sql);
   } catch (error) {
     throw refused(error, where);
   }

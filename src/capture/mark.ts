@@ -35,9 +35,18 @@ export function isMarkTable(schema: string, table: string): boolean {
   return schema === MARK_SCHEMA && table === MARK_TABLE;
 }
 
+/**
+ * Filters of the binlog and of replication go by the schema that a session uses for statements, and by the table's own for rows.
+ * Without one a table of ours would not be made where its rows go, and each replica with such filters would stop at the first.
+ */
+export const USE_OWN_SCHEMA = `USE ${MARK_SCHEMA}`;
+/** A session knows the grants on the schema that it uses as they were when it began to. Every account may use this one. */
+export const LEAVE_OWN_SCHEMA = 'USE information_schema';
+
 /** One row for each reader of a snapshot, so that their marks do not wait for each other. */
 export const CREATE_MARK_TABLE: readonly string[] = [
   `CREATE DATABASE IF NOT EXISTS ${MARK_SCHEMA}`,
+  USE_OWN_SCHEMA,
   `CREATE TABLE IF NOT EXISTS ${MARK_SCHEMA}.${MARK_TABLE} (
   pipeline varchar(64) NOT NULL,
   source varchar(64) NOT NULL,

@@ -109,7 +109,10 @@ export class EventTimes {
   #commitMs(commitTimeMs: number | null, isNew: boolean, nowMs: number): number | null {
     const toldMs = commitTimeMs === null ? null : this.#clock.localMs(commitTimeMs, nowMs);
     this.#cameMs = toldMs ?? nowMs;
-    if (toldMs !== null && this.#rows?.isElsewhere !== true) return toldMs;
+    if (this.#rows?.isElsewhere === true) {
+      // When the replica committed it hides how far that is behind. Statements keep the times that they had at the primary.
+      if (this.#bounds?.hasRow !== true) return null;
+    } else if (toldMs !== null) return toldMs;
     if (toldMs === null && !(this.#isCurrent && isNew)) return null;
     return Math.min(nowMs, this.#bounds?.came(this.#cameMs) ?? this.#cameMs);
   }

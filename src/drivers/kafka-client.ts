@@ -95,19 +95,25 @@ export class KafkaLink {
     return this.#options.watch?.(part) ?? new LinkReporter(log, part);
   }
 
-  /** `doing` succeeded, by the words in which `error` tells of its failures. */
+  /** `doing` succeeded, by the words in which `error` tells of its failures or names what it needed. */
   worked(doing: string): void {
     this.#done.add(doing);
   }
 
   /**
    * The error of rowferry for whatever kafkajs threw. A login that is refused passes where this link had one before; a grant,
-   * where the same had been done with it.
+   * where the same had been done with it: all of `needed`, where `doing` is said of several things.
    */
-  error(thrown: unknown, doing: string, where: ErrorWhere = {}): RowferryError {
+  error(
+    thrown: unknown,
+    doing: string,
+    where: ErrorWhere = {},
+    needed: readonly string[] = [doing],
+  ): RowferryError {
     const error = kafkaError(thrown, doing, where);
     const access = accessOf(error);
-    const isLost = access === 'login' ? this.#done.size > 0 : access === 'grant' && this.#done.has(doing);
+    const hadGrant = (): boolean => needed.every((each) => this.#done.has(each));
+    const isLost = access === 'login' ? this.#done.size > 0 : access === 'grant' && hadGrant();
     return isLost ? error.passing() : error;
   }
 

@@ -10,7 +10,7 @@ import { RowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';
 import { DOUBTFUL_TRIES, findGoneTopic, topicGone, topicOffsets } from './kafka-admin.ts';
 import { pauseFor, retryDelayMs, type KafkaLink, type LinkWatch } from './kafka-client.ts';
-import { isDoubtful, kafkaError } from './kafka-errors.ts';
+import { faultOf, isDoubtful, kafkaError } from './kafka-errors.ts';
 import {
   ConsumerSession,
   type AssignedPartition,
@@ -66,6 +66,8 @@ export class GroupConsumer {
   #breaks = 0;
   readonly #instance = randomBytes(6).toString('hex');
   #hasGhosts = false;
+  /** Topics whose records somebody wanted of this membership. */
+  readonly #asked = new Set<string>();
 
   constructor(link: KafkaLink, options: GroupConsumerOptions) {
     this.#link = link;
@@ -91,7 +93,7 @@ export class GroupConsumer {
       try {
         await this.#runOnce(signal);
       } catch (thrown) {
-        const error = this.#link.error(thrown, this.#doing);
+        const error = this.#link.error(thrown, this.#doing, {}, this.#neededFor(thrown));
         if (error.action !== 'retry' && !(isDoubtful(error) && this.#failures < DOUBTFUL_TRIES)) throw error;
         if (signal.aborted) return;
         this.#breaks += 1;
@@ -106,6 +108,16 @@ export class GroupConsumer {
     return `consuming as group ${this.#options.groupId}`;
   }
 
+  get #joining(): string {
+    return `joining group ${this.#options.groupId}`;
+  }
+
+  /** Whoever may join the group and look at its topics need not be allowed to read each of them. */
+  #neededFor(thrown: unknown): string[] {
+    const isOfTopic = faultOf(thrown).type === 'TOPIC_AUTHORIZATION_FAILED';
+    return isOfTopic && this.#asked.size > 0 ? [...this.#asked].map(readingOf) : [this.#joining];
+  }
+
   /** Times that a membership broke and was begun again. */
   get breaks(): number {
     return this.#breaks;
@@ -113,6 +125,7 @@ export class GroupConsumer {
 
   /** Delivers `topic/partition` from `offset` on; ends a pause. Ignored for partitions that are not assigned. */
   seek(topic: string, partition: number, offset: number): void {
+    this.#asked.add(topic);
     this.#session?.seek(topic, partition, offset);
   }
 
@@ -174,6 +187,7 @@ export class GroupConsumer {
   }
 
   async #runOnce(signal: AbortSignal): Promise<void> {
+    this.#asked.clear();
     const { sessionTimeoutMs } = this.#options;
     const rebalanceTimeoutMs = Math.max(2 * sessionTimeoutMs, 15_000);
     const session = await ConsumerSession.open(this.#link, {
@@ -190,8 +204,12 @@ export class GroupConsumer {
       ...this.#options,
       onHealthy: () => {
         this.#failures = 0;
-        this.#link.worked(this.#doing);
+        this.#link.worked(this.#joining);
         this.#reporter.recovered();
+      },
+      onRecords: (batch) => {
+        this.#link.worked(readingOf(batch.topic));
+        this.#options.onRecords(batch);
       },
     });
     const rejoin = new AbortController();
@@ -222,4 +240,8 @@ export class GroupConsumer {
     }
     if (gone !== undefined) throw topicGone(gone);
   }
+}
+
+function readingOf(topic: string): string {
+  return `reading records of ${topic}`;
 }

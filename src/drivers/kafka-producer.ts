@@ -227,6 +227,7 @@ export class PartitionProducer {
       }
       lane.acknowledge(batch, Number(baseOffset));
       lane.alone = false;
+      this.#link.worked(sendingTo(lane.topic));
       this.#pendingBytes -= batch.bytes;
     }
     this.#wakeIdle();
@@ -234,7 +235,6 @@ export class PartitionProducer {
     if (lane !== undefined) throw new UnansweredError(lane.topic, lane.partition);
     this.#failures = 0;
     this.#topicFailures = 0;
-    this.#link.worked('sending records');
     this.#reporter.recovered();
   }
 
@@ -262,7 +262,9 @@ export class PartitionProducer {
       this.#stopOrGoOn(this.#link.error(error, 'looking for topics'));
       return;
     }
-    this.#stopOrGoOn(this.#link.error(thrown, 'sending records', placeOf(batches)));
+    // Whoever may write to one topic of the request need not be allowed to write to the other.
+    const needed = batches.map(({ lane }) => sendingTo(lane.topic));
+    this.#stopOrGoOn(this.#link.error(thrown, 'sending records', placeOf(batches), needed));
   }
 
   #stopOrGoOn(error: RowferryError): void {
@@ -379,6 +381,10 @@ function byTopic(batches: readonly LaneBatch[]): kafkajs.TopicMessages[] {
     else for (const record of records) messages.push(record);
   }
   return [...topics].map(([topic, messages]) => ({ topic, messages }));
+}
+
+function sendingTo(topic: string): string {
+  return `sending records to ${topic}`;
 }
 
 function placeOf(batches: readonly LaneBatch[]): { topic?: string; partition?: number } {

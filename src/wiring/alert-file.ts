@@ -96,10 +96,24 @@ function leftBehind(runDir: string, start: string): string[] {
 function readContent(path: string): Content | undefined {
   try {
     if (!isTrusted(path)) return undefined;
-    const { key, kept, measures = [] } = JSON.parse(readFileSync(path, 'utf8')) as Partial<Content>;
+    const { key, kept, measures } = JSON.parse(readFileSync(path, 'utf8')) as Partial<Content>;
     if (key === undefined || !Array.isArray(kept?.firing) || kept.waiting === undefined) return undefined;
-    return { key, kept, measures };
+    return { key, kept, measures: Array.isArray(measures) ? measures.filter(isMeasure) : [] };
   } catch {
     return undefined;
   }
+}
+
+/** Whoever reported tells again; what another version wrote, or a hand, must not keep the daemon from its start. */
+function isMeasure(found: unknown): found is Measure {
+  const { metric, labels, value, dimension, atMs, by } = (found ?? {}) as Partial<
+    Record<keyof Measure, unknown>
+  >;
+  return (
+    [metric, dimension, by].every((text) => typeof text === 'string') &&
+    [value, atMs].every((number) => Number.isFinite(number)) &&
+    typeof labels === 'object' &&
+    labels !== null &&
+    Object.values(labels).every((label) => typeof label === 'string')
+  );
 }

@@ -95,7 +95,7 @@ export class AlertSampler {
       for (const server of status === undefined ? [] : serversOf(status))
         servers.set(server, servers.get(server) ?? []);
       for (const outage of status?.outages ?? [])
-        if (outage.server !== null && UNREACHABLE.has(outage.errorCode))
+        if (outage.server !== null && UNREACHABLE.has(outage.errorCode) && !isOfHeartbeatRow(outage))
           servers.set(outage.server, [...(servers.get(outage.server) ?? []), outage]);
     }
     for (const [server, outages] of servers) {
@@ -229,6 +229,11 @@ export class AlertSampler {
 function serversOf(status: RoleStatus): string[] {
   if (status.role === 'capture') return [`source ${status.capture.source}`];
   return status.targets.map(({ target }) => `target ${target}`);
+}
+
+/** The row may be written at another server than the source, and the source be read all the same; what tells of it is lag. */
+function isOfHeartbeatRow({ part }: OutageStatus): boolean {
+  return part.startsWith('heartbeat row ');
 }
 
 /** Roles are named for what they do: `apply`, or `capture` and a source. */

@@ -5,7 +5,7 @@ import { untilTrue } from '../../scripts/lib/until.ts';
 import type { SandboxServer } from '../../scripts/sandbox/server.ts';
 import type { Sandbox } from '../../scripts/sandbox/start-sandbox.ts';
 import { startSandbox } from '../../scripts/sandbox/start-sandbox.ts';
-import { utcMs } from '../../src/capture/heartbeat-row.ts';
+import { utcMs, writeHeartbeat } from '../../src/capture/heartbeat-row.ts';
 import { SourceClock } from '../../src/capture/source-clock.ts';
 import type { DatabaseUrl, HeartbeatRowSettings, SourceSettings } from '../../src/config/config.ts';
 import { Secret } from '../../src/config/secret.ts';
@@ -189,6 +189,51 @@ describe.each(['mysql', 'mariadb'] as const)('the heartbeat row at %s', (kind) =
     await untilOutage(beating, undefined);
     await untilWritten(run, last);
   });
+
+  it('goes by whatever a server says that read_only is: a number, or a word, as newer ones of MariaDB do', async () => {
+    const { run, row } = await fresh(sandbox[kind][0]!);
+    await run(GRANT);
+    const beating = beat(row);
+    await untilWritten(run);
+    beating.leads = false;
+    const written = async (readOnly: string): Promise<boolean> => {
+      await run('DELETE FROM rowferry.heartbeat');
+      const sql = writeHeartbeat({ pipeline: 'x', source: 'x' });
+      expect(sql).toContain('@@global.read_only');
+      await run(sql.replace('@@global.read_only', readOnly));
+      return (await run("SELECT 1 FROM rowferry.heartbeat WHERE pipeline = 'x'")).length === 1;
+    };
+    for (const off of ['0', "'OFF'"]) expect(await written(off), off).toBe(true);
+    for (const on of ['1', "'ON'", "'NO_LOCK'"]) expect(await written(on), on).toBe(false);
+  });
+
+  it('that somebody has locked is waited for by one statement at a time, which ends at the server, too', async () => {
+    const server = sandbox[kind][0]!;
+    const { run, row } = await fresh(server);
+    await run(GRANT);
+    const beating = beat(row);
+    const last = await untilWritten(run);
+    const holder = await runner(server);
+    await holder('BEGIN');
+    await holder('SELECT * FROM rowferry.heartbeat FOR UPDATE');
+    let most = 0;
+    await untilTrue(
+      'it to be tried again and again',
+      async () => {
+        const running = await run(
+          "SELECT 1 FROM information_schema.PROCESSLIST WHERE USER = 'beat' AND COMMAND = 'Query'",
+        );
+        most = Math.max(most, running.length);
+        return (beating.rows.outages[0]?.tries ?? 0) >= 2 || undefined;
+      },
+      { timeoutMs: 25_000 },
+    );
+    expect(most).toBe(1);
+    expect(beating.rows.outages[0]?.error).toContain('1205');
+    await holder('ROLLBACK');
+    await untilOutage(beating, undefined);
+    await untilWritten(run, last);
+  }, 60_000);
 
   it('is refused where it would not come as a row', async () => {
     const server = sandbox[kind][0]!;

@@ -24,7 +24,62 @@ async function filledTopic(label: string, partitions: number, values: readonly s
   return topic;
 }
 
+/** A link whose consumers are refused what they ask of a topic while `isRefused`, as by Kafka for a user who may not read it. */
+function guardedLink() {
+  const link = kafkaLink();
+  const guard = { link, isRefused: true };
+  const open = link.open.bind(link);
+  link.open = async (instance) => {
+    const client = await open(instance);
+    const consumerOf = client.kafka.consumer.bind(client.kafka);
+    client.kafka.consumer = (options) => {
+      const consumer = consumerOf(options);
+      const { CRASH } = consumer.events;
+      const on = consumer.on.bind(consumer) as (
+        event: string,
+        listener: (event: object) => void,
+      ) => () => void;
+      let crash: (event: object) => void = () => undefined;
+      const listen: typeof on = (event, listener) => {
+        if (event === CRASH) crash = listener;
+        return on(event, listener);
+      };
+      const seek = consumer.seek.bind(consumer);
+      const error = Object.assign(new Error('refused'), { type: 'TOPIC_AUTHORIZATION_FAILED' });
+      return Object.assign(consumer, {
+        on: listen,
+        seek: (place: Parameters<typeof seek>[0]): void => {
+          if (guard.isRefused) setImmediate(() => crash({ payload: { error } }));
+          else seek(place);
+        },
+      });
+    };
+    return client;
+  };
+  return guard;
+}
+
 describe('GroupConsumer', () => {
+  test('that may join its group and was never let read its topic says so and ends', async () => {
+    const topic = await filledTopic('unreadable', 1, ['a']);
+    const { link } = guardedLink();
+    const member = new TestMember(link, { groupId: uniqueName('g'), topics: [topic] });
+    expect(await member.ended).toMatchObject({ code: 'ROWFERRY_KAFKA_REFUSED', action: 'stop' });
+  });
+
+  test('that read its topic before waits until it may again', async () => {
+    const topic = await filledTopic('unreadable later', 1, ['a']);
+    const guard = guardedLink();
+    guard.isRefused = false;
+    const member = new TestMember(guard.link, { groupId: uniqueName('g'), topics: [topic] });
+    await waitUntil(() => member.arrivals.length === 1, { what: 'the record' });
+    guard.isRefused = true;
+    member.consumer.rejoin();
+    await waitUntil(() => member.consumer.breaks >= 2, { what: 'two refusals' });
+    guard.isRefused = false;
+    await waitUntil(() => member.arrivals.length === 2, { what: 'the record again' });
+  });
+
   test('delivers nothing before seek, then every record from there with key, headers and time', async () => {
     const topic = await newTopic('from seek', 1);
     const producer = newProducer(kafkaLink());

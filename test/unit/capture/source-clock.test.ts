@@ -117,6 +117,15 @@ describe('the time of a transaction between heartbeat rows', () => {
     }
   });
 
+  it('is what its statements tell before the first row of a link, where a replica’s own time would hide how far it is behind', () => {
+    const of = timesBy(true);
+    expect(of.of(begin(2_000, NOW), true, NOW)).toMatchObject({ commitTimeMs: null });
+    expect(of.of(commit(2_100, NOW - 60_000), true, NOW)).toMatchObject({ timeMs: NOW - 60_000 });
+    of.of(begin(2_200, NOW + 100), true, NOW + 100);
+    of.of(row(NOW - 60_000, 2_300), true, NOW + 100);
+    expect(of.of(begin(2_400, NOW + 200), true, NOW + 200)).toMatchObject({ commitTimeMs: NOW - 59_900 });
+  });
+
   it('is never later than it was read', () => {
     const of = timesBy(true);
     of.of(begin(2_000, NOW - 500), true, NOW);

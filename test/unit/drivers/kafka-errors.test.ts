@@ -126,4 +126,13 @@ describe('what Kafka refuses to a link that it served before', () => {
     expect(error.action).toBe(action);
     expect(error.at({ topic: 't' }).action).toBe(action);
   });
+
+  test('where several things were needed, each of them had to be done before', () => {
+    const link = linkOf('sending records to a');
+    const actionOf = (...needed: readonly string[]): string =>
+      link.error(exhausted(protocolError('TOPIC_AUTHORIZATION_FAILED')), 'sending records', {}, needed)
+        .action;
+    expect(actionOf('sending records to a')).toBe('retry');
+    expect(actionOf('sending records to a', 'sending records to b')).toBe('stop');
+  });
 });

@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -72,6 +72,25 @@ it('goes on past the lock of a process that was killed', async () => {
   await Promise.all([launch('test', 'a'), launch('test', 'b')]);
   expect(installs()).toBe('begin end');
 });
+
+it('goes on past the lock of a process that was killed, whose number another process has by now', async () => {
+  const { root, lock, launch, installs } = checkout();
+  // That of a container which died while it installed: in the next one its number is that of whoever looks.
+  const own = `
+    import { readFileSync, writeFileSync } from 'node:fs';
+    writeFileSync('.launch.lock', \`\${process.pid}\\n\`);
+    await import('./scripts/launch.mjs');
+  `;
+  writeFileSync(join(root, 'own.mjs'), own);
+  const env = { ...process.env, PATH: `${join(root, 'bin')}${delimiter}${process.env['PATH'] ?? ''}` };
+  execFileSync(process.execPath, [join(root, 'own.mjs'), 'test', 'a'], { cwd: root, env, timeout: 10_000 });
+  expect(installs()).toBe('begin end');
+  lock('2.0.0');
+  // A process that lives, and began at another time than the owner of the lock.
+  writeFileSync(join(root, '.launch.lock'), `${process.pid} 1\n`);
+  await launch('test', 'a');
+  expect(installs()).toBe('begin end begin end');
+}, 30_000);
 
 it('shows its help without installing anything', async () => {
   const { launch, installs } = checkout();

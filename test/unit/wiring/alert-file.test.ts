@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -29,4 +29,34 @@ test('the file of alerts is taken over from a process that is gone, once, and ne
   const second = new AlertFile(config, 'apply', silentLog);
   expect(second).toMatchObject({ key: first.key, kept, measures });
   expect(readdirSync(runDir)).toEqual([name]);
+});
+
+test.each<[string, unknown]>([
+  ['no list', 5],
+  ['nothing', null],
+  ['values without a name', [{ value: 1 }, null]],
+  [
+    'a value that is no number',
+    [{ metric: 'm', labels: {}, value: null, dimension: 'count', atMs: 5, by: 'kim' }],
+  ],
+  [
+    'a label that is no text',
+    [{ metric: 'm', labels: { a: 1 }, value: 1, dimension: 'count', atMs: 5, by: 'kim' }],
+  ],
+])('a file whose reports are %s holds up no start, and its alerts count', (_, measures) => {
+  const runDir = mkdtempSync(join(tmpdir(), 'rowferry-alert-file-'));
+  onTestFinished(() => rmSync(runDir, { recursive: true }));
+  const config = { ...parse(GOOD), runDir };
+  const first = new AlertFile(config, 'apply', silentLog);
+  first.write({ kept: { firing: [], waiting: { ops: [] } } });
+  const [name = ''] = readdirSync(runDir);
+  const text = JSON.stringify({
+    ...(JSON.parse(readFileSync(join(runDir, name), 'utf8')) as object),
+    measures,
+  });
+  writeFileSync(join(runDir, name), text);
+  const gone = spawnSync(process.execPath, ['-e', '']).pid;
+  renameSync(join(runDir, name), join(runDir, name.replace(String(process.pid), String(gone))));
+  const second = new AlertFile(config, 'apply', silentLog);
+  expect(second).toMatchObject({ key: first.key, kept: { waiting: { ops: [] } }, measures: [] });
 });

@@ -267,6 +267,15 @@ describe('waiting', () => {
     },
   );
 
+  it.each(['ROWFERRY_SOURCE_LINK', 'ROWFERRY_SOURCE_ACCESS'])(
+    'for a heartbeat row that cannot be written (%s) is no source out of reach: it may be written elsewhere',
+    (errorCode) => {
+      const outages = [outage('heartbeat row main', 'source main', { errorCode, tries: 9 })];
+      const reads = new Looks().at(0, captureRole({}, { outages }));
+      expect(value(reads, 'reconnect_failures', { server: 'source main' })).toBe(0);
+    },
+  );
+
   it.each([
     ['source main', 'ROWFERRY_SOURCE_ACCESS'],
     ['target a', 'ROWFERRY_TARGET_ACCESS'],
