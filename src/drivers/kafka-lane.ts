@@ -1,4 +1,5 @@
 /** The queue of one partition: what waits, what is on its way, and who waits for the acknowledgement. */
+import type kafkajs from 'kafkajs';
 import type { RowferryError } from '../errors.ts';
 import { Fifo } from '../model/fifo.ts';
 import {
@@ -111,4 +112,23 @@ export class PartitionLane {
 
 function* sizes(waiting: readonly Waiting[]): Generator<number> {
   for (const { bytes } of waiting) yield bytes;
+}
+
+/** The batches of one request, as kafkajs takes them. */
+export function byTopic(batches: readonly LaneBatch[]): kafkajs.TopicMessages[] {
+  const topics = new Map<string, kafkajs.Message[]>();
+  for (const { lane, records } of batches) {
+    const messages = topics.get(lane.topic);
+    if (messages === undefined) topics.set(lane.topic, [...records]);
+    else for (const record of records) messages.push(record);
+  }
+  return [...topics].map(([topic, messages]) => ({ topic, messages }));
+}
+
+/** Where the batches of one request go, as far as all go there. */
+export function placeOf(batches: readonly LaneBatch[]): { topic?: string; partition?: number } {
+  const [first] = batches;
+  if (first === undefined) return {};
+  const { topic, partition } = first.lane;
+  return batches.length === 1 ? { topic, partition } : { topic };
 }

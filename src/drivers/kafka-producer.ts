@@ -31,7 +31,7 @@ import {
 } from './kafka-client.ts';
 import { compressionType, type Compression } from './kafka-codecs.ts';
 import { faultOf, isDoubtful, isTooLarge, isTopicUnknown } from './kafka-errors.ts';
-import { PartitionLane, type LaneBatch, type SendResult } from './kafka-lane.ts';
+import { byTopic, PartitionLane, placeOf, type LaneBatch, type SendResult } from './kafka-lane.ts';
 
 export interface ProducerOptions {
   readonly compression: Compression;
@@ -373,25 +373,8 @@ function partitionOf({ message }: kafkajs.PartitionerArgs): number {
   return message.partition;
 }
 
-function byTopic(batches: readonly LaneBatch[]): kafkajs.TopicMessages[] {
-  const topics = new Map<string, kafkajs.Message[]>();
-  for (const { lane, records } of batches) {
-    const messages = topics.get(lane.topic);
-    if (messages === undefined) topics.set(lane.topic, [...records]);
-    else for (const record of records) messages.push(record);
-  }
-  return [...topics].map(([topic, messages]) => ({ topic, messages }));
-}
-
 function sendingTo(topic: string): string {
   return `sending records to ${topic}`;
-}
-
-function placeOf(batches: readonly LaneBatch[]): { topic?: string; partition?: number } {
-  const [first] = batches;
-  if (first === undefined) return {};
-  const { topic, partition } = first.lane;
-  return batches.length === 1 ? { topic, partition } : { topic };
 }
 
 async function disconnect(connected: Promise<Connected>): Promise<void> {

@@ -91,7 +91,7 @@ migration_alerts:
     - name: role_stopped
       condition: role_stopped > 0
       level: critical
-      message: 'Role {role} {source} has ended for good, and the daemon with it; its log says why'
+      message: 'A role has ended for good, and the daemon with it; its log says why: {role} {source}'
     - name: reconnects_failed
       condition: reconnect_failures >= 3
       level: critical
