@@ -1,12 +1,18 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
+/** Minutes of waiting for what changes rarely: left to `npm run test:all`. */
+const LONG = ['access-outages', 'lag-heartbeat', 'start-outages', 'stuck-thread'].map(fileOf);
+const left = process.env['ROWFERRY_TEST_ALL'] === undefined ? LONG : [];
+
 const serverTests = { globalSetup: 'test/support/global-setup.ts', hookTimeout: 60_000 };
 
-/** These hold what is told against a clock: nothing else may take much of the processor meanwhile. */
-const TIMED = ['alerts', 'lag', 'lag-heartbeat', 'two-of-everything'].map(
-  (name) => `test/e2e/${name}.e2e.test.ts`,
-);
+/** These hold what is told against a clock: nothing else may take the processor, or write to their servers, meanwhile. */
+const TIMED = ['alerts', 'lag', 'lag-heartbeat', 'two-of-everything'].map(fileOf);
+
+function fileOf(name: string): string {
+  return `test/e2e/${name}.e2e.test.ts`;
+}
 
 // For two cores. What works for itself goes together with what mostly waits for servers; then the pipelines, then those that are
 // held against a clock.
@@ -48,7 +54,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.e2e.test.ts'],
-          exclude: TIMED,
+          exclude: [...TIMED, ...left],
           testTimeout: 180_000,
           // Each pipeline has databases and topics of its own, and mostly waits.
           maxWorkers: 4,
@@ -60,8 +66,9 @@ export default defineConfig({
         test: {
           name: 'e2e-alone',
           include: TIMED,
+          exclude: left,
           testTimeout: 180_000,
-          maxWorkers: 2,
+          fileParallelism: false,
           sequence: { groupOrder: 2 },
           ...serverTests,
         },

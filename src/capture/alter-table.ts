@@ -13,7 +13,9 @@ import type { Token } from './tokens.ts';
 
 const PRIMARY_KEY = other('changes the primary key');
 const DROPS_COLUMN = other('drops a column');
-const RENAMES_COLUMN = other('renames a column');
+/** What a table waits for, in the words in which it is told (`HeldTable.why`). */
+export const RENAMES = 'renames a column';
+const RENAMES_COLUMN = other(RENAMES);
 const VERSIONING = other('changes system versioning');
 
 /** `tokens`: all that follows the table's name. */

@@ -24,7 +24,10 @@ export function ddlCommand({ output, env, signal }: CliContext): Command {
     .option('--source <name>', 'the source; may be left out when there is one')
     .requiredOption('--at <file:position>', 'the place that the log line and `rowferry status` name')
     .option('--ahead', 'no table waits for it: the whole capture stopped there, or has not come so far')
-    .option('--force', 'also where a route does not fit the table any more: its rows stop the appliers')
+    .option(
+      '--force',
+      'also where a route does not fit the table any more (its rows stop the appliers), or targets have columns that no row brings',
+    )
     .option('--no-wait', 'others than rowferry consume the topic: wait for no applier')
     .action(async ({ config: file, source: wanted, at: statement, ...how }: AckOptions) => {
       const config = loadConfig(file, env);

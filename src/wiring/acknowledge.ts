@@ -1,28 +1,33 @@
 /** `rowferry ddl ack`: an operator has dealt with a statement for which a table, or the capture, waits. */
 import type { Accept, StatementPlace } from '../capture/acknowledgements.ts';
+import { RENAMES } from '../capture/alter-table.ts';
 import { encodeRecord, readCheckpointLog, recordKey } from '../capture/checkpoint-log.ts';
 import type { CheckpointState } from '../capture/checkpoint-log.ts';
 import type { HeldTable } from '../capture/table-flow.ts';
 import { covers } from '../capture/table-flow.ts';
 import type { Config, SourceSettings } from '../config/config.ts';
 import { loadRoutes } from '../config/routes.ts';
+import type { LoadedRoute } from '../config/routes.ts';
 import { RowferryError, toRowferryError } from '../errors.ts';
 import type { Table } from '../model/table.ts';
 import { tableName } from '../model/table.ts';
 import { Router } from '../routing/router.ts';
 import { sleep } from '../runtime/backoff.ts';
+import { makeTargets } from './apply-role.ts';
 import { localUser } from './local-user.ts';
 import { readTopic } from './kafka-parts.ts';
 import { sourceTopics } from './names.ts';
 import { chooseSource, withKafka, withStore } from './positions.ts';
+import { silentLog } from './silent-log.ts';
 import { sourceTables } from './source-facts.ts';
+import { unbroughtColumns } from './target-tables.ts';
 
 export interface AcknowledgeRequest {
   /** `file:end position`, as the log line and the status name it. */
   readonly statement: string;
   /** No table need wait for it: the whole capture stopped there, or has not come so far. */
   readonly ahead: boolean;
-  /** Also where a route does not fit the table as it is now. */
+  /** Also where a route does not fit the table as it is now, or targets have columns of before a rename. */
   readonly force: boolean;
   /** False where others than rowferry consume the topic: then there is nobody to wait for. */
   readonly waits: boolean;
@@ -41,8 +46,9 @@ const SAVE_PATIENCE_MS = 3_000;
 const LOOK_MS = 250;
 
 /**
- * Throws ROWFERRY_CONFIG_INVALID with what waits when nothing waits for the statement, and ROWFERRY_ROUTE_COLUMNS, _KEY with the
- * route when rows of the table as it is now would stop the appliers.
+ * Throws ROWFERRY_CONFIG_INVALID with what waits when nothing waits for the statement, ROWFERRY_ROUTE_COLUMNS, _KEY with the
+ * route when rows of the table as it is now would stop the appliers, and ROWFERRY_TARGET_SCHEMA when a column was renamed and a
+ * target has one that no row brings.
  */
 export async function acknowledgeStatement(
   config: Config,
@@ -60,7 +66,8 @@ export async function acknowledgeStatement(
   const named = state.flow.held.filter((held) => held.statement === statement);
   if (named.length === 0 && !ahead) throw notHeld(name, statement, state.flow.held);
   const settings = config.sources.find((found) => found.name === name);
-  if (!force && named.length > 0 && settings !== undefined) await checkRoutes(config, settings, named);
+  if (!force && named.length > 0 && settings !== undefined)
+    await checkTables(config, settings, named, signal);
   await withStore(config, name, signal, async (store) => {
     for (const place of placesOf(name, statement, named, state)) {
       const record: Accept = {
@@ -126,19 +133,59 @@ function notHeld(source: string, statement: string, held: readonly HeldTable[]):
   });
 }
 
+async function checkTables(
+  config: Config,
+  source: SourceSettings,
+  named: readonly HeldTable[],
+  signal: AbortSignal,
+): Promise<void> {
+  const routes = await loadRoutes(config);
+  const isNamed = (table: Table): boolean => named.some((held) => covers(held.table, tableName(table)));
+  const captured = await sourceTables(source);
+  const tables = captured.filter(isNamed);
+  checkRoutes(source, tables, routes);
+  if (!named.some(({ why }) => why.includes(RENAMES))) return;
+  // Others that write to the same target tables bring columns of their own.
+  const taken = routes.filter(({ rule }) => tables.some(({ schema, name }) => rule.takes(schema, name)));
+  await checkRename(config, source, captured, taken, signal);
+}
+
+/**
+ * Rows that are at the targets keep their values in the column of before: behind the acknowledgement nothing copies them to
+ * the one of now, where `schema apply` has made one beside it.
+ */
+async function checkRename(
+  config: Config,
+  source: SourceSettings,
+  tables: readonly Table[],
+  routes: readonly LoadedRoute[],
+  signal: AbortSignal,
+): Promise<void> {
+  const left: string[] = [];
+  for (const target of makeTargets(config, silentLog)) {
+    try {
+      await target.open(signal);
+      left.push(...(await unbroughtColumns(source.name, tables, routes, [target])));
+    } finally {
+      await target.close();
+    }
+  }
+  if (left.length === 0) return;
+  throw new RowferryError(
+    'ROWFERRY_TARGET_SCHEMA',
+    `a column was renamed, and target tables have columns that no row brings:\n${left.join('\n')}`,
+    {
+      where: { source: source.name },
+      hint: 'once the targets have every row of before, rename the column there by hand, so that its values stay (docs/operations.md, Renames and drops of columns); --force where these columns are your own',
+    },
+  );
+}
+
 /**
  * Once acknowledged, rows of the new shape are in the topic for good: a route that names a column which they lack would stop
  * their partitions, and no change at a target could mend that.
  */
-async function checkRoutes(
-  config: Config,
-  source: SourceSettings,
-  named: readonly HeldTable[],
-): Promise<void> {
-  const routes = await loadRoutes(config);
-  const tables = (await sourceTables(source)).filter((table) =>
-    named.some((held) => covers(held.table, tableName(table))),
-  );
+function checkRoutes(source: SourceSettings, tables: readonly Table[], routes: readonly LoadedRoute[]): void {
   const errors = tables.flatMap((table) =>
     routes.flatMap(({ rule, route }) => {
       const isTaken = rule.takes(table.schema, table.name) !== undefined;

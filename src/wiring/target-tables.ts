@@ -98,7 +98,38 @@ export async function checkSourceTables(
   periods: Periods,
   nowMs = Date.now(),
 ): Promise<void> {
-  const wanted = tables.flatMap((table) =>
+  await check(wantedOf(source, tables, routes, periods, nowMs), targets);
+}
+
+/** Columns of target tables that no row of these source tables brings, each table as `table at target: column, column`. */
+export async function unbroughtColumns(
+  source: string,
+  tables: readonly Table[],
+  routes: readonly LoadedRoute[],
+  targets: readonly Target[],
+  nowMs = Date.now(),
+): Promise<string[]> {
+  const unbrought: string[] = [];
+  const described = await describeAll(wantedOf(source, tables, routes, 'present', nowMs), targets);
+  for (const { name: target, wanted, found } of described) {
+    for (const [table, { columns }] of found) {
+      const mine = wanted.filter((place) => place.table === table);
+      const brought = new Set(mine.flatMap((place) => place.columns.map((name) => name.toLowerCase())));
+      const others = columns.map(({ name }) => name).filter((name) => !brought.has(name.toLowerCase()));
+      if (others.length > 0) unbrought.push(`${table} at ${target}: ${others.join(', ')}`);
+    }
+  }
+  return unbrought;
+}
+
+function wantedOf(
+  source: string,
+  tables: readonly Table[],
+  routes: readonly LoadedRoute[],
+  periods: Periods,
+  nowMs: number,
+): Wanted[] {
+  return tables.flatMap((table) =>
     routes.flatMap(({ route, rule }): Wanted[] => {
       const groups = rule.takes(table.schema, table.name);
       if (groups === undefined || rule.sources?.includes(source) === false) return [];
@@ -116,7 +147,6 @@ export async function checkSourceTables(
       }));
     }),
   );
-  await check(wanted, targets);
 }
 
 /** The physical tables that must be there now: of past periods none, since they may be dropped when no row needs them. */

@@ -67,6 +67,32 @@ describe('rowferry ddl ack', () => {
     await pipeline.untilEqual();
   });
 
+  it('is refused behind a rename while a target has the column of before, which its rows would lose their values in', async (t) => {
+    const pipeline = await Pipeline.create(t, { tables: [itemsTable()] });
+    const daemon = await pipeline.startRunning();
+    await pipeline.write("INSERT INTO items (id, owner, code) VALUES (1, 0, 'one'), (2, 1, 'two')");
+    await pipeline.untilEqual();
+    await pipeline.write('ALTER TABLE items RENAME COLUMN code TO label');
+    const place = await untilHeld(daemon);
+    const rename = async (target: string): Promise<void> =>
+      await pipeline.meddle(target, 'ALTER TABLE items RENAME COLUMN code TO label');
+
+    // As `schema plan` and `apply` make it.
+    await pipeline.meddle('east', 'ALTER TABLE items ADD COLUMN label VARCHAR(40) NULL');
+    await rename('west');
+    const refused = await acknowledge(pipeline, place);
+    expect(refused.text).toMatch(/items at east: code(?!,)/);
+    expect(refused.text).not.toContain('at west');
+    expect(refused.code).toBe(STOPPED_ON_DATA);
+
+    await pipeline.meddle('east', 'ALTER TABLE items DROP COLUMN label');
+    await rename('east');
+    expect(await acknowledge(pipeline, place)).toMatchObject({ code: 0 });
+    await untilFlowing(daemon);
+    await pipeline.write("INSERT INTO items (id, owner, label) VALUES (3, 0, 'three'), (4, 1, 'four')");
+    await pipeline.untilEqual();
+  });
+
   it('lets a capture go on that stopped altogether; the last line said which part stopped, why, and how to go on', async (t) => {
     const pipeline = await Pipeline.create(t, { tables: [itemsTable()] });
     const daemon = await pipeline.startRunning();

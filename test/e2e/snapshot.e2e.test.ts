@@ -64,7 +64,7 @@ describe.each(['mysql', 'mariadb'] as const)('a snapshot of %s under load', (kin
       const pipeline = await copying(t, { source, tables: SHOP });
       await pipeline.seedShop(SIZE);
       const load = startLoad(pipeline, { changesPerSecond: 500, seed: SEED, size: SIZE });
-      await killAtRandom(pipeline, new Random(SEED), 6_000, { fromMs: 1_200, toMs: 2_000 });
+      await killAtRandom(pipeline, new Random(SEED), 4_500, { fromMs: 1_200, toMs: 2_000 });
       const daemon = await pipeline.startRunning();
       // What the load deletes or a change takes the place of need not be copied.
       expect(await untilCopied(daemon)).toBeGreaterThan(SIZE.orders / 3);
