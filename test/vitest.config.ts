@@ -2,7 +2,10 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 /** Minutes of waiting for what changes rarely: left to `npm run test:all`. */
-const LONG = ['access-outages', 'lag-heartbeat', 'start-outages', 'stuck-thread'].map(fileOf);
+const LONG = [
+  ...['access-outages', 'lag-heartbeat', 'start-outages', 'stuck-thread'].map(fileOf),
+  'test/integration/heartbeat-row.int.test.ts',
+];
 const left = process.env['ROWFERRY_TEST_ALL'] === undefined ? LONG : [];
 
 const serverTests = { globalSetup: 'test/support/global-setup.ts', hookTimeout: 60_000 };
@@ -44,6 +47,7 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['test/integration/**/*.int.test.ts'],
+          exclude: left,
           testTimeout: 30_000,
           maxWorkers: 3,
           sequence: { groupOrder: 0 },
