@@ -1,9 +1,11 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
-/** Minutes of waiting for what changes rarely: left to `npm run test:all`. */
+/** What takes long and changes rarely: left to `npm run test:all`. */
 const LONG = [
-  ...['access-outages', 'lag-heartbeat', 'start-outages', 'stuck-thread'].map(fileOf),
+  ...['access-outages', 'doubling', 'lag-heartbeat', 'server-restarts', 'start-outages', 'stuck-thread'].map(
+    fileOf,
+  ),
   'test/integration/heartbeat-row.int.test.ts',
 ];
 const left = process.env['ROWFERRY_TEST_ALL'] === undefined ? LONG : [];
