@@ -25,12 +25,13 @@ export interface SourceFacts {
 export type TableNames = 'exact' | 'lower' | 'any';
 
 export function firstPosition(source: string, rule: StartFrom, facts: SourceFacts): Position {
-  const { server } = facts;
+  const { server, current, gtid } = facts;
   switch (rule.kind) {
-    // Changes from here on, and the tables as they stand then.
+    // Changes from here on, and the tables as they stand then. A transaction that stands in the binlog while its commit goes on
+    // lies before the end of the file and is not among the GTIDs: it still comes, so where there are GTIDs they alone count.
     case 'snapshot':
     case 'now':
-      return { server, ...facts.current, ...(facts.gtid === null ? {} : { gtid: facts.gtid }) };
+      return gtid === null ? { server, ...current } : { server, file: current.file, offset: 4, gtid };
     case 'earliest':
       return {
         server,
@@ -39,7 +40,7 @@ export function firstPosition(source: string, rule: StartFrom, facts: SourceFact
         ...(facts.purgedGtid === null ? {} : { gtid: facts.purgedGtid }),
       };
     case 'gtid':
-      if (facts.gtid === null) {
+      if (gtid === null) {
         throw new RowferryError(
           'ROWFERRY_SOURCE_PREFLIGHT',
           'startFrom names GTIDs, but the source has none',

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { SandboxServer } from '../../scripts/sandbox/server.ts';
+import { preflightSource } from '../../src/capture/preflight.ts';
+import { firstPosition } from '../../src/capture/start-position.ts';
 import type { BinlogLink } from '../../src/drivers/binlog.ts';
 import type { BinlogEvent } from '../../src/drivers/binlog-event.ts';
 import { RowferryError } from '../../src/errors.ts';
@@ -286,4 +288,42 @@ test('a link that is held back does not count as broken', async () => {
   expect(
     imagesOf(await readOpenUntil(link, standsAt(await currentPlace(server)))).map((row) => row[0]),
   ).toEqual([1, 2]);
+});
+
+/**
+ * The order of events: a transaction is written to the binlog; its commit waits for the disk; capture asks where the binlog ends
+ * and what was executed; the transaction is committed. It lies before the one and is missing from the other, and comes.
+ */
+test('a commit that goes on while capture looks where to start comes, and not from before the start', async () => {
+  const server = serverOf('mysql');
+  const look = await connectTo(server);
+  const writer = await connectTo(server);
+  try {
+    await writer.query('CREATE DATABASE slow; CREATE TABLE slow.t (id int PRIMARY KEY)');
+    const before = await currentPlace(server);
+    await look.query('SET GLOBAL binlog_group_commit_sync_delay = 1000000');
+    const committed = writer.query('INSERT INTO slow.t VALUES (1)');
+    const { facts } = await waitUntil(
+      async () => {
+        const found = await preflightSource(async (sql) => await rowsOf(look, sql), {
+          name: 'main',
+          serverId: 4711,
+          tables: ['slow.*'],
+          keys: {},
+          copies: false,
+        });
+        return found.facts.current.offset > before.offset ? found : undefined;
+      },
+      { what: 'the transaction to be written' },
+    );
+    expect(facts.gtid, 'the look came too late').toBe(before.gtid);
+    const start = firstPosition('main', { kind: 'now' }, facts);
+    await committed;
+    const events = await readAll(newLink(server, { gtid: start.gtid ?? '' }), await currentPlace(server));
+    expect(imagesOf(events)).toEqual([[1]]);
+    for (const event of events) if ('end' in event) expect(event.end).toBeGreaterThan(start.offset);
+  } finally {
+    await look.query('SET GLOBAL binlog_group_commit_sync_delay = 0');
+    await Promise.all([look.end(), writer.end()]);
+  }
 });

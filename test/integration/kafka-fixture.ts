@@ -50,6 +50,7 @@ export async function proxiedLink(
   return { proxy, link: kafkaLink({ dial, ...options }) };
 }
 
+/** Every partition of it has a leader that answers. */
 export async function newTopic(
   label: string,
   partitions: number,
@@ -57,6 +58,7 @@ export async function newTopic(
 ): Promise<string> {
   const name = uniqueName(label);
   await ensureTopic(kafkaLink(), { name, partitions, replicationFactor: 1, config });
+  await asAdmin((admin) => admin.fetchTopicOffsets(name));
   return name;
 }
 
@@ -164,6 +166,11 @@ export async function logOf(topic: string, partitions: number): Promise<string[]
   });
   await consumer.disconnect();
   return values;
+}
+
+/** The same as readers take it, values being unique: what a request that was repeated brings once more is dropped (I-3). */
+export async function onceOf(topic: string, partitions: number): Promise<string[][]> {
+  return (await logOf(topic, partitions)).map((values) => [...new Set(values)]);
 }
 
 export function plainKafka(): kafkajs.Kafka {

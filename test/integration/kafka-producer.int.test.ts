@@ -2,7 +2,16 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { waitUntil } from '../support/wait-until.ts';
-import { asAdmin, kafkaLink, logOf, memoryLog, newProducer, newTopic, proxiedLink } from './kafka-fixture.ts';
+import {
+  asAdmin,
+  kafkaLink,
+  logOf,
+  memoryLog,
+  newProducer,
+  newTopic,
+  onceOf,
+  proxiedLink,
+} from './kafka-fixture.ts';
 
 describe('PartitionProducer', () => {
   test('resolves each send with the offset of its first record', async () => {
@@ -26,7 +35,7 @@ describe('PartitionProducer', () => {
       const values = Array.from({ length: 300 }, (_, index) => `${index} ${'x'.repeat(index * 7)}`);
       const producer = newProducer(kafkaLink(), { compression });
       await producer.send({ topic, partition: 0, records: values.map((value) => ({ key: 'k', value })) });
-      expect(await logOf(topic, 1)).toEqual([values]);
+      expect(await onceOf(topic, 1)).toEqual([values]);
     },
   );
 
@@ -39,7 +48,7 @@ describe('PartitionProducer', () => {
         producer.send({ topic, partition, records: values.map((value) => ({ value })) }),
       ),
     );
-    expect(await logOf(topic, 2)).toEqual([values, values]);
+    expect(await onceOf(topic, 2)).toEqual([values, values]);
   });
 
   test('finds a smaller limit of the topic by itself and keeps the order', async () => {
@@ -51,7 +60,7 @@ describe('PartitionProducer', () => {
         producer.send({ topic, partition, records: values.map((value) => ({ value })) }),
       ),
     );
-    expect(await logOf(topic, 3)).toEqual([values, values, values]);
+    expect(await onceOf(topic, 3)).toEqual([values, values, values]);
   });
 
   test('stops at a record that is too large alone, naming its place and size but not its value', async () => {

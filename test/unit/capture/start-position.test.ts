@@ -16,7 +16,7 @@ const saved = { server: 's1', file: 'binlog.000008', offset: 500, gtid: `${uuid}
 const lost = expect.objectContaining({ code: 'ROWFERRY_SOURCE_POSITION_LOST' });
 
 describe('where capture starts', () => {
-  it('earliest is the oldest file with what was purged before it, now is the end', () => {
+  it('earliest is the oldest file with what was purged before it, now is what was executed', () => {
     expect(firstPosition('main', { kind: 'earliest' }, facts)).toEqual({
       server: 's1',
       file: 'binlog.000003',
@@ -26,8 +26,13 @@ describe('where capture starts', () => {
     expect(firstPosition('main', { kind: 'now' }, facts)).toEqual({
       server: 's1',
       file: 'binlog.000009',
-      offset: 900,
+      offset: 4,
       gtid: `${uuid}:1-90`,
+    });
+    expect(firstPosition('main', { kind: 'now' }, { ...facts, gtid: null })).toEqual({
+      server: 's1',
+      file: 'binlog.000009',
+      offset: 900,
     });
   });
 
