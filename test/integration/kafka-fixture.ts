@@ -12,6 +12,7 @@ import { PartitionProducer, type ProducerOptions } from '../../src/drivers/kafka
 import type { Log } from '../../src/model/log.ts';
 import { FaultProxy } from '../support/fault-proxy.ts';
 import { testServers, uniqueName } from '../support/servers.ts';
+import { waitUntil } from '../support/wait-until.ts';
 
 export interface LogLine {
   readonly level: 'debug' | 'info' | 'warn' | 'error';
@@ -58,7 +59,9 @@ export async function newTopic(
 ): Promise<string> {
   const name = uniqueName(label);
   await ensureTopic(kafkaLink(), { name, partitions, replicationFactor: 1, config });
-  await asAdmin((admin) => admin.fetchTopicOffsets(name));
+  await asAdmin((admin) =>
+    waitUntil(() => admin.fetchTopicOffsets(name).catch(() => undefined), { what: `leaders of ${name}` }),
+  );
   return name;
 }
 
