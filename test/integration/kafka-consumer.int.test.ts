@@ -155,8 +155,8 @@ describe('GroupConsumer', () => {
     const first = new TestMember(kafkaLink(), { groupId, topics: [topic] });
     await waitUntil(() => first.assignments.at(-1)?.length === 4, { what: 'all partitions' });
     const second = new TestMember(kafkaLink(), { groupId, topics: [topic] });
-    await waitUntil(() => second.assignments.at(-1)?.length === 2, { what: 'half of the partitions' });
-    expect(first.assignments.at(-1)).toHaveLength(2);
+    const halves = () => [first, second].every(({ assignments }) => assignments.at(-1)?.length === 2);
+    await waitUntil(halves, { what: 'half of the partitions at each' });
     const both = [...(first.assignments.at(-1) ?? []), ...(second.assignments.at(-1) ?? [])];
     expect(new Set(both).size).toBe(4);
     await second.stop();

@@ -59,9 +59,7 @@ export async function newTopic(
 ): Promise<string> {
   const name = uniqueName(label);
   await ensureTopic(kafkaLink(), { name, partitions, replicationFactor: 1, config });
-  await asAdmin((admin) =>
-    waitUntil(() => admin.fetchTopicOffsets(name).catch(() => undefined), { what: `leaders of ${name}` }),
-  );
+  await asAdmin((admin) => waitUntil(() => admin.fetchTopicOffsets(name), { what: `leaders of ${name}` }));
   return name;
 }
 
