@@ -70,10 +70,11 @@ async function receiver(t: TestContext): Promise<{ readonly url: string; readonl
 describe('alerts of a daemon', () => {
   it('are silent while nothing is wrong, tell of a target that is away and when it is back, and keep quiet when asked to', async (t) => {
     const hook = await receiver(t);
-    const { shard, postgres } = testServers();
+    const { mariadb, shard, postgres } = testServers();
     const proxy = await FaultProxy.start(shard);
     t.onTestFinished(async () => await proxy.close());
     const pipeline = await Pipeline.create(t, {
+      source: mariadb,
       tables: [itemsTable()],
       targets: [
         { name: 'east', server: shard },
@@ -170,6 +171,7 @@ describe('alerts of a daemon', () => {
   it('tell that a role has ended for good, before the process ends with it', async (t) => {
     const hook = await receiver(t);
     const pipeline = await Pipeline.create(t, {
+      source: testServers().mariadb,
       tables: [itemsTable()],
       configure: (config) => {
         config['alerts'] = { channels: { ops: { type: 'webhook', url: hook.url } } };
@@ -187,6 +189,7 @@ describe('alerts of a daemon', () => {
   it('of what another program reported go on over a kill and a stale report, until it reports that all is well', async (t) => {
     const hook = await receiver(t);
     const pipeline = await Pipeline.create(t, {
+      source: testServers().mariadb,
       tables: [itemsTable()],
       configure: (config) => {
         const failed = { name: 'failed', condition: 'failed_rollbacks > 0', level: 'emergency' };
