@@ -78,22 +78,22 @@ export class Capture {
   ): Promise<IncarnationEnd> {
     const { source, pipeline, log, by, start, captures, partitions } = this.#options;
     this.progress.enter('starting');
-    const facts = await this.#ports.inspect(signal);
     const claimed = await claimSource(
       this.#ports.store,
       {
         source,
         start,
-        facts,
+        look: async () => await this.#ports.inspect(signal),
         by,
         hasPublished: await this.#ports.hasPublished(signal),
         releases,
         ...(releasedBy === undefined ? {} : { releasedBy }),
         copy: start.kind === 'snapshot' ? await this.#ports.tables(signal) : [],
+        log,
       },
       signal,
     );
-    const { writer, epoch, position } = claimed;
+    const { writer, facts, epoch, position } = claimed;
     this.progress.claimed(position);
     this.progress.lag.begin(epoch, releases.size === 0);
     log.info({ epoch, incarnation: writer.incarnation }, `capture reads from ${formatPosition(position)}`);

@@ -253,7 +253,7 @@ export class CheckpointWriter {
    */
   static async claim(
     store: CheckpointStore,
-    decide: (state: CheckpointState) => ClaimWish,
+    decide: (state: CheckpointState) => ClaimWish | Promise<ClaimWish>,
     signal: AbortSignal,
   ): Promise<{
     readonly writer: CheckpointWriter;
@@ -262,7 +262,7 @@ export class CheckpointWriter {
   }> {
     let state = readCheckpointLog(await store.readAll(signal));
     for (;;) {
-      const claim = decide(state);
+      const claim = await decide(state);
       const record: Claim = { kind: 'claim', id: randomUUID(), after: state.incarnation, ...claim };
       const offset = await store.append(recordKey(record), encodeRecord(record), signal);
       const writer = (lineage: string | null): CheckpointWriter =>

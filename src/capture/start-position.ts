@@ -86,10 +86,16 @@ export function positionOnServer(
   };
 }
 
+/** Transactions that were ferried are not among those that the server has executed. */
+export function lacksSaved({ gtid }: Position, facts: SourceFacts): boolean {
+  return (
+    gtid !== undefined && facts.gtid !== null && !GtidSet.parse(gtid).isSubsetOf(GtidSet.parse(facts.gtid))
+  );
+}
+
 /** A server that lacks transactions which were already ferried has another history: the targets would keep what it never had. */
 function checkNothingMissing(source: string, saved: Position, facts: SourceFacts): void {
-  if (saved.gtid === undefined || facts.gtid === null) return;
-  if (GtidSet.parse(saved.gtid).isSubsetOf(GtidSet.parse(facts.gtid))) return;
+  if (!lacksSaved(saved, facts)) return;
   throw new RowferryError(
     'ROWFERRY_SOURCE_POSITION_LOST',
     `the source (${facts.server}) lacks transactions that were already ferried: saved ${saved.gtid}, it has ${facts.gtid}`,

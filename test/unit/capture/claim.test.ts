@@ -4,7 +4,9 @@ import { encodeRecord, readCheckpointLog, recordKey } from '../../../src/capture
 import { claimSource } from '../../../src/capture/claim.ts';
 import type { FlowState } from '../../../src/capture/table-flow.ts';
 import { TableFlow } from '../../../src/capture/table-flow.ts';
+import type { SourceFacts } from '../../../src/capture/start-position.ts';
 import type { Position } from '../../../src/model/position.ts';
+import { silentLog } from '../../../src/wiring/silent-log.ts';
 
 const at = (offset: number): Position => ({ server: 's1', file: 'binlog.000001', offset });
 const { signal } = new AbortController();
@@ -54,30 +56,59 @@ function heldAt100(): MemoryLog {
   return log;
 }
 
+const facts: SourceFacts = {
+  flavour: 'mysql',
+  version: '9',
+  server: 's1',
+  current: at(500),
+  gtid: null,
+  purgedGtid: null,
+  oldestFile: 'binlog.000001',
+  tableNames: 'exact',
+};
+const options = {
+  source: 'main',
+  start: { kind: 'now' },
+  look: async () => facts,
+  by: 'b',
+  hasPublished: true,
+  copy: [],
+  releases: new Set<string>(),
+  log: silentLog,
+} as const;
+
 async function released(log: MemoryLog) {
-  return await claimSource(
-    log,
-    {
-      source: 'main',
-      start: { kind: 'now' },
-      facts: {
-        flavour: 'mysql',
-        version: '9',
-        server: 's1',
-        current: at(500),
-        gtid: null,
-        purgedGtid: null,
-        oldestFile: 'binlog.000001',
-        tableNames: 'exact',
-      },
-      by: 'b',
-      hasPublished: true,
-      copy: [],
-      releases: new Set([STATEMENT]),
-    },
-    signal,
-  );
+  return await claimSource(log, { ...options, releases: new Set([STATEMENT]) }, signal);
 }
+
+/**
+ * The order of events: the source writes a transaction to its binlog and sends it; it is published and saved; its commit still
+ * waits for a replica; capture starts again.
+ */
+it('a claim waits for a commit that still goes on at the source, although its rows were ferried', async () => {
+  const gtid = '3e11fa47-71ca-11e1-9e33-c80aa9429562:1-';
+  const log = new MemoryLog();
+  log.add({ kind: 'claim', id: 'a', epoch: 1, start: { ...at(4), gtid: `${gtid}9` }, by: 'a', timeMs: 1 });
+  const executed = [`${gtid}8`, `${gtid}8`, `${gtid}10`];
+  let looks = 0;
+  const look = async () => ({ ...facts, gtid: executed[looks++] ?? '' });
+  expect(await claimSource(log, { ...options, look }, signal)).toMatchObject({
+    epoch: 1,
+    position: { gtid: `${gtid}9` },
+    facts: { gtid: `${gtid}10` },
+  });
+  expect(looks).toBe(3);
+});
+
+it('a claim looks at the source when it knows what is saved, which another capture may move up to then', async () => {
+  const log = heldAt100();
+  const readAll = log.readAll;
+  const order: string[] = [];
+  log.readAll = async () => (order.push('saved'), await readAll());
+  const look = async () => (order.push('source'), facts);
+  await claimSource(log, { ...options, look }, signal);
+  expect(order).toEqual(['saved', 'source']);
+});
 
 describe('a claim that lets a held table go', () => {
   const CAUGHT_UP = { held: [], catchUp: { until: at(100), behind: { 'shop.items': at(10) } } };

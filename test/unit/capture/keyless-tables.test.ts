@@ -12,6 +12,7 @@ import type { FlowState } from '../../../src/capture/table-flow.ts';
 import type { Position } from '../../../src/model/position.ts';
 import type { Table } from '../../../src/model/table.ts';
 import { partitioner } from '../../../src/wire/partition.ts';
+import { silentLog } from '../../../src/wiring/silent-log.ts';
 
 const NAME = 'shop.visits';
 const table: Table = {
@@ -133,7 +134,14 @@ const facts = {
   flavour: 'mysql', version: '9', server: 's1', current: { file: 'binlog.000001', offset: 200 }, gtid: null,
   purgedGtid: null, oldestFile: 'binlog.000001', tableNames: 'exact',
 } as const; // prettier-ignore
-const options = { source: 'main', start: { kind: 'now' }, by: 'x', hasPublished: true, copy: [] } as const;
+const options = {
+  source: 'main',
+  start: { kind: 'now' },
+  by: 'x',
+  hasPublished: true,
+  copy: [],
+  log: silentLog,
+} as const;
 
 function logOf(...records: readonly CheckpointRecord[]) {
   const log: LogEntry[] = records.map((record, offset) => ({ offset, key: '', value: encodeRecord(record) }));
@@ -181,7 +189,7 @@ describe('a released table without a key', () => {
     const withGtid: FlowState = { ...state, held: [{ ...held, from: { ...at(10), gtid } }] };
     const claimed = await claimSource(
       logOf({ kind: 'claim', id: 'c', after: -1, epoch: 3, start: { ...at(100), gtid }, flow: withGtid, by: 'x', timeMs: 1 }),
-      { ...options, facts: { ...facts, server: 's2', gtid: `${uuid}:1-20`, purgedGtid: '' }, releases: accepted },
+      { ...options, look: async () => ({ ...facts, server: 's2', gtid: `${uuid}:1-20`, purgedGtid: '' }), releases: accepted },
       new AbortController().signal,
     ); // prettier-ignore
     expect(claimed).toMatchObject({
@@ -199,7 +207,7 @@ describe('a released table without a key', () => {
     const claimed = async (releasedBy: number) =>
       await claimSource(
         log,
-        { ...options, facts, releases: accepted, releasedBy },
+        { ...options, look: async () => facts, releases: accepted, releasedBy },
         new AbortController().signal,
       );
     expect(await claimed(0)).toMatchObject({ epoch: 3, flow: { held: [held] } });
