@@ -96,10 +96,12 @@ const VARIABLES = [
   'binlog_transaction_compression',
   'gtid_mode',
   'server_uuid',
+  'innodb_flush_log_at_trx_commit',
   'innodb_native_foreign_keys',
   'log_bin',
   'lower_case_table_names',
   'read_only',
+  'sync_binlog',
 ];
 
 type Rows = readonly Readonly<Record<string, unknown>>[];

@@ -11,6 +11,7 @@ export type FindingCode =
   | 'binlog-row-value-options'
   | 'binlog-transaction-compression'
   | 'binlog-order-commits'
+  | 'durability'
   | 'gtid-mode'
   | 'server-id'
   | 'retention'

@@ -22,6 +22,7 @@ export function judgeServer(facts: PreflightFacts, serverId: number): Finding[] 
     ...judgeVersion(facts),
     ...judgeGrants(facts),
     ...judgeBinlog(facts),
+    ...judgeDurability(facts),
     ...judgeGtid(facts),
     ...judgeServerId(facts, serverId),
     ...judgeRetention(facts),
@@ -115,6 +116,26 @@ function codeOf(variable: (typeof BINLOG_RULES)[number][0]): FindingCode {
     binlog_order_commits: 'binlog-order-commits',
   } as const;
   return codes[variable];
+}
+
+/** What the source loses in a crash of its machine was ferried, and stays at the targets. */
+function judgeDurability(facts: PreflightFacts): Finding[] {
+  const rules = [
+    // Its value is how many groups of commits share a write to the disk; 0 leaves that to the system.
+    ['sync_binlog', ['1'], 'its binlog may lose'],
+    // MariaDB's 3 writes to the disk even more often.
+    ['innodb_flush_log_at_trx_commit', ['1', '3'], 'its tables may lose what its binlog holds:'],
+  ] as const;
+  return rules.flatMap(([variable, durable, loses]) => {
+    const found = facts.variables.get(variable);
+    if (found === undefined || durable.some((value) => value === found)) return [];
+    return {
+      level: 'warning',
+      code: 'durability',
+      what: `${variable} is ${found}: when the source's machine crashes, ${loses} commits that were ferried`,
+      mend: setGlobal(facts, variable, '1'),
+    };
+  });
 }
 
 /** MariaDB always has GTIDs. */

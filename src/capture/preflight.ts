@@ -65,7 +65,7 @@ export async function preflightSource(query: SourceQuery, options: PreflightOpti
       current: current ?? { file: '', offset: 0 },
       gtid,
       purgedGtid,
-      oldestFile: logs[0]?.name ?? '',
+      files: logs,
       tableNames: TABLE_NAMES[facts.variables.get('lower_case_table_names') ?? ''] ?? 'any',
     },
     tables,

@@ -1,5 +1,6 @@
 /** From where a source is read when nothing is saved, and whether a saved position fits the server. Pure. */
 import { RowferryError } from '../errors.ts';
+import type { BinlogFile } from './binlog-headroom.ts';
 import { GtidSet } from '../model/gtid-set.ts';
 import type { Position, StartFrom } from '../model/position.ts';
 
@@ -15,8 +16,8 @@ export interface SourceFacts {
   readonly gtid: string | null;
   /** GTIDs that are no longer in the binlog (MySQL `gtid_purged`); the empty set where nothing was purged. */
   readonly purgedGtid: string | null;
-  /** The oldest binlog file that is kept. */
-  readonly oldestFile: string;
+  /** The binlog files that are kept, the oldest first. */
+  readonly files: readonly BinlogFile[];
   /** How the server names tables, which statements may spell otherwise (`lower_case_table_names`). */
   readonly tableNames: TableNames;
 }
@@ -35,7 +36,7 @@ export function firstPosition(source: string, rule: StartFrom, facts: SourceFact
     case 'earliest':
       return {
         server,
-        file: facts.oldestFile,
+        file: oldestOf(facts),
         offset: 4,
         ...(facts.purgedGtid === null ? {} : { gtid: facts.purgedGtid }),
       };
@@ -50,7 +51,7 @@ export function firstPosition(source: string, rule: StartFrom, facts: SourceFact
           },
         );
       }
-      return { server, file: facts.oldestFile, offset: 4, gtid: rule.gtid };
+      return { server, file: oldestOf(facts), offset: 4, gtid: rule.gtid };
     case 'file':
       return { server, file: rule.file, offset: rule.position };
   }
@@ -66,9 +67,10 @@ export function positionOnServer(
   facts: SourceFacts,
 ): { readonly position: Position; readonly sameServer: boolean } {
   checkNothingMissing(source, saved, facts);
+  checkNothingCut(source, saved, facts);
   // A place that GTIDs alone name (a replay) is looked for from the oldest file on.
   const position =
-    saved.gtid !== undefined && saved.offset === 4 ? { ...saved, file: facts.oldestFile } : saved;
+    saved.gtid !== undefined && saved.offset === 4 ? { ...saved, file: oldestOf(facts) } : saved;
   if (saved.server === facts.server) return { position, sameServer: true };
   if (saved.gtid === undefined || facts.gtid === null) {
     throw new RowferryError(
@@ -81,7 +83,7 @@ export function positionOnServer(
     );
   }
   return {
-    position: { server: facts.server, file: facts.oldestFile, offset: 4, gtid: saved.gtid },
+    position: { server: facts.server, file: oldestOf(facts), offset: 4, gtid: saved.gtid },
     sameServer: false,
   };
 }
@@ -104,4 +106,22 @@ function checkNothingMissing(source: string, saved: Position, facts: SourceFacts
       hint: 'it lost them in a crash or failover: bring them back, or fill emptied targets by a pipeline with a new "name"',
     },
   );
+}
+
+/** A crash of the machine takes the end of the last file, where that was not on the disk yet; the server then begins another one. */
+function checkNothingCut(source: string, { server, file, offset }: Position, facts: SourceFacts): void {
+  const size = facts.files.find(({ name }) => name === file)?.size;
+  if (server !== facts.server || size === undefined || size >= offset) return;
+  throw new RowferryError(
+    'ROWFERRY_SOURCE_POSITION_LOST',
+    `the source's ${file} ends at ${size}, before the saved position: it lost what was ferried since`,
+    {
+      where: { source, position: `${file}:${offset}` },
+      hint: 'set sync_binlog=1 at the source; its lost commits are at the targets: fill emptied targets by a pipeline with a new "name"',
+    },
+  );
+}
+
+function oldestOf({ files }: SourceFacts): string {
+  return files[0]?.name ?? '';
 }

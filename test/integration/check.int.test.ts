@@ -32,12 +32,16 @@ it('tells findings to people and to programs', async (context) => {
   // Place and mend follow each finding on lines of their own.
   expect(lines.filter((line) => line.startsWith('          mend: '))).not.toEqual([]);
   expect(lines.flatMap((line) => /^\S+ +\w+/.exec(line)?.[0] ?? [])).toEqual([
+    'warning source',
+    'warning source',
     'ok      source',
     'ok      routes',
     'FAILED  kafka',
     'FAILED  target',
   ]);
   expect(json.map((line) => JSON.parse(line) as unknown)).toMatchObject([
+    { state: 'warning', about: 'source main', what: expect.stringContaining('sync_binlog is 0') },
+    { state: 'warning', about: 'source main', what: expect.stringContaining('crashes') },
     { state: 'ok', about: 'source main' },
     { state: 'ok', about: 'routes' },
     { state: 'failed', about: 'kafka', code: 'ROWFERRY_KAFKA_LINK' },

@@ -77,14 +77,16 @@ describe.each([
       'CREATE, SELECT, INSERT, UPDATE ON rowferry.*',
     ]);
     const preflight = await inspect(url, [`${database}.*`]);
-    expect(preflight.findings.filter(({ code }) => code !== 'retention')).toEqual([]);
+    // The test servers are the faster for not surviving a crash of the machine.
+    const asStarted = ['retention', 'durability'];
+    expect(preflight.findings.filter(({ code }) => !asStarted.includes(code))).toEqual([]);
     expect(preflight.facts).toMatchObject({
       flavour: name === 'MySQL' ? 'mysql' : 'mariadb',
       server: expect.stringMatching(name === 'MySQL' ? /^[0-9a-f-]{36}$/ : /^server-\d+$/),
       current: { file: expect.stringMatching(/^binlog\.\d{6}$/), offset: expect.any(Number) },
       gtid: expect.stringMatching(name === 'MySQL' ? /^[0-9a-f-]{36}:\d/ : /^\d+-\d+-\d+$/),
       purgedGtid: '',
-      oldestFile: 'binlog.000001',
+      files: [{ name: 'binlog.000001', size: expect.any(Number) }],
       tableNames: 'exact',
     });
     expect(preflight.tables).toMatchObject([
@@ -316,11 +318,14 @@ describe('servers with bad settings', () => {
       'error gtid-mode',
       'error server-id',
       'error binlog-filter',
+      'warning durability',
+      'warning durability',
       'warning retention',
     ]);
     const statements = before.findings.flatMap(({ mend }) => mend.match(/SET PERSIST [^;]+/g) ?? []);
     for (const statement of statements) await root.query(statement);
-    expect(errors(await inspect(url, ['shop.*']))).toEqual(['binlog-filter']);
+    const after = await inspect(url, ['shop.*']);
+    expect(after.findings.map(({ level, code }) => `${level} ${code}`)).toEqual(['error binlog-filter']);
   });
 
   test('MySQL without a binlog says so, and nothing fails on the way', async () => {

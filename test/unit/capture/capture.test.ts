@@ -65,7 +65,7 @@ function captureOf(
     current: { file: FILE, offset: ends.inspected },
     gtid: null,
     purgedGtid: null,
-    oldestFile: FILE,
+    files: [{ name: FILE, size: 1_000 }],
     tableNames: 'exact',
   };
   const options: CaptureOptions = {

@@ -63,7 +63,7 @@ const facts: SourceFacts = {
   current: at(500),
   gtid: null,
   purgedGtid: null,
-  oldestFile: 'binlog.000001',
+  files: [],
   tableNames: 'exact',
 };
 const options = {

@@ -145,7 +145,7 @@ async function captured(
       current: START,
       gtid: null,
       purgedGtid: null,
-      oldestFile: START.file,
+      files: [],
       tableNames: 'exact',
     },
     snapshot,

@@ -132,7 +132,7 @@ describe('the copy of a table without a key', () => {
 
 const facts = {
   flavour: 'mysql', version: '9', server: 's1', current: { file: 'binlog.000001', offset: 200 }, gtid: null,
-  purgedGtid: null, oldestFile: 'binlog.000001', tableNames: 'exact',
+  purgedGtid: null, files: [], tableNames: 'exact',
 } as const; // prettier-ignore
 const options = {
   source: 'main',

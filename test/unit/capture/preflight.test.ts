@@ -108,6 +108,8 @@ test('good sources of both flavours have no finding', () => {
   expect(judge({})).toEqual([]);
   expect(judge(MARIADB)).toEqual([]);
   expect(judge({ ...withVariables({ innodb_native_foreign_keys: 'OFF' }) })).toEqual([]);
+  const durable = { sync_binlog: '1', innodb_flush_log_at_trx_commit: '3' };
+  expect(judge({ ...withVariables(durable) })).toEqual([]);
 });
 
 const CASES: readonly [string, Partial<PreflightFacts>, 'error' | 'warning', string, string][] = [
@@ -132,6 +134,8 @@ const CASES: readonly [string, Partial<PreflightFacts>, 'error' | 'warning', str
   ['partial JSON', withVariables({ binlog_row_value_options: 'PARTIAL_JSON' }), 'error', 'binlog-row-value-options', "SET PERSIST binlog_row_value_options = '';"],
   ['compressed transactions', withVariables({ binlog_transaction_compression: 'ON' }), 'error', 'binlog-transaction-compression', 'SET PERSIST binlog_transaction_compression = OFF;'],
   ['unordered commits', withVariables({ binlog_order_commits: 'OFF' }), 'error', 'binlog-order-commits', 'SET PERSIST binlog_order_commits = ON;'],
+  ['a binlog that a crash cuts', withVariables({ sync_binlog: '0' }), 'warning', 'durability', 'SET PERSIST sync_binlog = 1;'],
+  ['tables that a crash sets back', withVariables({ innodb_flush_log_at_trx_commit: '2' }), 'warning', 'durability', 'SET PERSIST innodb_flush_log_at_trx_commit = 1;'],
   ['no GTIDs', withVariables({ gtid_mode: 'OFF' }), 'warning', 'gtid-mode', 'SET PERSIST gtid_mode = OFF_PERMISSIVE; SET PERSIST gtid_mode = ON_PERMISSIVE; SET PERSIST gtid_mode = ON;'],
   ['mixed GTIDs', withVariables({ gtid_mode: 'ON_PERMISSIVE' }), 'error', 'gtid-mode', 'SET PERSIST enforce_gtid_consistency = ON; SET PERSIST gtid_mode = ON;'],
   ['mixed GTIDs, one step before', withVariables({ gtid_mode: 'OFF_PERMISSIVE' }), 'error', 'gtid-mode', 'SET PERSIST gtid_mode = ON_PERMISSIVE; SET PERSIST gtid_mode = ON;'],

@@ -9,7 +9,11 @@ const facts = {
   current: { file: 'binlog.000009', offset: 900 },
   gtid: `${uuid}:1-90`,
   purgedGtid: `${uuid}:1-10`,
-  oldestFile: 'binlog.000003',
+  files: [
+    { name: 'binlog.000003', size: 1_000 },
+    { name: 'binlog.000008', size: 1_000 },
+    { name: 'binlog.000009', size: 900 },
+  ],
   tableNames: 'exact' as const,
 };
 const saved = { server: 's1', file: 'binlog.000008', offset: 500, gtid: `${uuid}:1-80` };
@@ -52,6 +56,15 @@ describe('where capture starts', () => {
     const behind = { ...facts, gtid: `${uuid}:1-79` };
     expect(() => positionOnServer('main', saved, behind)).toThrow(lost);
     expect(() => positionOnServer('main', saved, { ...behind, server: 's2' })).toThrow(lost);
+  });
+
+  it('refuses a server whose binlog ends before the place that was ferried: a crash took it, whatever it has committed since', () => {
+    const [oldest] = facts.files;
+    const files = [oldest!, { name: 'binlog.000008', size: 499 }, { name: 'binlog.000009', size: 900 }];
+    expect(() => positionOnServer('main', saved, { ...facts, files })).toThrow(lost);
+    const kept = files.map((file) => (file.size === 499 ? { ...file, size: 500 } : file));
+    expect(positionOnServer('main', saved, { ...facts, files: kept }).sameServer).toBe(true);
+    expect(positionOnServer('main', saved, { ...facts, files, server: 's2' }).sameServer).toBe(false);
   });
 
   it('refuses a file position on another server', () => {
