@@ -8,6 +8,7 @@ import type { Log } from '../model/log.ts';
 import { loadLz4 } from './kafka-codecs.ts';
 import { accessOf, kafkaError } from './kafka-errors.ts';
 import { deliverWholeFrames } from './kafka-frames.ts';
+import { restIdleConnections } from './kafka-rest.ts';
 
 /** Text that must not be printed; `reveal` gives it out. */
 interface Hidden {
@@ -82,7 +83,7 @@ export class KafkaLink {
   readonly #done = new Set<string>();
 
   constructor(options: KafkaOptions) {
-    silenceNegativeTimers();
+    restIdleConnections();
     this.#options = options;
   }
 
@@ -188,20 +189,6 @@ function forwardLog(log: Log, entry: kafkajs.LogEntry): void {
   const { message, broker, groupId, error } = entry.log as Readonly<Record<string, unknown>>;
   const fields = Object.entries({ broker, groupId, error }).filter(([, value]) => typeof value === 'string');
   log.debug({ client: 'kafkajs', part: entry.namespace, ...Object.fromEntries(fields) }, String(message));
-}
-
-let silenced = false;
-
-/** kafkajs 2.2.4 sets a timer of a negative time on every connection, and Node 24 warns of each. Drops that warning alone. */
-function silenceNegativeTimers(): void {
-  if (silenced) return;
-  silenced = true;
-  const emitWarning = process.emitWarning.bind(process) as (...args: unknown[]) => void;
-  process.emitWarning = (...args: unknown[]): void => {
-    if (args[1] === 'TimeoutNegativeWarning' && new Error('trace').stack?.includes('kafkajs') === true)
-      return;
-    emitWarning(...args);
-  };
 }
 
 /** Time before try `tries` (0, 1, …): exponential, half of it random. */

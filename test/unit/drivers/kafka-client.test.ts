@@ -1,11 +1,9 @@
-import { runInThisContext } from 'node:vm';
 import kafkajs from 'kafkajs';
 import { describe, expect, test } from 'vitest';
 import { RowferryError } from '../../../src/errors.ts';
 import {
   configuredClientId,
   instanceOf,
-  KafkaLink,
   LinkReporter,
   retryDelayMs,
   settleWithin,
@@ -70,23 +68,4 @@ describe('compression', () => {
     expect(await loadLz4()).toBe(true);
     expect(await compressionType('lz4')).toBe(kafkajs.CompressionTypes.LZ4);
   });
-});
-
-test('the negative timers of kafkajs raise no warning, those of others do', async () => {
-  const link = new KafkaLink({ clientId: 'c', brokers: ['127.0.0.1:1'], tls: null, sasl: null, log: silent });
-  expect(link.log).toBe(silent);
-  const warnings: string[] = [];
-  const onWarning = (warning: Error): void => {
-    warnings.push(warning.message);
-  };
-  process.on('warning', onWarning);
-  // Stands for a module of kafkajs: its file name is in the stack.
-  runInThisContext("process.emitWarning('from kafkajs', 'TimeoutNegativeWarning')", {
-    filename: '/node_modules/kafkajs/timer.js',
-  });
-  process.emitWarning('from elsewhere', 'TimeoutNegativeWarning');
-  process.emitWarning('something else');
-  await new Promise((resolve) => setImmediate(resolve));
-  process.off('warning', onWarning);
-  expect(warnings).toEqual(['from elsewhere', 'something else']);
 });
