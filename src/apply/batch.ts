@@ -2,6 +2,7 @@
 import { RowferryError, toRowferryError } from '../errors.ts';
 import type { Change } from '../model/change.ts';
 import type { PartitionId, PartitionSequence } from '../targets/target.ts';
+import { statementPlace } from '../targets/truncation.ts';
 import type { SchemaChange } from '../model/schema-change.ts';
 import type { Marker, SchemaMarker } from '../wire/marker.ts';
 import type { RawRecord } from '../wire/raw-record.ts';
@@ -125,7 +126,9 @@ export class BatchCutter {
         if (isOf(marker, 'truncate')) {
           if (this.#end > this.#start) return 'left';
           this.#truncate = marker;
-        } else if (isOf(marker, 'additive')) this.#additive.push(marker);
+        } else if (isOf(marker, 'additive')) {
+          if (!this.#isPassed(marker)) this.#additive.push(marker);
+        } else if (marker.kind !== 'schema' && marker.closes === true) this.#close(marker);
         else this.#marker = marker;
       }
       if (decoded.kind === 'changes') {
@@ -147,6 +150,31 @@ export class BatchCutter {
     this.#end = record.offset + 1;
     this.#bytes += record.value?.length ?? 0;
     return 'taken';
+  }
+
+  /** What comes behind it by an older name is dropped, as if a row of that place had been here. */
+  #close({ epoch, position, horizonMs: timeMs }: Marker): void {
+    const place = statementPlace(position);
+    if (place === undefined)
+      throw new RowferryError(
+        'ROWFERRY_WIRE_CORRUPT',
+        `a marker names its place ${JSON.stringify(position)}`,
+        {
+          hint: 'find out who wrote it; rowferry changes nothing and waits here',
+        },
+      );
+    this.#filter.accepts(epoch, { sequence: { ...place, half: 0 }, timeMs });
+  }
+
+  /**
+   * Rows of later names have come by, and the change in front of them: one that comes again is of a capture that is over. By
+   * now an operator may have given its column another default, or dropped it.
+   */
+  #isPassed({ epoch, position }: Marker): boolean {
+    const { current } = this.#filter;
+    const place = statementPlace(position);
+    if (place === undefined || epoch !== current.epoch) return false;
+    return (place.file - current.file || place.end - current.end) <= 0;
   }
 
   /** I-4: an offset that is missing was deleted before it was applied; going on would lose its rows in silence. */

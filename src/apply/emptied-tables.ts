@@ -1,7 +1,7 @@
 /**
  * Where source tables were last emptied. Nothing names the rows of a table without a key: one that comes behind the TRUNCATE that
  * removed it (from a capture that was suspended, and has been replaced meanwhile) must not be added again. Others never come
- * twice that way: the capture that sends a TRUNCATE has published all before it.
+ * that way: the capture that sends a TRUNCATE has published all before it, and closes every partition (`src/wire/marker.ts`).
  */
 import type { Change } from '../model/change.ts';
 import { tableName } from '../model/table.ts';

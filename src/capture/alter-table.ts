@@ -30,7 +30,8 @@ export function alterEffect(tokens: readonly Token[], dialect: Dialect): TableEf
     // `ORDER BY a, b` and `REORGANIZE PARTITION p, q INTO (…)`.
     while (at + 1 < clauses.length && isListItem(clauses[at + 1] ?? [])) at++;
   }
-  return combined(effects);
+  // Whatever else it does: an acknowledgement looks at the targets for a rename (`src/wiring/acknowledge.ts`).
+  return effects.includes(RENAMES_COLUMN) ? RENAMES_COLUMN : combined(effects);
 }
 
 function withoutEnd(tokens: readonly Token[]): readonly Token[] {

@@ -2,8 +2,9 @@
  * How far the source is from removing the binlog that the saved position needs. A capture that is stopped, or held up by Kafka
  * or by an operator's decision, has until then; after it only a copy brings its targets back. Pure.
  */
+import { GtidSet } from '../model/gtid-set.ts';
 import type { Position } from '../model/position.ts';
-import { binlogFileNumber, formatPosition } from '../model/position.ts';
+import { binlogFileNumber, formatPosition, namesGtidsAlone } from '../model/position.ts';
 
 export interface BinlogFile {
   readonly name: string;
@@ -28,6 +29,8 @@ export interface BinlogKept {
   readonly expireSeconds: number | null;
   /** Files past this size of all together are removed; null when size removes none. */
   readonly maxBytes: number | null;
+  /** GTIDs that are not in the files any more; absent where that is not known. */
+  readonly purgedGtid?: string;
 }
 
 export interface BinlogHeadroom {
@@ -54,18 +57,32 @@ export const LEAST_SECONDS_OF_COPY = 3 * DAY_SECONDS;
 /** Undefined when the files do not tell: a position by GTIDs alone, or of another server. */
 export function measureHeadroom(
   { position, commitMs, untilMs }: ResumePoint,
-  { files, expireSeconds, maxBytes }: BinlogKept,
+  { files, expireSeconds, maxBytes, purgedGtid }: BinlogKept,
   nowMs: number,
 ): BinlogHeadroom | undefined {
+  const gone = {
+    isGone: true,
+    olderBytes: 0,
+    behindBytes: sizeOf(files),
+    headroomMs: 0,
+    headroomBytes: 0,
+  } as const;
+  const { gtid } = position;
+  const byGtid = gtid !== undefined;
+  // A source that was idle has removed files of which nothing is needed: the server too goes by GTIDs alone.
+  const lacksGtids =
+    byGtid && purgedGtid !== undefined
+      ? !GtidSet.parse(purgedGtid).isSubsetOf(GtidSet.parse(gtid))
+      : undefined;
+  if (lacksGtids === true) return gone;
+  // Of a source that has committed nothing since capture began, or since a replay: its place is nowhere in the files.
+  if (namesGtidsAlone(position)) return undefined;
   const index = files.findIndex(({ name }) => name === position.file);
-  const byGtid = position.gtid !== undefined;
   if (index < 0) {
     const [number, oldest] = [binlogFileNumber(position.file), binlogFileNumber(files[0]?.name ?? '')];
     if (number === undefined || oldest === undefined || number > oldest) return undefined;
-    // Nothing was committed since: GTIDs need no file that holds none.
-    if (byGtid && untilMs !== null && nowMs - untilMs < FRESH_MS) return undefined;
-    const behindBytes = sizeOf(files);
-    return { isGone: true, olderBytes: 0, behindBytes, headroomMs: 0, headroomBytes: 0 };
+    const isIdle = byGtid && untilMs !== null && nowMs - untilMs < FRESH_MS;
+    return lacksGtids === false || isIdle ? undefined : gone;
   }
   const [older, rest] = [sizeOf(files.slice(0, index)), sizeOf(files.slice(index))];
   // The server goes by the time at which a file was finished, which is not before the position's.

@@ -89,7 +89,6 @@ export class Capture {
         releases,
         ...(releasedBy === undefined ? {} : { releasedBy }),
         copy: start.kind === 'snapshot' ? await this.#ports.tables(signal) : [],
-        log,
       },
       signal,
     );

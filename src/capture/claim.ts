@@ -1,21 +1,15 @@
 /** Takes a source over: reads the checkpoint topic, looks at the source, decides epoch and position (C3), claims (C1). */
 import { RowferryError } from '../errors.ts';
-import type { Log } from '../model/log.ts';
 import type { Position, StartFrom } from '../model/position.ts';
-import { sleep } from '../runtime/backoff.ts';
 import type { Acknowledgements } from './acknowledgements.ts';
 import type { CheckpointStore, PendingRequest } from './checkpoint-log.ts';
 import { CheckpointWriter } from './checkpoint-log.ts';
 import type { SnapshotState } from './snapshot-state.ts';
 import { newCopy } from './snapshot-state.ts';
 import type { SourceFacts } from './start-position.ts';
-import { firstPosition, lacksSaved, positionOnServer } from './start-position.ts';
+import { firstPosition, positionOnServer } from './start-position.ts';
 import type { FlowState } from './table-flow.ts';
 import { again, inNextEpoch, release } from './table-flow.ts';
-
-/** How long a commit may go on after its rows were read: semi-synchronous replication waits 10 s for a replica by default. */
-const COMMIT_MS = 15_000;
-const LOOK_MS = 500;
 
 export interface ClaimedSource {
   readonly writer: CheckpointWriter;
@@ -46,16 +40,15 @@ export async function claimSource(
     readonly releases: ReadonlySet<string>;
     /** The incarnation that found nothing on its way; of what another one has published since nothing is known. */
     readonly releasedBy?: number;
-    readonly log: Log;
   },
   signal: AbortSignal,
 ): Promise<ClaimedSource> {
-  const { source, start, by, hasPublished, copy, releases, releasedBy } = options;
+  const { source, start, look, by, hasPublished, copy, releases, releasedBy } = options;
   let facts: SourceFacts;
   const { writer, claim, state } = await CheckpointWriter.claim(
     store,
     async (found) => {
-      facts = await lookAt(found.position, options, signal);
+      facts = await look();
       if (found.position === null) {
         if (hasPublished) throw positionsGone(source);
         const position = firstPosition(source, start, facts);
@@ -94,30 +87,6 @@ export async function claimSource(
     flow: claim.flow ?? state.flow,
     requests: state.requests,
   };
-}
-
-/**
- * What the source says of itself, once it has all that is saved; or what it lacks after some patience. A transaction is sent to
- * its readers while its commit goes on: what was read, published and saved may be missing from the GTIDs for a while.
- */
-async function lookAt(
-  saved: Position | null,
-  {
-    source,
-    look,
-    log,
-  }: { readonly source: string; readonly look: () => Promise<SourceFacts>; readonly log: Log },
-  signal: AbortSignal,
-): Promise<SourceFacts> {
-  let facts = await look();
-  if (saved === null) return facts;
-  for (let waitedMs = 0; lacksSaved(saved, facts) && waitedMs < COMMIT_MS; waitedMs += LOOK_MS) {
-    if (waitedMs === 0) log.info({}, `waiting for ${source} to commit what was read already`);
-    await sleep(LOOK_MS, signal);
-    signal.throwIfAborted();
-    facts = await look();
-  }
-  return facts;
 }
 
 function positionsGone(source: string): RowferryError {

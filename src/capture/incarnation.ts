@@ -4,12 +4,16 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import type { BinlogLink } from '../drivers/binlog.ts';
-import { RowferryError, toRowferryError } from '../errors.ts';
+import type { HeartbeatEvent } from '../drivers/binlog-event.ts';
+import type { RowferryError } from '../errors.ts';
+import { toRowferryError } from '../errors.ts';
 import { GtidSet } from '../model/gtid-set.ts';
 import type { Change } from '../model/change.ts';
 import type { Position } from '../model/position.ts';
+import { formatPlace, namesGtidsAlone } from '../model/position.ts';
 import type { Acknowledgements } from './acknowledgements.ts';
 import type { Assembler } from './assembler.ts';
+import { heldBack } from './back-pressure.ts';
 import type { MarkPlace, TableStatement, TransactionEnd } from './assembled.ts';
 import type { CaptureOptions } from './capture-options.ts';
 import type { CaptureProgress } from './capture-progress.ts';
@@ -24,8 +28,6 @@ import type { SourceFacts } from './start-position.ts';
 import { StatementGate } from './statement-gate.ts';
 import type { TableFlow } from './table-flow.ts';
 
-/** How long Kafka may hold the binlog link paused before it is closed and opened again later (I-10). */
-const LONGEST_PAUSE_MS = 20_000;
 /** An idle capture saves this often all the same: it finds out who claimed or asked since, and shows that it lives. */
 const IDLE_SAVE_MS = 5_000;
 /** How much later than the source's heartbeat a marker comes by itself, as it does while the source is busy. */
@@ -92,8 +94,14 @@ export class Incarnation {
     this.#server = position.server;
     this.#gtids = position.gtid === undefined ? undefined : GtidSet.parse(position.gtid);
     this.#flow = flow;
-    const { accepted, published, applied } = parts;
-    this.releases = new ReleaseWatch({ flow, accepted, published, applied, log: options.log });
+    const { accepted, applied } = parts;
+    this.releases = new ReleaseWatch({
+      flow,
+      accepted,
+      published: async (signal) => await this.#closed(formatPlace(this.#point.position), signal),
+      applied,
+      log: options.log,
+    });
     this.#published = parts.published;
     this.#start = { position, commitMs: null, snapshot: snapshot.state, flow: flow.state };
     this.#point = this.#start;
@@ -157,7 +165,8 @@ export class Incarnation {
   transactionEnd(end: TransactionEnd): void {
     this.#end = end;
     this.#isWithin = false;
-    if (this.#flow.reached(end)) this.#options.log.info({ position: placeOf(end) }, 'all tables flow again');
+    if (this.#flow.reached(end))
+      this.#options.log.info({ position: formatPlace(end) }, 'all tables flow again');
     if (end.gtid !== null) this.#gtids?.add(end.gtid);
     const nowMs = Date.now();
     this.#horizon.transaction(end, nowMs);
@@ -180,7 +189,7 @@ export class Incarnation {
             if (this.#superseded) return 'superseded';
             const isLast = event === events.at(-1);
             if (event.kind !== 'heartbeat') assembler.handle(event);
-            else if (this.#horizon.heartbeat(event, isLast, Date.now())) this.#idle();
+            else if (this.#horizon.heartbeat(event, isLast, Date.now())) this.#idleAt(event);
             if (this.#gate.hasTruncates) await this.#sendTruncates(signal);
             if (this.#gate.hasHeld) await this.#saveHeld(signal);
             // Then nothing was saved, and nothing may be published that rests on it.
@@ -202,7 +211,7 @@ export class Incarnation {
         const released = await this.#released(signal);
         if (released !== undefined) return { released, incarnation: this.#checkpoints.incarnation };
         if (this.#saveFailure !== undefined) throw this.#saveFailure;
-        await this.#backpressure(link, signal);
+        await heldBack(this.publisher, link, this.#options, () => this.#progress.enter('holding'), signal);
         // A read that finds events waiting resolves without a turn of the event loop: sends and timers need theirs.
         await setImmediate();
       }
@@ -222,6 +231,16 @@ export class Incarnation {
     this.#progress.lag.idle(ms);
     this.#snapshot.readUntil(ms);
     this.#mark(Date.now());
+  }
+
+  /** The same at the end of the binlog, which is a place for a position that so far GTIDs alone name: nothing was committed since. */
+  #idleAt({ file, offset }: HeartbeatEvent): void {
+    const { position } = this.#point;
+    if (namesGtidsAlone(position) && this.#end === undefined && !this.#isWithin) {
+      this.#point = { ...this.#point, position: { ...position, file, offset } };
+      this.publisher.flush(this.#point);
+    }
+    this.#idle();
   }
 
   #flush(): void {
@@ -253,7 +272,8 @@ export class Incarnation {
   }
 
   /**
-   * All rows before a TRUNCATE have their offsets before it is sent: appliers wait for them in every partition. The place
+   * All rows before a TRUNCATE have their offsets before it is sent: appliers wait for them in every partition. What another
+   * capture sends later counts for nothing, such as copied rows that it had queued: they would be back at the targets. The place
    * behind the statement is kept back meanwhile: saved too early it would lose the statement in a crash. The place before it
    * is saved: a capture that another one has superseded learns so here, and empties nothing.
    */
@@ -264,7 +284,7 @@ export class Incarnation {
     await this.#drained(signal);
     await this.#save(this.publisher.durable ?? this.#start, signal);
     if (this.#saveFailure !== undefined) throw this.#saveFailure;
-    if (!this.#superseded) this.#gate.sendTruncates(await this.#published(signal));
+    if (!this.#superseded) this.#gate.sendTruncates(await this.#closed(this.#gate.truncatesAt, signal));
     this.#end = end;
   }
 
@@ -288,21 +308,6 @@ export class Incarnation {
     }
   }
 
-  /** A slow Kafka pauses the reading; a pause that the source would not survive ends the session (I-10). */
-  async #backpressure(link: Pick<BinlogLink, 'close'>, signal: AbortSignal): Promise<void> {
-    const { queueBytes, source } = this.#options;
-    this.publisher.check();
-    if (this.publisher.pendingBytes < queueBytes) return;
-    if (await this.publisher.waitBelow(queueBytes / 2, LONGEST_PAUSE_MS, signal)) return;
-    if (signal.aborted) return;
-    await link.close();
-    this.#progress.enter('holding');
-    while (!signal.aborted && !(await this.publisher.waitBelow(queueBytes / 2, 60_000, signal)));
-    throw new RowferryError('ROWFERRY_SOURCE_LINK', 'the binlog link was closed while Kafka was slow', {
-      where: { source },
-    });
-  }
-
   #tick(signal: AbortSignal): void {
     const nowMs = Date.now();
     this.#progress.queued(this.publisher.pendingBytes);
@@ -324,17 +329,15 @@ export class Incarnation {
     this.#markedAtMs = nowMs;
     const { ms: horizonMs } = this.#horizon;
     if (horizonMs === null || this.#gate.hasTruncates) return;
-    this.publisher.marker({
-      kind: 'heartbeat',
-      epoch: this.#epoch,
-      incarnation: this.#checkpoints.incarnation,
-      horizonMs,
-      readMs: this.#horizon.readMs(nowMs),
-      sentMs: nowMs,
-      position: placeOf(this.#point.position),
-    });
+    this.publisher.marker({ ...this.#heartbeat(horizonMs, nowMs), readMs: this.#horizon.readMs(nowMs) });
     this.#progress.lag.sent(this.publisher.issued, true);
     this.#progress.marked(horizonMs);
+  }
+
+  #heartbeat(horizonMs: number, sentMs = Date.now()) {
+    const { incarnation } = this.#checkpoints;
+    const position = formatPlace(this.#point.position);
+    return { kind: 'heartbeat', epoch: this.#epoch, incarnation, horizonMs, sentMs, position } as const;
   }
 
   async #save(point: SavePoint, signal: AbortSignal): Promise<void> {
@@ -370,7 +373,17 @@ export class Incarnation {
   async #released(signal: AbortSignal): Promise<ReadonlySet<string> | undefined> {
     if (!this.#horizon.isCurrent || this.#isWithin) return undefined;
     const released = await this.releases.ready(signal);
-    return released !== undefined && (await this.#drain(signal)) ? released : undefined;
+    if (released === undefined || this.#superseded) return undefined;
+    return (await this.#drain(signal)) ? released : undefined;
+  }
+
+  /** Nothing up to a place, whoever of this epoch has read it, comes behind these ends (`ReleaseWatch`). */
+  async #closed(position: string, signal: AbortSignal): Promise<readonly number[]> {
+    await this.#drained(signal);
+    const marker = this.#heartbeat(this.#horizon.ms ?? 0);
+    if (!this.#superseded) this.publisher.marker({ ...marker, position, closes: true });
+    await this.#drained(signal);
+    return await this.#published(signal);
   }
 
   /** Lets what was read become durable and saves it, within the signal's bound; true when all of it is saved. */
@@ -382,8 +395,4 @@ export class Incarnation {
       await this.#save(durable, signal);
     return isDurable && (durable === undefined || this.#saved === durable);
   }
-}
-
-function placeOf({ file, offset }: { readonly file: string; readonly offset: number }): string {
-  return `${file}:${offset}`;
 }

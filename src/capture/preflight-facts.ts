@@ -79,6 +79,8 @@ export interface PreflightFacts {
   readonly current: BinlogEnd | null;
   /** Executed GTID set (MySQL) or GTID position (MariaDB) at `current`; null without GTIDs. */
   readonly gtid: string | null;
+  /** GTIDs of transactions that go on, asked for before `gtid` (MySQL); absent when there are none. */
+  readonly owned?: string;
   /** GTIDs before the oldest binlog file; null without GTIDs. */
   readonly purgedGtid: string | null;
   readonly logs: readonly BinlogFile[];
@@ -109,8 +111,15 @@ type Rows = readonly Readonly<Record<string, unknown>>[];
 /** What the source keeps of its binlog: a part of the facts that may be asked for often. */
 export async function readBinlogKept(query: SourceQuery): Promise<BinlogKept> {
   const variables = await readVariables(query, RETENTION_VARIABLES);
+  const files = filesOf(await query('SHOW BINARY LOGS'));
+  const [server] = await query('SELECT VERSION() AS version');
+  const { purgedGtid } =
+    flavourOf(textOf(server?.['version'])) === 'mysql'
+      ? await gtidsOfMysql(query, undefined)
+      : await gtidsOfMariadb(query, { file: files[0]?.name ?? '', offset: 4 }, files[0]);
   return {
-    files: filesOf(await query('SHOW BINARY LOGS')),
+    files,
+    ...(purgedGtid === null ? {} : { purgedGtid }),
     expireSeconds: retentionSeconds(variables),
     maxBytes: limitBytes(variables),
   };
@@ -140,6 +149,7 @@ export async function collectFacts(query: SourceQuery, filter: TableFilter): Pro
   const words = statementsOf(flavour, release);
   // Without a binlog these are errors rather than empty answers.
   const hasBinlog = variables.get('log_bin') === 'ON';
+  const owned = flavour === 'mysql' ? await ownedGtids(query) : '';
   const status = hasBinlog ? await unlessDenied(query, words.status) : [];
   const logs = hasBinlog ? await unlessDenied(query, 'SHOW BINARY LOGS') : [];
   const replicas = await unlessDenied(query, words.replicas);
@@ -162,6 +172,7 @@ export async function collectFacts(query: SourceQuery, filter: TableFilter): Pro
     doDb: listOf(place?.['Binlog_Do_DB']),
     ignoreDb: listOf(place?.['Binlog_Ignore_DB']),
     current,
+    ...(owned === '' ? {} : { owned }),
     ...(flavour === 'mysql'
       ? await gtidsOfMysql(query, place)
       : await gtidsOfMariadb(query, current, files[0])),
@@ -180,6 +191,25 @@ async function gtidsOfMysql(
   const [row] = await query('SELECT @@global.gtid_mode AS mode, @@global.gtid_purged AS purged');
   if (textOf(row?.['mode']) !== 'ON') return { gtid: null, purgedGtid: null };
   return { gtid: gtidText(place?.['Executed_Gtid_Set']), purgedGtid: gtidText(row?.['purged']) };
+}
+
+/**
+ * A transaction comes through the binlog before it counts as executed: in between it is owned by its session. Asked for first,
+ * one of the two knows it.
+ */
+async function ownedGtids(query: SourceQuery): Promise<string> {
+  const [row] = await query('SELECT @@global.gtid_owned AS owned');
+  return readOwnedGtids(textOf(row?.['owned']));
+}
+
+const UUID = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/gi;
+
+/** `uuid:7#31:8#32uuid:3#33`, each with its session, and nothing between two sources: as a GTID set. */
+export function readOwnedGtids(text: string): string {
+  return text
+    .replaceAll(UUID, ',$&')
+    .replaceAll(/#\d+|\s/g, '')
+    .replace(/^,/, '');
 }
 
 async function gtidsOfMariadb(

@@ -48,7 +48,7 @@ export async function preflightSource(query: SourceQuery, options: PreflightOpti
   } catch (error) {
     throw error instanceof RowferryError ? error.at({ source: options.name }) : error;
   }
-  const { flavour, version, serverUuid, current, gtid, purgedGtid, tables, logs } = facts;
+  const { flavour, version, serverUuid, current, gtid, owned, purgedGtid, tables, logs } = facts;
   return {
     findings: evaluateSource(facts, {
       serverId: options.serverId,
@@ -64,6 +64,7 @@ export async function preflightSource(query: SourceQuery, options: PreflightOpti
       server: serverUuid,
       current: current ?? { file: '', offset: 0 },
       gtid,
+      ...(owned === undefined ? {} : { owned }),
       purgedGtid,
       files: logs,
       tableNames: TABLE_NAMES[facts.variables.get('lower_case_table_names') ?? ''] ?? 'any',

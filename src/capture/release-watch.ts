@@ -7,7 +7,12 @@ export interface ReleaseWatchOptions {
   readonly flow: TableFlow;
   /** Statements that an operator had dealt with at the beginning. */
   readonly accepted: Acknowledgements;
-  /** Offset after the last record of each partition of the change topic. */
+  /**
+   * Offset after the last record of each partition of the change topic, with what lies before closed: rows that still come by a
+   * name of before are dropped. The order of events that brought a row's past back otherwise: a capture has queued copied rows at
+   * their mark, and is suspended or cannot reach Kafka; another one goes on, and a changed key is acknowledged; rows come by
+   * the partitions of the new key; the first one sends what it had to that of the old key, where nothing newer has come by.
+   */
   readonly published: (signal: AbortSignal) => Promise<readonly number[]>;
   /** Offsets up to which the appliers have applied, by partition. */
   readonly applied: () => Promise<readonly number[]>;

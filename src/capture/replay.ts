@@ -28,11 +28,14 @@ function find(source: string, from: string, { history }: CheckpointState, saved:
   const place = /^(.+\.\d+):(\d+)$/.exec(from);
   if (place !== null) {
     const [, file, offset] = place;
-    const known = history.find(
-      ({ position }) => position.file === file && position.offset === Number(offset),
+    const known = history
+      .map(({ position }) => position)
+      .filter((position) => position.file === file && position.offset === Number(offset));
+    // Servers name their files alike. A place that was never saved has no GTID set of its own: it is read by file and offset.
+    return (
+      known.find(({ server }) => server === saved.server) ??
+      known[0] ?? { server: saved.server, file: file!, offset: Number(offset) }
     );
-    // A place that was never saved has no GTID set of its own: it is read by file and offset.
-    return known?.position ?? { server: saved.server, file: file!, offset: Number(offset) };
   }
   const timeMs = Date.parse(from);
   if (Number.isNaN(timeMs)) {

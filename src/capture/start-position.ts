@@ -3,6 +3,7 @@ import { RowferryError } from '../errors.ts';
 import type { BinlogFile } from './binlog-headroom.ts';
 import { GtidSet } from '../model/gtid-set.ts';
 import type { Position, StartFrom } from '../model/position.ts';
+import { namesGtidsAlone } from '../model/position.ts';
 
 /** What the source says of itself. */
 export interface SourceFacts {
@@ -14,6 +15,11 @@ export interface SourceFacts {
   readonly current: { readonly file: string; readonly offset: number };
   /** Executed GTIDs at `current`; null when the server has no GTIDs switched on. */
   readonly gtid: string | null;
+  /**
+   * GTIDs of transactions that were still going on just before `gtid` was asked for: they may stand in the binlog by then, and be
+   * ferried, for as long as a commit waits for the disk or for a semi-synchronous replica. Absent when there are none.
+   */
+  readonly owned?: string;
   /** GTIDs that are no longer in the binlog (MySQL `gtid_purged`); the empty set where nothing was purged. */
   readonly purgedGtid: string | null;
   /** The binlog files that are kept, the oldest first. */
@@ -29,10 +35,11 @@ export function firstPosition(source: string, rule: StartFrom, facts: SourceFact
   const { server, current, gtid } = facts;
   switch (rule.kind) {
     // Changes from here on, and the tables as they stand then. A transaction that stands in the binlog while its commit goes on
-    // lies before the end of the file and is not among the GTIDs: it still comes, so where there are GTIDs they alone count.
+    // lies before the end of the file and is not among the GTIDs: it still comes, so where there are GTIDs they alone count. The
+    // file may be a later one as well: MySQL looks at the GTIDs first, and may begin a new file before it looks at the place.
     case 'snapshot':
     case 'now':
-      return gtid === null ? { server, ...current } : { server, file: current.file, offset: 4, gtid };
+      return gtid === null ? { server, ...current } : { server, file: oldestOf(facts), offset: 4, gtid };
     case 'earliest':
       return {
         server,
@@ -69,8 +76,7 @@ export function positionOnServer(
   checkNothingMissing(source, saved, facts);
   checkNothingCut(source, saved, facts);
   // A place that GTIDs alone name (a replay) is looked for from the oldest file on.
-  const position =
-    saved.gtid !== undefined && saved.offset === 4 ? { ...saved, file: oldestOf(facts) } : saved;
+  const position = namesGtidsAlone(saved) ? { ...saved, file: oldestOf(facts) } : saved;
   if (saved.server === facts.server) return { position, sameServer: true };
   if (saved.gtid === undefined || facts.gtid === null) {
     throw new RowferryError(
@@ -88,16 +94,12 @@ export function positionOnServer(
   };
 }
 
-/** Transactions that were ferried are not among those that the server has executed. */
-export function lacksSaved({ gtid }: Position, facts: SourceFacts): boolean {
-  return (
-    gtid !== undefined && facts.gtid !== null && !GtidSet.parse(gtid).isSubsetOf(GtidSet.parse(facts.gtid))
-  );
-}
-
 /** A server that lacks transactions which were already ferried has another history: the targets would keep what it never had. */
 function checkNothingMissing(source: string, saved: Position, facts: SourceFacts): void {
-  if (!lacksSaved(saved, facts)) return;
+  if (saved.gtid === undefined || facts.gtid === null) return;
+  const [ferried, executed] = [GtidSet.parse(saved.gtid), GtidSet.parse(facts.gtid)];
+  if (ferried.isSubsetOf(executed)) return;
+  if (facts.owned !== undefined && ferried.isSubsetOf(executed.union(GtidSet.parse(facts.owned)))) return;
   throw new RowferryError(
     'ROWFERRY_SOURCE_POSITION_LOST',
     `the source (${facts.server}) lacks transactions that were already ferried: saved ${saved.gtid}, it has ${facts.gtid}`,

@@ -98,6 +98,11 @@ export class StatementGate {
     return this.#truncates.length > 0;
   }
 
+  /** Where the last of them stands; only while there is one. */
+  get truncatesAt(): string {
+    return this.#truncates.at(-1)?.name ?? '';
+  }
+
   /** `ends`: by partition, the offset before which everything published so far stands. */
   sendTruncates(ends: readonly number[]): void {
     const statements = this.#truncates;

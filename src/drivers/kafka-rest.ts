@@ -7,7 +7,7 @@ import { createRequire } from 'node:module';
 
 interface RequestQueue {
   readonly pending: readonly unknown[];
-  scheduleCheckPendingRequests(): void;
+  scheduleCheckPendingRequests: (this: RequestQueue) => void;
 }
 
 const { prototype } = createRequire(import.meta.url)('kafkajs/src/network/requestQueue') as {

@@ -1,7 +1,7 @@
 /** Which of two positions of a source comes first. */
 import { GtidSet } from './gtid-set.ts';
 import type { Position } from './position.ts';
-import { binlogFileNumber } from './position.ts';
+import { binlogFileNumber, namesGtidsAlone } from './position.ts';
 
 interface Place {
   readonly file: string;
@@ -18,8 +18,7 @@ export function comparePlace(a: Place, b: Place): number {
  * alone; where nothing tells, false.
  */
 export function isEarlier(a: Position, b: Position): boolean {
-  // An offset of 4 beside GTIDs stands for wherever these are.
-  const byGtid = a.server !== b.server || (a.gtid !== undefined && a.offset === 4) || b.offset === 4;
+  const byGtid = a.server !== b.server || namesGtidsAlone(a) || b.offset === 4;
   if (!byGtid || a.gtid === undefined || b.gtid === undefined)
     return a.server === b.server && comparePlace(a, b) < 0;
   const [one, two] = [GtidSet.parse(a.gtid), GtidSet.parse(b.gtid)];

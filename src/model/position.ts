@@ -11,6 +11,11 @@ export interface Position {
   readonly server: string;
 }
 
+/** Its file and offset tell nothing: an offset of 4 beside GTIDs stands for wherever these are. */
+export function namesGtidsAlone({ gtid, offset }: Position): boolean {
+  return gtid !== undefined && offset === 4;
+}
+
 /** From where a source is read that was never read before. */
 export type StartFrom =
   /** Copy what the tables hold, and every change meanwhile. */
@@ -41,8 +46,13 @@ export function binlogFileNumber(file: string): number | undefined {
   return digits === undefined ? undefined : Number(digits);
 }
 
+/** `file:offset`. */
+export function formatPlace({ file, offset }: { readonly file: string; readonly offset: number }): string {
+  return `${file}:${offset}`;
+}
+
 /** `file:offset`, with the GTID set when there is one: how a position is shown in logs, errors and the CLI. */
 export function formatPosition(position: Position): string {
-  const place = `${position.file}:${position.offset}`;
+  const place = formatPlace(position);
   return position.gtid === undefined || position.gtid === '' ? place : `${place} (gtid ${position.gtid})`;
 }

@@ -7,6 +7,8 @@
  *     h  horizon: every commit of the source up to this time (milliseconds since 1970) precedes the marker in its partition
  *     r  when that was known, by the capture's clock: equal to h when the source was idle then
  *     s  when it was sent, by the capture's clock      p  position, as text      n  name (fences)
+ *     d  1 where it closes what lies before: all up to p is in its partition, so that nothing of this epoch comes behind it by a
+ *        name up to there, other than from a capture that is over. This one does raise the sequence, and tells of no time.
  *     c  what changes (`schema`; model/schema-change.ts); then p is the end of the statement, `file:end`, which names it: a
  *        capture that begins anew before it broadcasts it again under the same name
  */
@@ -23,7 +25,8 @@ interface Travelling extends Writer {
 }
 
 export type Marker =
-  (Travelling & { readonly kind: 'heartbeat' | 'fence'; readonly name?: string }) | SchemaMarker;
+  | (Travelling & { readonly kind: 'heartbeat' | 'fence'; readonly name?: string; readonly closes?: true })
+  | SchemaMarker;
 
 export interface SchemaMarker extends Travelling {
   readonly kind: 'schema';
@@ -41,7 +44,9 @@ export function encodeMarker(marker: Marker): Buffer {
       r: marker.readMs,
       s: marker.sentMs,
       p: marker.position,
-      ...(marker.kind === 'schema' ? { c: marker.change } : { n: marker.name }),
+      ...(marker.kind === 'schema'
+        ? { c: marker.change }
+        : { n: marker.name, ...(marker.closes === true ? { d: 1 } : {}) }),
     }),
   );
 }
@@ -53,7 +58,7 @@ export function isMarker(parsed: unknown): boolean {
 /** Reads a parsed marker. Throws ROWFERRY_WIRE_CORRUPT when it is not one of version 1. */
 export function decodeMarker(parsed: unknown): Marker {
   const wire = parsed as Readonly<Record<string, unknown>>;
-  const { v, m, e, i, h, r, s, p, n, c } = wire;
+  const { v, m, e, i, h, r, s, p, n, c, d } = wire;
   const known = m === 'heartbeat' || m === 'fence' || (m === 'schema' && isSchemaChange(c));
   if (
     v !== 1 ||
@@ -77,7 +82,12 @@ export function decodeMarker(parsed: unknown): Marker {
     ...(isInteger(r) ? { readMs: r } : {}),
   };
   if (m === 'schema') return { kind: m, ...travelling, change: c as SchemaChange };
-  return { kind: m, ...travelling, ...(typeof n === 'string' ? { name: n } : {}) };
+  return {
+    kind: m,
+    ...travelling,
+    ...(typeof n === 'string' ? { name: n } : {}),
+    ...(d === 1 ? { closes: true } : {}),
+  };
 }
 
 /** A kind of change that this version does not know must not pass unseen. */

@@ -48,7 +48,7 @@ const LOOK_MS = 250;
 /**
  * Throws ROWFERRY_CONFIG_INVALID with what waits when nothing waits for the statement, ROWFERRY_ROUTE_COLUMNS, _KEY with the
  * route when rows of the table as it is now would stop the appliers, and ROWFERRY_TARGET_SCHEMA when a column was renamed and a
- * target has one that no row brings.
+ * target has one that rows of the table do not bring.
  */
 export async function acknowledgeStatement(
   config: Config,
@@ -145,9 +145,7 @@ async function checkTables(
   const tables = captured.filter(isNamed);
   checkRoutes(source, tables, routes);
   if (!named.some(({ why }) => why.includes(RENAMES))) return;
-  // Others that write to the same target tables bring columns of their own.
-  const taken = routes.filter(({ rule }) => tables.some(({ schema, name }) => rule.takes(schema, name)));
-  await checkRename(config, source, captured, taken, signal);
+  await checkRename(config, source, { renamed: tables, captured }, routes, signal);
 }
 
 /**
@@ -157,7 +155,7 @@ async function checkTables(
 async function checkRename(
   config: Config,
   source: SourceSettings,
-  tables: readonly Table[],
+  tables: { readonly renamed: readonly Table[]; readonly captured: readonly Table[] },
   routes: readonly LoadedRoute[],
   signal: AbortSignal,
 ): Promise<void> {
@@ -173,7 +171,7 @@ async function checkRename(
   if (left.length === 0) return;
   throw new RowferryError(
     'ROWFERRY_TARGET_SCHEMA',
-    `a column was renamed, and target tables have columns that no row brings:\n${left.join('\n')}`,
+    `a column was renamed, and target tables have columns that its rows do not bring:\n${left.join('\n')}`,
     {
       where: { source: source.name },
       hint: 'once the targets have every row of before, rename the column there by hand, so that its values stay (docs/operations.md, Renames and drops of columns); --force where these columns are your own',

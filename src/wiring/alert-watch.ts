@@ -12,7 +12,7 @@ import { AlertFile } from './alert-file.ts';
 import { AlertSampler } from './alert-samples.ts';
 import type { DaemonIdentity } from './daemon-status.ts';
 import { debeziumSourceOf } from './debezium-topics.ts';
-import { needDisks } from './disk-watch.ts';
+import type { DiskWatch } from './disk-watch.ts';
 import { MachineWatch } from './machine-watch.ts';
 import { sourceTopics } from './names.ts';
 import type { RoleView } from './role-messages.ts';
@@ -50,19 +50,24 @@ export class AlertWatch implements DaemonAlerts {
   #mainThread: ThreadHealth = this.#thread.read();
   #samples: AlertSamples = new Map();
 
-  /** Throws ROWFERRY_CONFIG_INVALID when a disk that is to be looked at is not there. */
-  constructor(config: Config, log: Log, { role, startedMs }: Pick<DaemonIdentity, 'role' | 'startedMs'>) {
-    needDisks(config.alerts.disks);
+  constructor(
+    config: Config,
+    log: Log,
+    { role, startedMs }: Pick<DaemonIdentity, 'role' | 'startedMs'>,
+    disks: readonly DiskWatch[],
+  ) {
     const file = new AlertFile(config, role, log);
     this.#file = file;
     this.#measures = new Measures(config.alerts.metrics, file.measures);
+    // What is declared no more is forgotten: declared again some day, it begins without a report of long ago.
+    if (this.measures.length < file.measures.length) file.write({ measures: this.measures });
     this.#alerts = new Alerts(config.alerts, {
       teller: { pipeline: config.name, host: hostname(), role, pid: process.pid, startedMs, key: file.key },
       log,
       kept: file.kept,
       keep: (kept) => file.write({ kept }),
     });
-    this.#machine = new MachineWatch([config.runDir, ...config.alerts.disks]);
+    this.#machine = new MachineWatch(disks);
     this.#sampler = new AlertSampler({
       captureQueueBytes: config.capture.queueBytes,
       applyQueueBytes: config.apply.queueBytes,

@@ -13,6 +13,8 @@ import type { Log } from '../model/log.ts';
 import { sleep } from '../runtime/backoff.ts';
 import type { DaemonAlerts } from './alert-watch.ts';
 import { AlertWatch } from './alert-watch.ts';
+import type { DiskWatch } from './disk-watch.ts';
+import { openDisks } from './disk-watch.ts';
 import type { DaemonStatus } from './daemon-status.ts';
 import { StatusGatherer, statusAt } from './daemon-status.ts';
 import type {
@@ -186,10 +188,10 @@ class Daemon implements RunningDaemon {
   #http: string | null = null;
   #status: DaemonStatus;
 
-  constructor(config: Config, role: Role, log: LevelledLog) {
+  constructor(config: Config, role: Role, log: LevelledLog, disks: readonly DiskWatch[]) {
     this.config = config;
     this.log = log;
-    this.alerts = new AlertWatch(config, log, { role, startedMs: this.startedMs });
+    this.alerts = new AlertWatch(config, log, { role, startedMs: this.startedMs }, disks);
     this.#gatherer = new StatusGatherer({ name: config.name, role, startedMs: this.startedMs });
     this.#status = this.#gatherer.gather([], null, this.startedMs);
   }
@@ -271,7 +273,7 @@ export async function runDaemon(
   serve?: (daemon: RunningDaemon) => Promise<DaemonService>,
 ): Promise<void> {
   const statusFile = new StatusFile(config, role);
-  const daemon = new Daemon(config, role, log);
+  const daemon = new Daemon(config, role, log, await openDisks(config, log));
   let service: DaemonService | undefined;
   try {
     service = await serve?.(daemon);

@@ -4,7 +4,7 @@ import { cpus, totalmem } from 'node:os';
 import type { CpuGroup } from './cpu-limit.ts';
 import { cpuGroups, groupUsage } from './cpu-limit.ts';
 import type { DiskFacts } from './disk-watch.ts';
-import { DiskWatch } from './disk-watch.ts';
+import type { DiskWatch } from './disk-watch.ts';
 
 export interface MachineFacts {
   /** Processor time that is in use, of what the container or service may use, else of the machine's; null before there is a stretch of time to tell it of. */
@@ -27,9 +27,8 @@ export class MachineWatch {
   readonly #looking = setInterval(() => this.#look(), LOOK_MS).unref();
   #looks: readonly CpuLook[] = [cpuLook()];
 
-  constructor(folders: readonly string[]) {
-    this.#disks = [...new Set(folders)].map((folder) => new DiskWatch(folder));
-    this.#look();
+  constructor(disks: readonly DiskWatch[]) {
+    this.#disks = disks;
   }
 
   get facts(): MachineFacts {

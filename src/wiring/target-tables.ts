@@ -13,10 +13,10 @@ import type { Target, TargetTable } from '../targets/target.ts';
 const MOST_PROBLEMS = 20;
 
 /**
- * Which tables of open-ended date rules are looked for: that of the `present` period, without which rows stop, or those of
- * `coming` periods as well, which are missed in time that way.
+ * Which tables of open-ended date rules are looked for: that of the `present` period, without which rows stop, those of
+ * `coming` periods as well, which are missed in time that way, or of `all` periods, some of which may be dropped.
  */
-export type Periods = 'present' | 'coming';
+export type Periods = 'present' | 'coming' | 'all';
 
 /** A physical table and the columns that rows of one route need there. */
 interface Wanted extends Place {
@@ -101,25 +101,56 @@ export async function checkSourceTables(
   await check(wantedOf(source, tables, routes, periods, nowMs), targets);
 }
 
-/** Columns of target tables that no row of these source tables brings, each table as `table at target: column, column`. */
+/**
+ * Columns of target tables that rows of the `renamed` source tables do not bring, each table as `table at target: column, column`,
+ * other than what the server computes there. Another of the `captured` tables with rows there has columns of its own when it brings
+ * all that these bring and more; one that lacks some may have its rename still to come, and what it brings may be what they had.
+ */
 export async function unbroughtColumns(
   source: string,
-  tables: readonly Table[],
+  { renamed, captured }: { readonly renamed: readonly Table[]; readonly captured: readonly Table[] },
   routes: readonly LoadedRoute[],
-  targets: readonly Target[],
+  targets: readonly Pick<Target, 'name' | 'describe'>[],
   nowMs = Date.now(),
 ): Promise<string[]> {
+  const ofTables = (tables: readonly Table[]): Wanted[] =>
+    tables.flatMap((table) => wantedIfFit(source, table, routes, nowMs));
+  const [all, ours] = [ofTables(captured), ofTables(renamed)];
   const unbrought: string[] = [];
-  const described = await describeAll(wantedOf(source, tables, routes, 'present', nowMs), targets);
-  for (const { name: target, wanted, found } of described) {
+  for (const { name: target, wanted, found } of await describeAll(ours, targets)) {
     for (const [table, { columns }] of found) {
-      const mine = wanted.filter((place) => place.table === table);
-      const brought = new Set(mine.flatMap((place) => place.columns.map((name) => name.toLowerCase())));
-      const others = columns.map(({ name }) => name).filter((name) => !brought.has(name.toLowerCase()));
-      if (others.length > 0) unbrought.push(`${table} at ${target}: ${others.join(', ')}`);
+      const left = new Set<string>();
+      for (const from of new Set(
+        wanted.filter((place) => place.table === table).map((place) => place.from),
+      )) {
+        const there = all.filter((place) => place.table === table && place.target === target);
+        const mine = namesOf(there.filter((place) => place.from === from));
+        const wider = there.filter((place) => {
+          const names = namesOf([place]);
+          return [...mine].every((name) => names.has(name));
+        });
+        const brought = new Set([...mine, ...namesOf(wider)]);
+        for (const { name, generated } of columns)
+          if (!generated && !brought.has(name.toLowerCase())) left.add(name);
+      }
+      if (left.size > 0) unbrought.push(`${table} at ${target}: ${[...left].join(', ')}`);
     }
   }
   return unbrought;
+}
+
+function namesOf(places: readonly Wanted[]): ReadonlySet<string> {
+  return new Set(places.flatMap(({ columns }) => columns.map((name) => name.toLowerCase())));
+}
+
+/** A table that does not fit its route brings nothing; it waits for an operator itself. */
+function wantedIfFit(source: string, table: Table, routes: readonly LoadedRoute[], nowMs: number): Wanted[] {
+  try {
+    return wantedOf(source, [table], routes, 'all', nowMs);
+  } catch (error) {
+    if (error instanceof RowferryError && error.code === 'ROWFERRY_ROUTE_COLUMNS') return [];
+    throw error;
+  }
 }
 
 function wantedOf(
@@ -149,7 +180,7 @@ function wantedOf(
   );
 }
 
-/** The physical tables that must be there now: of past periods none, since they may be dropped when no row needs them. */
+/** The physical tables that must be there now: of past periods none unless all are asked for, since they may be dropped when no row needs them. */
 export function placesNow(
   rule: LoadedRoute['rule'],
   names: Names,
@@ -160,8 +191,8 @@ export function placesNow(
     const { tables, spec } = layout;
     if (tables === null || tables.count !== null) return layout.places();
     const current = currentIndex(tables, nowMs);
-    const places = layout.places(current + 1 + (periods === 'coming' ? (spec.tables?.ahead ?? 0) : 0));
-    return places.slice(Math.max(0, current) * spec.targets.length);
+    const places = layout.places(current + 1 + (periods === 'present' ? 0 : (spec.tables?.ahead ?? 0)));
+    return periods === 'all' ? places : places.slice(Math.max(0, current) * spec.targets.length);
   });
 }
 
@@ -178,7 +209,7 @@ async function check(wanted: readonly Wanted[], targets: readonly Target[]): Pro
   });
 }
 
-async function describeAll(wanted: readonly Wanted[], targets: readonly Target[]) {
+async function describeAll(wanted: readonly Wanted[], targets: readonly Pick<Target, 'name' | 'describe'>[]) {
   const described = [];
   for (const target of targets) {
     const mine = wanted.filter((place) => place.target === target.name);

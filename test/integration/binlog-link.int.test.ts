@@ -1,10 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import type { SandboxServer } from '../../scripts/sandbox/server.ts';
 import { preflightSource } from '../../src/capture/preflight.ts';
-import { firstPosition } from '../../src/capture/start-position.ts';
+import type { SourceFacts } from '../../src/capture/start-position.ts';
+import { firstPosition, positionOnServer } from '../../src/capture/start-position.ts';
 import type { BinlogLink } from '../../src/drivers/binlog.ts';
 import type { BinlogEvent } from '../../src/drivers/binlog-event.ts';
 import { RowferryError } from '../../src/errors.ts';
+import { GtidSet } from '../../src/model/gtid-set.ts';
 import { FaultProxy } from '../support/fault-proxy.ts';
 import { uniqueName } from '../support/servers.ts';
 import { waitUntil } from '../support/wait-until.ts';
@@ -303,16 +305,10 @@ test('a commit that goes on while capture looks where to start comes, and not fr
     const before = await currentPlace(server);
     await look.query('SET GLOBAL binlog_group_commit_sync_delay = 1000000');
     const committed = writer.query('INSERT INTO slow.t VALUES (1)');
-    const { facts } = await waitUntil(
+    const facts = await waitUntil(
       async () => {
-        const found = await preflightSource(async (sql) => await rowsOf(look, sql), {
-          name: 'main',
-          serverId: 4711,
-          tables: ['slow.*'],
-          keys: {},
-          copies: false,
-        });
-        return found.facts.current.offset > before.offset ? found : undefined;
+        const found = await factsOf(look);
+        return found.current.offset > before.offset ? found : undefined;
       },
       { what: 'the transaction to be written' },
     );
@@ -327,3 +323,37 @@ test('a commit that goes on while capture looks where to start comes, and not fr
     await Promise.all([look.end(), writer.end()]);
   }
 });
+
+/**
+ * The order of events: a transaction comes through the binlog and is saved as ferried; its commit still waits, for a
+ * semi-synchronous replica or for the disk; the link breaks, and capture looks what the source has executed.
+ */
+test('a source whose commit goes on lacks nothing that was ferried', async () => {
+  const server = serverOf('mysql');
+  const [look, writer] = await Promise.all([connectTo(server), connectTo(server)]);
+  try {
+    await writer.query('CREATE DATABASE waits; CREATE TABLE waits.t (id int PRIMARY KEY)');
+    const before = await currentPlace(server);
+    // Sent before the wait, which stands for that of a replica's answer.
+    await look.query('SET GLOBAL sync_binlog = 0, GLOBAL binlog_group_commit_sync_delay = 1000000');
+    const link = newLink(server, { gtid: before.gtid });
+    await link.open(AbortSignal.timeout(20_000));
+    const committed = writer.query('INSERT INTO waits.t VALUES (1)');
+    const seen = await readOpenUntil(link, ({ kind }) => kind === 'commit');
+    const [end] = seen.filter((event) => event.kind === 'commit');
+    const facts = await factsOf(look);
+    expect(facts.gtid, 'the look came too late').toBe(before.gtid);
+    const gtid = GtidSet.parse(before.gtid).union(GtidSet.parse(end?.gtid ?? ''));
+    const saved = { server: facts.server, file: before.file, offset: end?.end ?? 0, gtid: gtid.toString() };
+    expect(positionOnServer('main', saved, facts)).toEqual({ position: saved, sameServer: true });
+    await committed;
+  } finally {
+    await look.query('SET GLOBAL sync_binlog = 1, GLOBAL binlog_group_commit_sync_delay = 0');
+    await Promise.all([look.end(), writer.end()]);
+  }
+});
+
+async function factsOf(connection: Awaited<ReturnType<typeof connectTo>>): Promise<SourceFacts> {
+  const wanted = { name: 'main', serverId: 4711, tables: ['*.t'], keys: {}, copies: false };
+  return (await preflightSource(async (sql) => await rowsOf(connection, sql), wanted)).facts;
+}

@@ -160,12 +160,19 @@ describe.each(['mysql', 'mariadb'] as const)('%s', (kind) => {
     await run('FLUSH BINARY LOGS');
     const connection = await connect(source);
     onTestFinished(() => connection.destroy());
-    const { files, expireSeconds, maxBytes } = await readBinlogKept(
-      async (sql) => (await connection.query(sql)).rows,
-    );
+    const look = async () => await readBinlogKept(async (sql) => (await connection.query(sql)).rows);
+    const { files, expireSeconds, maxBytes, purgedGtid } = await look();
     expect(files.length).toBeGreaterThan(1);
     expect(files.every(({ size }) => size > 0)).toBe(true);
-    expect({ expireSeconds, maxBytes }).toEqual({ expireSeconds: 7_200, maxBytes: null });
+    expect({ expireSeconds, maxBytes, purgedGtid }).toEqual({
+      expireSeconds: 7_200,
+      maxBytes: null,
+      purgedGtid: '',
+    });
+    await run('CREATE DATABASE purged');
+    await run('FLUSH BINARY LOGS');
+    await run(`PURGE BINARY LOGS TO '${(await look()).files.at(-1)?.name}'`);
+    expect((await look()).purgedGtid).toMatch(/\d$/);
   });
 
   it('is spared while it runs too many threads', async () => {

@@ -93,12 +93,34 @@ describe('BatchCutter', () => {
     expect(batch?.sequence.epoch).toBe(1);
   });
 
+  it('a marker that closes what lies before it hides rows of older names, and no newer ones', () => {
+    const writer = { epoch: 1, incarnation: 0, horizonMs: 0, sentMs: 78 };
+    const closing = (offset: number, position: string): RawRecord =>
+      record(offset, encodeMarker({ kind: 'heartbeat', ...writer, position, closes: true }));
+    const { cutter } = cutterOf([
+      chunk(0, [1]),
+      closing(1, 'b.000001:5'),
+      chunk(2, [4, 5, 6]),
+      closing(3, 'b.000001:2'),
+      chunk(4, [2, 7]),
+      chunk(5, [3], 2),
+      closing(6, 'b.000001:9'),
+      chunk(7, [4], 2),
+    ]);
+    const batch = cutter.cut(0);
+    expect(ids(batch)).toEqual([1, 6, 7, 3, 4]);
+    expect(batch?.marker).toBeUndefined();
+    expect(() => cutterOf([closing(0, 'nowhere')]).cutter.cut(0)).toThrow(
+      expect.objectContaining({ code: 'ROWFERRY_WIRE_CORRUPT' }),
+    );
+  });
+
   it('gathers additive changes beside the heartbeat, and lets a TRUNCATE be a batch of its own', () => {
     const changed = (offset: number, kind: 'additive' | 'truncate', epoch = 1): RawRecord => {
       const of = { schema: 's', table: 't' };
       const change =
         kind === 'additive' ? { kind, ...of, steps: [] } : ({ kind, ...of, ends: [offset] } as const);
-      const travelling = { epoch, incarnation: 0, horizonMs: 1, sentMs: 1, position: `b.1:${offset}` };
+      const travelling = { epoch, incarnation: 0, horizonMs: 1, sentMs: 1, position: `b.1:${offset + 10}` };
       return record(offset, encodeMarker({ kind: 'schema', ...travelling, change }));
     };
     const records = [
@@ -114,14 +136,38 @@ describe('BatchCutter', () => {
     const { cutter } = cutterOf(records);
     const [first, second, third] = [cutter.cut(8), cutter.cut(8), cutter.cut(8)];
     expect([first?.end, ids(first), first?.marker?.horizonMs]).toEqual([4, [1], 77]);
-    expect(first?.additive.map(({ position }) => position)).toEqual(['b.1:1', 'b.1:3']);
+    expect(first?.additive.map(({ position }) => position)).toEqual(['b.1:11', 'b.1:13']);
     expect([second?.start, second?.end, second?.changes, second?.truncate?.position]).toEqual([
       4,
       5,
       [],
-      'b.1:4',
+      'b.1:14',
     ]);
     expect([third?.end, ids(third), third?.additive, third?.truncate]).toEqual([8, [9], [], undefined]);
+  });
+
+  it('takes a change of a table once: one that comes behind later rows is of a capture that is over', () => {
+    const added = (offset: number, epoch: number, position: string): RawRecord => {
+      const change = { kind: 'additive', schema: 's', table: 't', steps: [] } as const;
+      const travelling = { epoch, incarnation: 0, horizonMs: 1, sentMs: 1, position };
+      return record(offset, encodeMarker({ kind: 'schema', ...travelling, change }));
+    };
+    const { cutter } = cutterOf([
+      chunk(0, [1]),
+      added(1, 1, 'b.000001:5'),
+      added(2, 1, 'b.000001:5'),
+      chunk(3, [7]),
+      added(4, 1, 'b.000001:5'),
+      added(5, 1, 'b.000001:9'),
+      added(6, 2, 'b.000001:5'),
+    ]);
+    const batch = cutter.cut(0);
+    expect(batch?.additive.map(({ epoch, position }) => `${epoch} ${position}`)).toEqual([
+      '1 b.000001:5',
+      '1 b.000001:5',
+      '1 b.000001:9',
+      '2 b.000001:5',
+    ]);
   });
 
   it('ignores the marker of an epoch that is over: a zombie tells of another past', () => {

@@ -5,6 +5,7 @@ import { HeadroomWatch } from '../../../src/capture/headroom-watch.ts';
 import { RowferryError } from '../../../src/errors.ts';
 import { silentLog } from '../../../src/wiring/silent-log.ts';
 
+const UUID = '3da747c4-e569-11f1-8f8a-02fc00000001';
 const HOUR = 3_600_000;
 const NOW = 1_000 * HOUR;
 
@@ -53,6 +54,23 @@ describe('the headroom of the binlog', () => {
     expect(measure(pointIn(4))).toMatchObject({ isGone: true, headroomMs: 0 });
     expect(measure(pointIn(4, { gtid: 's:1-9' }))).toMatchObject({ isGone: true });
     expect(measure(pointIn(4, { gtid: 's:1-9', untilMs: NOW }))).toBeUndefined();
+  });
+
+  it('goes by the GTIDs that the source has removed, where it tells: it may have removed files that hold none', () => {
+    const idle = pointIn(4, { gtid: `${UUID}:1-9`, untilMs: null });
+    expect(measure(idle, { purgedGtid: `${UUID}:1-9` })).toBeUndefined();
+    expect(measure(idle, { purgedGtid: `${UUID}:1-10` })).toMatchObject({ isGone: true, headroomMs: 0 });
+    const stuck = pointIn(6, { gtid: `${UUID}:1-9` });
+    expect(measure(stuck, { purgedGtid: `${UUID}:1-9` })?.headroomMs).toBe(14 * HOUR);
+    expect(measure(stuck, { purgedGtid: `${UUID}:1-10` })).toMatchObject({ isGone: true });
+  });
+
+  it('has no bytes for a place that only GTIDs name, as of a source that never writes: nothing is behind it', () => {
+    const first = pointIn(5, { gtid: `${UUID}:1-9`, commitMs: null, untilMs: null });
+    const named = { ...first, position: { ...first.position, offset: 4 } };
+    expect(measure(named, { maxBytes: 2_000, purgedGtid: `${UUID}:1-9` })).toBeUndefined();
+    expect(measure(named, { maxBytes: 2_000 })).toBeUndefined();
+    expect(measure(named, { purgedGtid: `${UUID}:1-10` })).toMatchObject({ isGone: true });
   });
 
   it('is not known for GTIDs alone, nor for a file that the server does not have yet', () => {

@@ -12,6 +12,7 @@ import { ALL_FLOW } from '../../../src/capture/table-flow.ts';
 import { resolveReplay } from '../../../src/capture/replay.ts';
 import type { Position } from '../../../src/model/position.ts';
 
+const UUID = '3da747c4-e569-11f1-8f8a-02fc00000001';
 const at = (offset: number, file = 'binlog.000001'): Position => ({ file, offset, server: 's1' });
 const signal = new AbortController().signal;
 
@@ -201,6 +202,23 @@ describe('resolveReplay', () => {
   it('takes a place, or the last position saved before a time', () => {
     expect(resolveReplay('main', 'binlog.000001:150', state)).toEqual(at(150));
     expect(resolveReplay('main', new Date(1999).toISOString(), state)).toEqual(at(100));
+  });
+
+  it('takes the place of the server that is read now, where its predecessor had one of the same name', () => {
+    const both = new MemoryLog();
+    both.add({ kind: 'claim', id: 'a', epoch: 1, start: at(4), by: 'a', timeMs: 0 });
+    const of = (server: string, to: number) => ({ ...at(100), server, gtid: `${UUID}:1-${to}` });
+    for (const [epoch, position] of [of('s1', 5), of('s2', 90), { ...of('s2', 95), offset: 200 }].entries())
+      both.add({
+        kind: 'checkpoint',
+        incarnation: 0,
+        epoch: epoch + 1,
+        position,
+        commitMs: null,
+        timeMs: epoch,
+      });
+    const failedOver = readCheckpointLog(both.entries);
+    expect(resolveReplay('main', 'binlog.000001:100', failedOver)).toEqual(of('s2', 90));
   });
 
   it.each(['binlog.000001:201', 'binlog.000002:4', 'yesterday', '1969-01-01'])(

@@ -6,7 +6,6 @@ import type { FlowState } from '../../../src/capture/table-flow.ts';
 import { TableFlow } from '../../../src/capture/table-flow.ts';
 import type { SourceFacts } from '../../../src/capture/start-position.ts';
 import type { Position } from '../../../src/model/position.ts';
-import { silentLog } from '../../../src/wiring/silent-log.ts';
 
 const at = (offset: number): Position => ({ server: 's1', file: 'binlog.000001', offset });
 const { signal } = new AbortController();
@@ -74,31 +73,11 @@ const options = {
   hasPublished: true,
   copy: [],
   releases: new Set<string>(),
-  log: silentLog,
 } as const;
 
 async function released(log: MemoryLog) {
   return await claimSource(log, { ...options, releases: new Set([STATEMENT]) }, signal);
 }
-
-/**
- * The order of events: the source writes a transaction to its binlog and sends it; it is published and saved; its commit still
- * waits for a replica; capture starts again.
- */
-it('a claim waits for a commit that still goes on at the source, although its rows were ferried', async () => {
-  const gtid = '3e11fa47-71ca-11e1-9e33-c80aa9429562:1-';
-  const log = new MemoryLog();
-  log.add({ kind: 'claim', id: 'a', epoch: 1, start: { ...at(4), gtid: `${gtid}9` }, by: 'a', timeMs: 1 });
-  const executed = [`${gtid}8`, `${gtid}8`, `${gtid}10`];
-  let looks = 0;
-  const look = async () => ({ ...facts, gtid: executed[looks++] ?? '' });
-  expect(await claimSource(log, { ...options, look }, signal)).toMatchObject({
-    epoch: 1,
-    position: { gtid: `${gtid}9` },
-    facts: { gtid: `${gtid}10` },
-  });
-  expect(looks).toBe(3);
-});
 
 it('a claim looks at the source when it knows what is saved, which another capture may move up to then', async () => {
   const log = heldAt100();
@@ -156,5 +135,45 @@ describe('a claim that lets a held table go', () => {
     const claimed = await released(log);
     expect(claimed).toMatchObject({ position: at(6), flow });
     expect(claimed.epoch).toBeGreaterThan(1);
+  });
+});
+
+/**
+ * The order of events: tables are let go and catch up with where the reader had been; the source fails over meanwhile. What is
+ * read then comes from other files, whose places lie anywhere against those of before.
+ */
+describe('a claim at another server while tables catch up', () => {
+  const gtidsUntil = (end: number): string => `3da747c4-e569-11f1-8f8a-02fc00000001:1-${end}`;
+  const saved = { ...at(60), gtid: gtidsUntil(6) };
+  const flow: FlowState = {
+    held: [],
+    catchUp: {
+      until: { ...at(100), gtid: gtidsUntil(10) },
+      behind: { 'shop.items': { ...at(10), gtid: gtidsUntil(1) } },
+    },
+    passed: ['s1 binlog.000001:20'],
+  };
+
+  async function claimedAt(server: string) {
+    const log = new MemoryLog();
+    log.add({ kind: 'claim', id: 'first', epoch: 1, start: { ...at(4), gtid: '' }, by: 'a', timeMs: 1 });
+    const checkpoint = { kind: 'checkpoint', incarnation: 0, epoch: 1, commitMs: 1, timeMs: 2 } as const;
+    log.add({ ...checkpoint, position: saved, flow });
+    const look = async () => ({ ...facts, server, gtid: gtidsUntil(20), purgedGtid: '' });
+    return await claimSource(log, { ...options, look }, signal);
+  }
+
+  it('publishes every table from the saved place on', async () => {
+    const claimed = await claimedAt('s2');
+    expect(claimed).toMatchObject({ epoch: 2, position: { server: 's2', gtid: saved.gtid } });
+    const after = new TableFlow(claimed.flow);
+    for (const table of ['shop.items', 'shop.orders'])
+      expect([table, after.passes(table, at(70))]).toEqual([table, true]);
+    expect(claimed.flow).toEqual({ held: [], catchUp: null, passed: [] });
+  });
+
+  it('goes on catching up at the same one', async () => {
+    const claimed = await claimedAt('s1');
+    expect(claimed).toMatchObject({ epoch: 1, position: saved, flow });
   });
 });

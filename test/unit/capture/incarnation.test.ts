@@ -46,20 +46,20 @@ interface Circumstances {
   readonly copies?: SnapshotState;
   /** A heartbeat row is written; its only value is its time. */
   readonly heartbeatRow?: boolean;
+  readonly start?: Position;
 }
 
 /** A capture whose binlog ends after these events; resolves with the checkpoint log when the last one is handled. */
-async function captured(
-  events: readonly BinlogEvent[],
-  { isSuperseded = false, isDeaf = false, copies = NO_SNAPSHOT, heartbeatRow = false }: Circumstances = {},
-) {
+async function captured(events: readonly BinlogEvent[], circumstances: Circumstances = {}) {
+  const { isSuperseded = false, isDeaf = false, copies = NO_SNAPSHOT } = circumstances;
+  const { heartbeatRow = false, start = START } = circumstances;
   const signal = new AbortController();
   const entries: LogEntry[] = [];
   const store = {
     readAll: async () => [...entries],
     append: async (key: string, value: string) => entries.push({ offset: entries.length, key, value }) - 1,
   };
-  const claim = { epoch: 1, start: START, by: 'test', timeMs: 1 };
+  const claim = { epoch: 1, start, by: 'test', timeMs: 1 };
   const { writer } = await CheckpointWriter.claim(store, () => claim, signal.signal);
   if (isSuperseded) {
     const replay = { kind: 'claim', id: 'replay', after: 0, by: 'operator', timeMs: 2 } as const;
@@ -137,7 +137,7 @@ async function captured(
     progress: new CaptureProgress('main', new CaptureLag(1_000)),
     checkpoints: writer,
     epoch: 1,
-    position: START,
+    position: start,
     facts: {
       flavour: 'mysql',
       version: '9',
@@ -305,6 +305,30 @@ describe('a heartbeat row that comes at once', () => {
   });
 });
 
+describe('a start that only GTIDs name', () => {
+  const uuid = '3da747c4-e569-11f1-8f8a-02fc00000001';
+  const start = { ...START, gtid: `${uuid}:1-9` };
+  const heartbeat: BinlogEvent = { kind: 'heartbeat', file: 'binlog.000007', offset: 100 };
+
+  it('has a place as soon as the source is known to be idle: it may write nothing for long', async () => {
+    const { saved } = await captured([heartbeat], { start });
+    expect(saved.position).toEqual({ ...start, file: 'binlog.000007', offset: 100 });
+  });
+
+  it('has none while something that was read waits to be saved, nor in the middle of a transaction', async () => {
+    const read: BinlogEvent[] = [
+      begin(10),
+      insert(orders, 20),
+      { kind: 'commit', gtid: `${uuid}:10`, end: 30, timeMs: 1 },
+    ];
+    const { saved } = await captured([...read, heartbeat], { start });
+    expect(saved.position).toEqual({ ...start, offset: 30, gtid: `${uuid}:1-10` });
+    expect((await captured([begin(10), insert(orders, 20), heartbeat], { start })).saved.position).toEqual(
+      start,
+    );
+  });
+});
+
 describe('a TRUNCATE that could not be sent', () => {
   it('takes nothing into the saved point that rests on it', async () => {
     const visits: Table = { ...table('visits'), key: [] };
@@ -322,7 +346,8 @@ describe('a TRUNCATE that could not be sent', () => {
     const copies = { requests: 0, tables: [newCopy('shop.visits', 0)] };
     const events = [begin(10), insert(orders, 20), insert(visits, 25), commit(30), truncate];
     const { saved, sent } = await captured(events, { isDeaf: true, copies });
-    expect(sent).toHaveLength(1);
+    // The row, and what closes the partition behind it.
+    expect(sent).toHaveLength(2);
     expect(saved.position).toEqual(START);
     expect(saved.snapshot.tables[0]?.cut).toBeUndefined();
   });

@@ -12,7 +12,6 @@ import type { FlowState } from '../../../src/capture/table-flow.ts';
 import type { Position } from '../../../src/model/position.ts';
 import type { Table } from '../../../src/model/table.ts';
 import { partitioner } from '../../../src/wire/partition.ts';
-import { silentLog } from '../../../src/wiring/silent-log.ts';
 
 const NAME = 'shop.visits';
 const table: Table = {
@@ -140,7 +139,6 @@ const options = {
   by: 'x',
   hasPublished: true,
   copy: [],
-  log: silentLog,
 } as const;
 
 function logOf(...records: readonly CheckpointRecord[]) {

@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
-import { parseForeignKeys } from '../../../src/capture/preflight-facts.ts';
+import { parseForeignKeys, readOwnedGtids } from '../../../src/capture/preflight-facts.ts';
 import type { ColumnFacts, PreflightFacts, TableFacts } from '../../../src/capture/preflight-facts.ts';
 import type { Finding } from '../../../src/capture/preflight-finding.ts';
 import { evaluateSource, formatFindings, preflightSource } from '../../../src/capture/preflight.ts';
 import type { DeclaredKeys } from '../../../src/model/declared-key.ts';
+import { GtidSet } from '../../../src/model/gtid-set.ts';
 import { TableFilter } from '../../../src/model/table-filter.ts';
 import { EXACT_CHARSETS } from '../../../src/capture/preflight-table-rules.ts';
 import { textDecoder } from '../../../src/drivers/binlog-charset.ts';
@@ -380,4 +381,11 @@ test('a heartbeat row has to reach the binlog as well, and asks for nothing else
   const codes = (heartbeatRow: boolean): string[] =>
     evaluateSource(facts, { ...wanted, heartbeatRow }).map(({ code }) => code);
   expect(codes(true)).toEqual([...codes(false), 'binlog-filter']);
+});
+
+test('reads the GTIDs that sessions own, as MySQL 9.7 tells them: between two sources it puts nothing', () => {
+  const [one, other] = ['3da747c4-e569-11f1-8f8a-02fc00000001', '4da747c4-e569-11f1-8f8a-02fc00000001'];
+  const read = GtidSet.parse(readOwnedGtids(`${one}:7#12:5#9${other}:5#10${other}:tagged:9#11`));
+  expect(read.equals(GtidSet.parse(`${one}:5:7,${other}:5,${other}:tagged:9`))).toBe(true);
+  expect(readOwnedGtids('')).toBe('');
 });

@@ -29,7 +29,7 @@ describe('where capture starts', () => {
     });
     expect(firstPosition('main', { kind: 'now' }, facts)).toEqual({
       server: 's1',
-      file: 'binlog.000009',
+      file: 'binlog.000003',
       offset: 4,
       gtid: `${uuid}:1-90`,
     });
@@ -65,6 +65,12 @@ describe('where capture starts', () => {
     const kept = files.map((file) => (file.size === 499 ? { ...file, size: 500 } : file));
     expect(positionOnServer('main', saved, { ...facts, files: kept }).sameServer).toBe(true);
     expect(positionOnServer('main', saved, { ...facts, files, server: 's2' }).sameServer).toBe(false);
+  });
+
+  it('misses nothing while the commit of what was ferried goes on', () => {
+    const committing = { ...facts, gtid: `${uuid}:1-78`, owned: `${uuid}:79:80` };
+    expect(positionOnServer('main', saved, committing).position).toEqual(saved);
+    expect(() => positionOnServer('main', saved, { ...committing, owned: `${uuid}:80` })).toThrow(lost);
   });
 
   it('refuses a file position on another server', () => {

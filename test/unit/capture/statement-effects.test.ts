@@ -66,6 +66,13 @@ describe('what a statement does', () => {
   it('says why a table stops', () => {
     const why = (sql: string): unknown => classifyStatement(sql, 'shop').tables.map(({ does }) => does);
     expect(why('ALTER TABLE orders DROP a')).toEqual([{ kind: 'other', why: 'drops a column' }]);
+    for (const rename of ['RENAME COLUMN b TO c', 'CHANGE b c INT'])
+      for (const clauses of [
+        `DROP a, ${rename}`,
+        `${rename}, ADD d INT`,
+        `ADD d INT, MODIFY e INT, ${rename}`,
+      ])
+        expect(why(`ALTER TABLE orders ${clauses}`)).toEqual([{ kind: 'other', why: 'renames a column' }]);
     expect(why('ALTER TABLE orders ADD a INT NOT NULL')).toEqual([
       {
         kind: 'other',

@@ -165,7 +165,7 @@ export class StillDaemon implements RunningDaemon {
       getLevel: () => level,
       setLevel: (wanted) => void (level = wanted),
     };
-    this.alerts = new AlertWatch(this.config, this.log, { role: 'all', startedMs: this.startedMs });
+    this.alerts = new AlertWatch(this.config, this.log, { role: 'all', startedMs: this.startedMs }, []);
     this.#gatherer = new StatusGatherer({ name: config.name, role: 'all', startedMs: this.startedMs });
     this.status = this.#gather();
   }

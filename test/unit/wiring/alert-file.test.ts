@@ -6,6 +6,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import type { KeptAlerts } from '../../../src/observe/alerts/alerts.ts';
 import type { Measure } from '../../../src/observe/alerts/measures.ts';
 import { AlertFile } from '../../../src/wiring/alert-file.ts';
+import { AlertWatch } from '../../../src/wiring/alert-watch.ts';
 import { silentLog } from '../../../src/wiring/silent-log.ts';
 import { GOOD, parse } from '../config/config-text.ts';
 
@@ -59,4 +60,26 @@ test.each<[string, unknown]>([
   renameSync(join(runDir, name), join(runDir, name.replace(String(process.pid), String(gone))));
   const second = new AlertFile(config, 'apply', silentLog);
   expect(second).toMatchObject({ key: first.key, kept: { waiting: { ops: [] } }, measures: [] });
+});
+
+test('a report of a metric that was declared no more for a while is not there when it is declared again', async () => {
+  const runDir = mkdtempSync(join(tmpdir(), 'rowferry-alert-file-'));
+  onTestFinished(() => rmSync(runDir, { recursive: true }));
+  const declaring = `${GOOD}alerts: { metrics: { missing_records: { unit: count, meaning: Missing rows. } } }\n`;
+  /** What a process of this configuration knows at first, after those before it are gone. */
+  const startedWith = async (text: string, reports: readonly number[] = []) => {
+    const gone = spawnSync(process.execPath, ['-e', '']).pid;
+    for (const name of readdirSync(runDir))
+      renameSync(join(runDir, name), join(runDir, name.replace(String(process.pid), String(gone))));
+    const started = { role: 'all', startedMs: 1 } as const;
+    const alerts = new AlertWatch({ ...parse(text), runDir }, silentLog, started, []);
+    const values = alerts.measures.map(({ value }) => value);
+    for (const value of reports) alerts.report([{ metric: 'missing_records', labels: {}, value }], 'kim');
+    await alerts.close(0);
+    return values;
+  };
+  expect(await startedWith(declaring, [7])).toEqual([]);
+  expect(await startedWith(declaring)).toEqual([7]);
+  expect(await startedWith(GOOD)).toEqual([]);
+  expect(await startedWith(declaring)).toEqual([]);
 });
