@@ -24,7 +24,7 @@ export type DatabaseFault =
   | 'data'
   | 'unknown';
 
-export interface ErrorPolicy {
+interface ErrorPolicy {
   readonly code: ErrorCode;
   readonly hint: string;
 }

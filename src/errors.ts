@@ -7,7 +7,7 @@
  */
 
 /** What the part that meets an error does about it; the table that decides is `error-policy.ts`. */
-export type ErrorAction =
+type ErrorAction =
   /** Try the same work again with backoff: the cause goes away by itself. */
   | 'retry'
   /** Find the row that fails: run the batch row by row, park what conflicts. */
@@ -130,7 +130,7 @@ export function readDescribed(text: string): Described {
   return { what, where: [], hint: told };
 }
 
-export interface RowferryErrorOptions {
+interface RowferryErrorOptions {
   readonly where?: ErrorWhere;
   readonly hint?: string;
   readonly cause?: unknown;

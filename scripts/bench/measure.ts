@@ -6,7 +6,7 @@ import { describeDifference } from '../lib/compare-report.ts';
 import type { Daemon } from '../lib/daemon.ts';
 import { percentile } from '../lib/percentile.ts';
 import { processUsage, type ProcessUsage } from '../lib/process-usage.ts';
-import { untilTrue } from '../lib/until.ts';
+import { waitUntil } from '../lib/wait-until.ts';
 import { DONE_ROWS, steadyInserts, withConnection } from './backlog.ts';
 import type { BenchPipeline } from './bench-pipeline.ts';
 
@@ -55,14 +55,19 @@ async function seen(
   wanted: number,
   timeoutMs: number,
 ): Promise<number> {
-  return await untilTrue(
-    `"${sql}" to be ${wanted}`,
+  return await waitUntil(
     async () => {
       if (daemon.exit !== undefined) throw new Error(`the daemon ended (${daemon.describeExit()})`);
       const [rows] = await connection.query<RowDataPacket[][]>({ sql, rowsAsArray: true });
       return Number(rows[0]?.[0]) >= wanted ? performance.now() : undefined;
     },
-    { timeoutMs, intervalMs: POLL_MS, details: () => daemon.logTail() },
+    {
+      what: `"${sql}" to be ${wanted}`,
+      timeoutMs,
+      intervalMs: POLL_MS,
+      onError: 'fail',
+      details: () => daemon.logTail(),
+    },
   );
 }
 

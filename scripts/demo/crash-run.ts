@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Daemon } from '../lib/daemon.ts';
 import { mergeHistograms, quantile } from '../../src/observe/histogram.ts';
 import type { DaemonView, HistogramView } from '../lib/daemon-status.ts';
-import { untilTrue } from '../lib/until.ts';
+import { waitUntil } from '../lib/wait-until.ts';
 import type { Stage } from './stage.ts';
 
 const WATCH_MS = 250;
@@ -51,17 +51,18 @@ export class CrashRun {
 
   /** Waits until every partition says that it has applied everything that was committed up to `timeMs`. */
   async untilApplied(timeMs: number, timeoutMs: number): Promise<void> {
-    await untilTrue(
-      'everything to be applied',
+    await waitUntil(
       () => {
         this.#refuseExit();
         const partitions = this.#daemon.status?.partitions ?? [];
-        const done =
-          partitions.length > 0 && partitions.every(({ appliedUntilMs }) => (appliedUntilMs ?? 0) > timeMs);
-        return done ? true : undefined;
+        return (
+          partitions.length > 0 && partitions.every(({ appliedUntilMs }) => (appliedUntilMs ?? 0) > timeMs)
+        );
       },
       {
+        what: 'everything to be applied',
         timeoutMs,
+        onError: 'fail',
         details: () => `status: ${JSON.stringify(this.#daemon.status)}\n${this.#daemon.logTail()}`,
       },
     );
@@ -69,15 +70,14 @@ export class CrashRun {
 
   /** Waits until all rows that the source held are copied, by whichever daemon. */
   async untilCopied(tables: number, timeoutMs: number, signal: AbortSignal): Promise<void> {
-    await untilTrue(
-      'the tables to be copied',
+    await waitUntil(
       () => {
         signal.throwIfAborted();
         this.#refuseExit();
         const copies = this.#daemon.status?.captures.flatMap((capture) => capture.copies) ?? [];
-        return copies.filter(({ state }) => state === 'done').length === tables ? true : undefined;
+        return copies.filter(({ state }) => state === 'done').length === tables;
       },
-      { timeoutMs, details: () => this.#daemon.logTail() },
+      { what: 'the tables to be copied', timeoutMs, onError: 'fail', details: () => this.#daemon.logTail() },
     );
   }
 

@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { DaemonView } from './daemon-status.ts';
 import { readDaemonStatus } from './daemon-status.ts';
-import { untilTrue } from './until.ts';
+import { waitUntil } from './wait-until.ts';
 
 export const PROGRAM = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
@@ -114,14 +114,18 @@ export class Daemon {
     accepts: (status: DaemonView) => boolean,
     timeoutMs = 30_000,
   ): Promise<DaemonView> {
-    return await untilTrue(
-      what,
+    return await waitUntil(
       () => {
         if (this.#exit !== undefined) throw new Error(`the daemon ended (${this.describeExit()})`);
         const { status } = this;
         return status !== undefined && accepts(status) ? status : undefined;
       },
-      { timeoutMs, details: () => `its status: ${JSON.stringify(this.status)}\n${this.logTail()}` },
+      {
+        what,
+        timeoutMs,
+        onError: 'fail',
+        details: () => `its status: ${JSON.stringify(this.status)}\n${this.logTail()}`,
+      },
     );
   }
 

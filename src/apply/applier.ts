@@ -32,7 +32,7 @@ import type { TargetStatus } from './target-status.ts';
 import { targetStatus } from './target-status.ts';
 import type { TopicReader } from './topic-reader.ts';
 
-export interface ApplierOptions {
+interface ApplierOptions {
   readonly targets: readonly Target[];
   /** The routes as the rows of a topic see them. */
   readonly routerOf: (topic: string) => SourceRouter;
@@ -268,7 +268,7 @@ export class Applier {
   }
 }
 
-export interface ApplierHandlers {
+interface ApplierHandlers {
   onAssign(partitions: readonly AssignedPartition[]): void;
   onRecords(batch: RecordBatch): void;
 }

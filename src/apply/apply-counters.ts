@@ -28,7 +28,7 @@ export interface ApplyCounts {
 }
 
 /** Rows that were written to one table of a target. */
-export interface AppliedRows {
+interface AppliedRows {
   readonly target: string;
   /** The table, or `other` beyond the most that are counted apart. */
   readonly table: string;

@@ -5,6 +5,7 @@
  * again; a phase one that committed is idempotent.
  */
 import { RowferryError } from '../errors.ts';
+import { compareSequence } from '../model/position.ts';
 import { keyOf } from '../model/row-key.ts';
 import type { Table } from '../model/table.ts';
 import { tableName } from '../model/table.ts';
@@ -41,7 +42,7 @@ export interface TargetState {
   sourceTimeMs: number | null;
 }
 
-export interface BatchWriterOptions {
+interface BatchWriterOptions {
   readonly id: PartitionId;
   readonly owner: number;
   readonly states: readonly TargetState[];
@@ -208,9 +209,7 @@ function keyOfRow(row: FoldedRow): KeyValues {
 }
 
 function byLastChange(a: FoldedRow, b: FoldedRow): number {
-  const one = a.last.sequence;
-  const two = b.last.sequence;
-  return one.file - two.file || one.end - two.end || one.half - two.half;
+  return compareSequence(a.last.sequence, b.last.sequence);
 }
 
 function sourceTimeMs(batch: Batch): number | null {

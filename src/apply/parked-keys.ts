@@ -9,10 +9,10 @@ import { exactKeyText } from '../model/row-key.ts';
 import type { KeyValues, ParkedEntry, ParkReason } from '../targets/target.ts';
 
 /** What names an entry beside its target. */
-export type ParkedName = Pick<ParkedEntry, 'table' | 'key' | 'origin'>;
+type ParkedName = Pick<ParkedEntry, 'table' | 'key' | 'origin'>;
 
 /** Rows of one table that wait at one target for one reason. */
-export interface ParkedGroup {
+interface ParkedGroup {
   readonly target: number;
   readonly table: string;
   readonly reason: ParkReason;

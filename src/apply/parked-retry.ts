@@ -11,7 +11,7 @@ import type { ParkedKeys } from './parked-keys.ts';
 import type { TableLocks } from './table-locks.ts';
 import { lockName } from './table-locks.ts';
 
-export interface ParkedRetryOptions {
+interface ParkedRetryOptions {
   readonly owner: number;
   readonly parked: ParkedKeys;
   readonly targets: readonly Target[];

@@ -8,7 +8,7 @@ import type { ParkedKeys } from './parked-keys.ts';
 import type { PartitionLag } from './partition-lag.ts';
 import type { RecordQueue } from './record-queue.ts';
 
-export type PartitionState = 'claiming' | 'running' | 'paused' | 'waiting' | 'stopped';
+type PartitionState = 'claiming' | 'running' | 'paused' | 'waiting' | 'stopped';
 
 /** A snapshot that can be sent to another thread. */
 export interface PartitionStatus extends Lag {
@@ -39,7 +39,7 @@ export interface PartitionStatus extends Lag {
 }
 
 /** What a worker holds of its targets. */
-export interface HeldTargets {
+interface HeldTargets {
   readonly states: readonly TargetState[];
   readonly parked: ParkedKeys;
 }

@@ -40,7 +40,7 @@ import type { TableLocks } from './table-locks.ts';
 import type { TopicReader } from './topic-reader.ts';
 
 /** What the worker asks of the consumer that feeds it. */
-export interface PartitionFeed {
+interface PartitionFeed {
   /** Deliver records from this offset on. */
   seek(offset: number): void;
   pause(): void;
@@ -53,7 +53,7 @@ export interface PartitionFeed {
   bounds(signal: AbortSignal): Promise<{ readonly low: number; readonly high: number }>;
 }
 
-export interface PartitionWorkerOptions {
+interface PartitionWorkerOptions {
   readonly id: PartitionId;
   readonly targets: readonly Target[];
   readonly router: SourceRouter;

@@ -7,7 +7,7 @@
  */
 import type { TargetWork } from './fold.ts';
 
-export type StageKind =
+type StageKind =
   /** Everything and the watermark in one transaction. */
   | 'full'
   /** Phase one: upserts, plain deletes, parking and `planned_end`. */

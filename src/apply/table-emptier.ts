@@ -16,7 +16,7 @@ import { statementPlace } from '../targets/truncation.ts';
 import type { SchemaMarkerOf } from './batch.ts';
 import { rowsOf, tablesAt } from './routed-tables.ts';
 
-export interface EmptierOptions {
+interface EmptierOptions {
   readonly targets: readonly Target[];
   readonly router: SourceRouter;
   readonly topic: string;

@@ -16,7 +16,7 @@ export interface TargetStatus extends Lag {
   readonly parkedTables: readonly ParkedTable[];
 }
 
-export interface ParkedTable {
+interface ParkedTable {
   readonly table: string;
   readonly reason: ParkReason;
   readonly rows: number;

@@ -24,7 +24,7 @@ import type { AppendVerdict } from './keyless-tables.ts';
 import { other } from './table-effect.ts';
 import type { TableFlow } from './table-flow.ts';
 
-export interface AssemblerOptions extends CapturedTables {
+interface AssemblerOptions extends CapturedTables {
   readonly source: string;
   readonly partitions: number;
   /** Binlog file in which the first event stands. */

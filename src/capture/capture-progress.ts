@@ -10,7 +10,7 @@ import type { SnapshotState, TableCopy } from './snapshot-state.ts';
 import type { HeldProgress, ReleaseWatch } from './release-watch.ts';
 import type { FlowState, HeldTable, TableFlow } from './table-flow.ts';
 
-export type CaptureState = 'standby' | 'starting' | 'reading' | 'holding' | 'paused' | 'waiting' | 'stopped';
+type CaptureState = 'standby' | 'starting' | 'reading' | 'holding' | 'paused' | 'waiting' | 'stopped';
 
 /** A snapshot that can be sent to another thread. Its lag is how far Kafka is behind the source: not known for one that stands by. */
 export interface CaptureStatus extends Lag {
@@ -72,7 +72,7 @@ interface CopyView {
 }
 
 /** What is saved of a source, before a capture of this process has read any of it. */
-export interface SavedProgress {
+interface SavedProgress {
   readonly position: Position | null;
   readonly commitMs: number | null;
   readonly savedMs: number | null;

@@ -76,8 +76,44 @@ export class Capture {
     signal: AbortSignal,
     releasedBy?: number,
   ): Promise<IncarnationEnd> {
-    const { source, pipeline, log, by, start, captures, partitions } = this.#options;
     this.progress.enter('starting');
+    const claimed = await this.#claim(releases, signal, releasedBy);
+    const flow = this.#flow(claimed);
+    const snapshot = this.#snapshot(claimed, flow);
+    const link = this.#ports.link(claimed.position, claimed.facts);
+    await link.open(signal);
+    const ended = new AbortController();
+    let copying: Promise<void> = Promise.resolve();
+    const onAbort = (): void => void link.close();
+    signal.addEventListener('abort', onAbort);
+    try {
+      const begun = await this.#begun(claimed, { snapshot, flow }, signal);
+      if (begun === 'superseded') return 'superseded';
+      const now = { ...claimed.facts, current: begun.current };
+      const { incarnation, assembler } = this.#reader(claimed, { ...begun, facts: now, snapshot, flow });
+      this.progress.enter('reading');
+      this.#options.onReading();
+      this.progress.copies(snapshot);
+      this.progress.flows(flow, incarnation.releases);
+      copying = snapshot.run(incarnation.publisher, AbortSignal.any([signal, ended.signal]));
+      return await incarnation.pump(link, assembler, signal);
+    } catch (error) {
+      if (await this.#wasSuperseded(error, claimed.writer, signal)) return 'superseded';
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+      ended.abort();
+      await copying;
+      await link.close();
+    }
+  }
+
+  async #claim(
+    releases: ReadonlySet<string>,
+    signal: AbortSignal,
+    releasedBy?: number,
+  ): Promise<ClaimedSource> {
+    const { source, log, by, start } = this.#options;
     const claimed = await claimSource(
       this.#ports.store,
       {
@@ -92,65 +128,46 @@ export class Capture {
       },
       signal,
     );
-    const { writer, facts, epoch, position } = claimed;
+    const { writer, epoch, position } = claimed;
     this.progress.claimed(position);
     this.progress.lag.begin(epoch, releases.size === 0);
     log.info({ epoch, incarnation: writer.incarnation }, `capture reads from ${formatPosition(position)}`);
+    return claimed;
+  }
+
+  /** Which tables flow, as it is saved; says of each that is held why. */
+  #flow(claimed: ClaimedSource): TableFlow {
+    const { source, log } = this.#options;
     const flow = new TableFlow(claimed.flow);
     this.progress.flows(flow);
     for (const held of flow.state.held) {
       const error = heldError(source, held);
       log.warn({ table: held.table, code: error.code }, error.describe());
     }
-    const snapshot = new Snapshot(
+    return flow;
+  }
+
+  #snapshot({ writer, epoch, snapshot, requests }: ClaimedSource, flow: TableFlow): Snapshot {
+    const { source, pipeline, partitions, captures, queueBytes, outages, log } = this.#options;
+    const { lineage, claim, incarnation } = writer;
+    const copies = new Snapshot(
       {
         ...this.#options.snapshot,
         source,
         partitions,
-        writer: {
-          pipeline,
-          source,
-          lineage: writer.lineage,
-          claim: writer.claim,
-          incarnation: writer.incarnation,
-        },
+        writer: { pipeline, source, lineage, claim, incarnation },
         captures,
         epoch,
         flow,
-        queueBytes: this.#options.queueBytes,
-        outages: this.#options.outages,
+        queueBytes,
+        outages,
         log,
       },
       this.#ports.copying,
-      claimed.snapshot,
+      snapshot,
     );
-    snapshot.asked(claimed.requests);
-    const link = this.#ports.link(position, facts);
-    await link.open(signal);
-    const ended = new AbortController();
-    let copying: Promise<void> = Promise.resolve();
-    const onAbort = (): void => void link.close();
-    signal.addEventListener('abort', onAbort);
-    try {
-      const begun = await this.#begun(claimed, { snapshot, flow }, signal);
-      if (begun === 'superseded') return 'superseded';
-      const now = { ...facts, current: begun.current };
-      const { incarnation, assembler } = this.#reader(claimed, { ...begun, facts: now, snapshot, flow });
-      this.progress.enter('reading');
-      this.#options.onReading();
-      this.progress.copies(snapshot);
-      this.progress.flows(flow, incarnation.releases);
-      copying = snapshot.run(incarnation.publisher, AbortSignal.any([signal, ended.signal]));
-      return await incarnation.pump(link, assembler, signal);
-    } catch (error) {
-      if (await this.#wasSuperseded(error, writer, signal)) return 'superseded';
-      throw error;
-    } finally {
-      signal.removeEventListener('abort', onAbort);
-      ended.abort();
-      await copying;
-      await link.close();
-    }
+    copies.asked(requests);
+    return copies;
   }
 
   /**

@@ -27,7 +27,7 @@ export interface LogEntry {
   readonly value: string;
 }
 
-export interface Claim {
+interface Claim {
   readonly kind: 'claim';
   /** Made anew for each claim, so that a copy of it (an append whose answer was lost, sent again) is known as one. */
   readonly id: string;
@@ -57,7 +57,7 @@ export interface SavePoint {
   readonly flow: FlowState;
 }
 
-export interface Checkpoint extends Omit<SavePoint, 'snapshot' | 'flow'> {
+interface Checkpoint extends Omit<SavePoint, 'snapshot' | 'flow'> {
   readonly kind: 'checkpoint';
   readonly incarnation: number;
   readonly epoch: number;

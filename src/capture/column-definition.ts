@@ -11,7 +11,7 @@ import type { Dialect, TypeText } from './column-type.ts';
 import { readDefault } from './default-literal.ts';
 import type { TokenReader } from './token-reader.ts';
 
-export type ReadColumn =
+type ReadColumn =
   | { readonly kind: 'column'; readonly column: ColumnDefinition }
   /** `why` continues a sentence about the statement. */
   | { readonly kind: 'other'; readonly why: string };

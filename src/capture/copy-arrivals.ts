@@ -26,7 +26,7 @@ interface Underway {
   ends: readonly number[] | undefined;
 }
 
-export interface CopyArrivalsOptions {
+interface CopyArrivalsOptions {
   readonly lagMs: number;
   readonly leastRows: number;
   readonly mostRows: number;

@@ -20,7 +20,7 @@ import type { SnapshotTable } from './snapshot-table.ts';
 import { describeSnapshotTable } from './snapshot-table.ts';
 import type { CopySource } from './copy-parts.ts';
 
-export interface MysqlCopySourceOptions {
+interface MysqlCopySourceOptions {
   /** Opens a connection with `SNAPSHOT_SESSION`. */
   readonly connect: () => Promise<MysqlConnection>;
   /** Bytes of one chunk's rows in memory. */

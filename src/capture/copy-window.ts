@@ -3,7 +3,7 @@
  * up for longer than asked. Additive increase, multiplicative decrease, by the time that a chunk needed from the source's
  * binlog to the targets. Pure.
  */
-export interface CopyWindowOptions {
+interface CopyWindowOptions {
   /** A chunk should be at the targets after so long, milliseconds. */
   readonly lagMs: number;
   /** Fewest rows: the copy never stands still because of it. */

@@ -5,7 +5,7 @@ import { sleep } from '../runtime/backoff.ts';
 import type { BinlogHeadroom, BinlogKept, HeadroomVerdict, ResumePoint } from './binlog-headroom.ts';
 import { judgeHeadroom, measureHeadroom } from './binlog-headroom.ts';
 
-export interface HeadroomWatchOptions {
+interface HeadroomWatchOptions {
   /** Undefined while this process captures nothing. */
   readonly point: () => ResumePoint | undefined;
   readonly isCopying: () => boolean;

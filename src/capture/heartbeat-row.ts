@@ -13,7 +13,7 @@
 import type { RowsEvent } from '../drivers/binlog-event.ts';
 import { quote } from '../model/mysql-literals.ts';
 import type { WireValue } from '../model/table.ts';
-import { MARK_SCHEMA, USE_OWN_SCHEMA } from './mark.ts';
+import { createOwnTable, MARK_SCHEMA } from './mark.ts';
 
 const HEARTBEAT_TABLE = 'heartbeat';
 
@@ -28,16 +28,16 @@ export function isHeartbeatTable(schema: string, table: string): boolean {
 }
 
 /** One row a pipeline and source, which never becomes more. */
-export const CREATE_HEARTBEAT_TABLE: readonly string[] = [
-  `CREATE DATABASE IF NOT EXISTS ${MARK_SCHEMA}`,
-  USE_OWN_SCHEMA,
-  `CREATE TABLE IF NOT EXISTS ${MARK_SCHEMA}.${HEARTBEAT_TABLE} (
+export const CREATE_HEARTBEAT_TABLE = createOwnTable(
+  HEARTBEAT_TABLE,
+  'time of this server, for the lag of rowferry',
+  `
   pipeline varchar(64) NOT NULL,
   source varchar(64) NOT NULL,
   written_at datetime(6) NOT NULL COMMENT 'UTC',
   PRIMARY KEY (pipeline, source)
-) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin COMMENT = 'time of this server, for the lag of rowferry'`,
-];
+`,
+);
 
 /** Finds the table, without any grant but those on it. */
 export const FIND_HEARTBEAT_TABLE = `SELECT 1 AS found FROM information_schema.TABLES WHERE TABLE_SCHEMA = '${MARK_SCHEMA}' AND TABLE_NAME = '${HEARTBEAT_TABLE}'`;

@@ -14,7 +14,7 @@ import type { SourceQuery } from './source-query.ts';
 import type { SourceClock } from './source-clock.ts';
 import { askTime } from './source-clock.ts';
 
-export interface HeartbeatWriterOptions extends HeartbeatOwner {
+interface HeartbeatWriterOptions extends HeartbeatOwner {
   readonly everyMs: number;
   /** Opens a connection whose statements are given up soon. */
   readonly connect: () => Promise<MysqlConnection>;

@@ -16,7 +16,7 @@ import { ROW_LATE_MS } from './commit-bounds.ts';
 /** A row that came within this time of its being written came at once; a longer way is the lag. */
 const AT_ONCE_MS = 100;
 
-export interface HorizonOptions {
+interface HorizonOptions {
   readonly source: string;
   /** Where the source stood when the incarnation began. */
   readonly current: { readonly file: string; readonly offset: number };

@@ -21,7 +21,7 @@ import type { TableFlow } from './table-flow.ts';
 /** What becomes of a rows event: it is published, left out, or its table is held; `first`: published once that is saved. */
 export type AppendVerdict = 'passes' | 'left out' | 'first' | { readonly why: string };
 
-export interface KeylessHost {
+interface KeylessHost {
   copyOf(table: string): TableCopy | undefined;
   change(copy: TableCopy, change: (copy: TableCopy) => TableCopy): void;
 }

@@ -43,11 +43,20 @@ export const USE_OWN_SCHEMA = `USE ${MARK_SCHEMA}`;
 /** A session knows the grants on the schema that it uses as they were when it began to. Every account may use this one. */
 export const LEAVE_OWN_SCHEMA = 'USE information_schema';
 
+/** Makes the schema and a table in it, where they are not there; leaves the session in the schema. */
+export function createOwnTable(table: string, comment: string, definitions: string): readonly string[] {
+  return [
+    `CREATE DATABASE IF NOT EXISTS ${MARK_SCHEMA}`,
+    USE_OWN_SCHEMA,
+    `CREATE TABLE IF NOT EXISTS ${MARK_SCHEMA}.${table} (${definitions}) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin COMMENT = '${comment}'`,
+  ];
+}
+
 /** One row for each reader of a snapshot, so that their marks do not wait for each other. */
-export const CREATE_MARK_TABLE: readonly string[] = [
-  `CREATE DATABASE IF NOT EXISTS ${MARK_SCHEMA}`,
-  USE_OWN_SCHEMA,
-  `CREATE TABLE IF NOT EXISTS ${MARK_SCHEMA}.${MARK_TABLE} (
+export const CREATE_MARK_TABLE = createOwnTable(
+  MARK_TABLE,
+  'marks of rowferry snapshots',
+  `
   pipeline varchar(64) NOT NULL,
   source varchar(64) NOT NULL,
   reader int NOT NULL,
@@ -58,8 +67,8 @@ export const CREATE_MARK_TABLE: readonly string[] = [
   edge varchar(4) NOT NULL,
   written_at timestamp(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),
   PRIMARY KEY (pipeline, source, reader)
-) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin COMMENT = 'marks of rowferry snapshots'`,
-];
+`,
+);
 
 /** What a table of an earlier version lacks. Capture of that version goes on writing to it: the columns have defaults. */
 export const MARK_WRITER_COLUMNS: readonly string[] = ['lineage', 'claim'];

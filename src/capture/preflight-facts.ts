@@ -33,7 +33,7 @@ export interface UniqueKeyFacts {
   readonly hashed?: boolean;
 }
 
-export interface ForeignKeyFacts {
+interface ForeignKeyFacts {
   readonly name: string;
   /** `ON DELETE CASCADE`, `ON UPDATE SET NULL` … that change rows of this table; empty when it only refuses. */
   readonly cascades: readonly string[];

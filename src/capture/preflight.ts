@@ -13,7 +13,7 @@ import type { DeclaredKeys } from '../model/declared-key.ts';
 import { TableFilter } from '../model/table-filter.ts';
 import type { TablePattern } from '../model/table-filter.ts';
 
-export interface PreflightOptions {
+interface PreflightOptions {
   /** The source's name in the configuration, for errors. */
   readonly name: string;
   /** Our replica server id. */
@@ -77,7 +77,7 @@ export async function preflightSource(query: SourceQuery, options: PreflightOpti
 const TABLE_NAMES: Readonly<Record<string, SourceFacts['tableNames']>> = { '0': 'exact', '1': 'lower' };
 
 /** What the pipeline wants of the source. */
-export interface Wanted {
+interface Wanted {
   readonly serverId: number;
   readonly includes: readonly TablePattern[];
   readonly keys: DeclaredKeys;

@@ -27,7 +27,7 @@ export interface RecordSender {
   send(partition: number, records: readonly OutgoingRecord[]): Promise<number>;
 }
 
-export interface PublisherOptions {
+interface PublisherOptions {
   readonly partitions: number;
   readonly writer: Writer;
   readonly source: string;

@@ -3,7 +3,7 @@ import type { Log } from '../model/log.ts';
 import type { Acknowledgements } from './acknowledgements.ts';
 import type { HeldTable, TableFlow } from './table-flow.ts';
 
-export interface ReleaseWatchOptions {
+interface ReleaseWatchOptions {
   readonly flow: TableFlow;
   /** Statements that an operator had dealt with at the beginning. */
   readonly accepted: Acknowledgements;

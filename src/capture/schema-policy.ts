@@ -4,7 +4,7 @@ import type { TableStatement } from './assembled.ts';
 import { isWidening, keepsText } from './widening.ts';
 
 /** `apply`: the targets follow; `stop`: the table waits for an operator; `ignore`: the targets are somebody else's matter. */
-export type SchemaAction = 'apply' | 'stop' | 'ignore';
+type SchemaAction = 'apply' | 'stop' | 'ignore';
 
 export interface SchemaPolicy {
   /** Of statements that only add; what cannot be followed stops the table unless it is to be ignored. */
@@ -12,7 +12,7 @@ export interface SchemaPolicy {
   readonly truncate: SchemaAction;
 }
 
-export type SchemaDecision =
+type SchemaDecision =
   /** Of no concern to the targets. */
   | { readonly kind: 'pass' }
   /** The targets may need it, but were not to be touched. */

@@ -26,7 +26,7 @@ export const SNAPSHOT_SESSION: readonly string[] = [
     ' /*M!100200 , max_statement_time = 0 */',
 ];
 
-export interface ChunkOptions {
+interface ChunkOptions {
   readonly range: KeyRange;
   /** No row is begun once the chunk's values have so many bytes; one row is always read. */
   readonly limitBytes: number;

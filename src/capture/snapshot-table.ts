@@ -11,7 +11,7 @@ import { mysqlColumn, parseSourceType } from '../model/values.ts';
 import { type ColumnFacts, type ColumnPlan, planColumn } from './snapshot-columns.ts';
 
 /** Runs one statement; every value is the server's text, or null. */
-export type SnapshotQuery = (sql: string) => Promise<readonly MysqlRow[]>;
+type SnapshotQuery = (sql: string) => Promise<readonly MysqlRow[]>;
 
 /** A column of the key, primary or declared. */
 export interface KeyPart extends ColumnPlan {

@@ -12,7 +12,7 @@ import type { SchemaPolicy } from './schema-policy.ts';
 import { decide } from './schema-policy.ts';
 import type { HeldTable, TableFlow } from './table-flow.ts';
 
-export interface StatementGateOptions {
+interface StatementGateOptions {
   readonly source: string;
   readonly policy: SchemaPolicy;
   readonly flow: TableFlow;

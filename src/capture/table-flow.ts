@@ -33,7 +33,7 @@ export interface HeldTable {
 }
 
 /** A table without a key of which rows were published. */
-export interface KeylessRows {
+interface KeylessRows {
   /** The epoch in which each row that was read is published once. */
   readonly epoch: number;
   /** All that the targets hold of it is rowferry's. */
@@ -41,7 +41,7 @@ export interface KeylessRows {
 }
 
 /** The reader went back; it has already been at `until`. */
-export interface CatchUp {
+interface CatchUp {
   readonly until: Position;
   /** Tables of which less was published, by their held name: up to where. */
   readonly behind: Readonly<Record<string, Position>>;

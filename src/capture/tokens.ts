@@ -75,7 +75,7 @@ function scan(sql: string, escapes: boolean, executes: boolean): Scan {
   return { tokens: found, versions: versions.size };
 }
 
-export interface Readings {
+interface Readings {
   /** Strings with escapes, executable comments as their contents: what nearly every server sees. */
   readonly usual: readonly Token[];
   /** What other sessions and servers may see instead. */

@@ -1,6 +1,6 @@
 import type { Terminal } from './context.ts';
 
-export interface Bar {
+interface Bar {
   readonly label: string;
   readonly value: number;
 }

@@ -15,7 +15,7 @@ interface Change {
   readonly to: string;
 }
 
-export interface ActionAnswer {
+interface ActionAnswer {
   readonly changes: readonly Change[];
   readonly counts?: Readonly<Record<string, number>>;
 }

@@ -100,7 +100,7 @@ async function countKeys(
 }
 
 /** The screen of `rowferry forecast`. Pure. */
-export function forecastLines(
+function forecastLines(
   layout: Layout,
   result: ForecastResult,
   limits: ForecastLimits,

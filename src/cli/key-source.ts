@@ -15,13 +15,13 @@ export interface KeySourceOptions {
   readonly database?: string;
 }
 
-export interface IdRange {
+interface IdRange {
   readonly first: bigint;
   readonly last: bigint;
 }
 
 /** Rows with the names of their values, the same in every batch of one source. */
-export interface KeyBatch {
+interface KeyBatch {
   readonly columns: readonly string[];
   readonly rows: readonly (readonly RouteKey[])[];
 }
@@ -38,7 +38,7 @@ export function addKeyOptions(command: Command): Command {
 }
 
 /** For commander: throws what it tells as a usage error. */
-export function idRange(text: string): IdRange {
+function idRange(text: string): IdRange {
   const match = RANGE.exec(text.trim());
   if (match === null) throw new InvalidArgumentError('Must be a range such as 0..999999.');
   const range = { first: BigInt(match[1]!), last: BigInt(match[2]!) };

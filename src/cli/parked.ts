@@ -17,19 +17,27 @@ interface ParkedOptions {
   readonly showKeys?: boolean;
 }
 
-export function parkedCommand({ output, env, signal }: CliContext): Command {
+export function parkedCommand(context: CliContext): Command {
   const command = new Command('parked').description(
     'rows that wait at a target because another row is in their way',
   );
-  const verb = (name: string, description: string): Command =>
-    command
-      .command(name)
-      .description(description)
-      .addOption(configOption())
-      .option('--target <name>', 'one target only')
-      .option('--table <name>', 'one table only');
+  addList(command, context);
+  addRetry(command, context);
+  addDrop(command, context);
+  return command;
+}
 
-  verb('list', 'list them, oldest first')
+function verb(command: Command, name: string, description: string): Command {
+  return command
+    .command(name)
+    .description(description)
+    .addOption(configOption())
+    .option('--target <name>', 'one target only')
+    .option('--table <name>', 'one table only');
+}
+
+function addList(command: Command, { output, env, signal }: CliContext): void {
+  verb(command, 'list', 'list them, oldest first')
     .option('--show-keys', 'print primary keys (they may be personal data)')
     .option('--json', 'one JSON object a line for programs')
     .action(async (options: ParkedOptions) => {
@@ -60,11 +68,17 @@ export function parkedCommand({ output, env, signal }: CliContext): Command {
         }
         if (entries.length === 0 && away.length === 0 && options.json !== true)
           output.out('no row is parked');
-        tellAway(away);
+        tellAway(away, output);
       });
     });
+}
 
-  verb('retry', 'try them now').action(async (options: ParkedOptions) => {
+function addRetry(command: Command, { output, env, signal }: CliContext): void {
+  const tell = ({ healed, waits, gone }: { healed: number; waits: number; gone: number }): void => {
+    output.out(`${healed} healed, ${waits} still wait, ${gone} were gone`);
+    if (waits > 0) process.exitCode = EXIT.data;
+  };
+  verb(command, 'retry', 'try them now').action(async (options: ParkedOptions) => {
     const config = loadConfig(options.config, env);
     const { target, table } = options;
     const asked = { ...(target === undefined ? {} : { target }), ...(table === undefined ? {} : { table }) };
@@ -78,21 +92,18 @@ export function parkedCommand({ output, env, signal }: CliContext): Command {
       const counts = { healed: 0, waits: 0, gone: 0, stale: 0 };
       for (const { target, entry } of entries) counts[await target.retryParked(entry, null, signal)] += 1;
       tell(counts);
-      tellAway(away);
+      tellAway(away, output);
     });
   });
+}
 
-  function tellAway(away: readonly Away[]): void {
-    for (const { part, why } of away) output.err(`${part} ${why}`);
-    if (away.length > 0) process.exitCode = EXIT.transient;
-  }
+function tellAway(away: readonly Away[], output: CliContext['output']): void {
+  for (const { part, why } of away) output.err(`${part} ${why}`);
+  if (away.length > 0) process.exitCode = EXIT.transient;
+}
 
-  function tell({ healed, waits, gone }: { healed: number; waits: number; gone: number }): void {
-    output.out(`${healed} healed, ${waits} still wait, ${gone} were gone`);
-    if (waits > 0) process.exitCode = 4;
-  }
-
-  verb('drop', 'give rows up for good: the target will lack them')
+function addDrop(command: Command, { output, env, signal }: CliContext): void {
+  verb(command, 'drop', 'give rows up for good: the target will lack them')
     .option('--yes', 'do it; without this only the count is shown')
     .action(async (options: ParkedOptions) => {
       const { needAll, withParked } = await import('../wiring/parked.ts');
@@ -107,5 +118,4 @@ export function parkedCommand({ output, env, signal }: CliContext): Command {
         output.out(`${counted(dropped, 'row')} given up: the targets differ from the source by that`);
       });
     });
-  return command;
 }

@@ -118,7 +118,7 @@ async function counted(
 }
 
 /** The screen of `rowferry plan`. Pure. */
-export function planLines(
+function planLines(
   plan: MovePlan,
   from: Layout,
   to: Layout,

@@ -3,7 +3,7 @@ import type { Layout } from '../routing/layout.ts';
 import type { RuleSpec } from '../routing/rule.ts';
 
 /** One line: what the rule does with which column. */
-export function ruleText(spec: RuleSpec): string {
+function ruleText(spec: RuleSpec): string {
   switch (spec.algorithm) {
     case 'modulo':
       return `${spec.by} mod ${spec.count}`;

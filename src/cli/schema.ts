@@ -23,24 +23,20 @@ interface SchemaCliOptions {
   readonly json?: boolean;
 }
 
-export function schemaCommand({ output, env, signal }: CliContext): Command {
+export function schemaCommand(context: CliContext): Command {
   const command = new Command('schema').description("the targets' tables, made from the sources' tables");
-  const verb = (name: string, description: string): Command =>
-    command
-      .command(name)
-      .description(description)
-      .addOption(configOption())
-      .option('--target <name>', 'one target only');
-  const warn = (line: string): void => output.err(`warning: ${line}`);
-  const typeOption = (): Option =>
-    new Option(
-      '--type <column=type>',
-      'schema.table.column=type at the target, on top of `schema.types`; repeatable',
-    ).argParser(addType);
-  const dirOption = (): Option =>
-    new Option('--dir <folder>', 'folder of the SQL files, instead of `schema.dir`');
+  addPlan(command, context);
+  addApply(command, context);
+  addDiff(command, context);
+  return command;
+}
 
-  verb('plan', 'write the next SQL files for what the targets lack; look at them before they are applied')
+function addPlan(command: Command, { output, env }: CliContext): void {
+  verb(
+    command,
+    'plan',
+    'write the next SQL files for what the targets lack; look at them before they are applied',
+  )
     .addOption(dirOption())
     .addOption(typeOption())
     .addOption(
@@ -59,6 +55,7 @@ export function schemaCommand({ output, env, signal }: CliContext): Command {
       const config = loadConfig(options.config, env);
       const { planSchema } = await import('../wiring/schema.ts');
       const how = { accept: options.accept === true, dryRun: options.dryRun === true };
+      const warn = (line: string): void => output.err(`warning: ${line}`);
       const planned = await planSchema(config, { ...chosen(config, options), warn }, how);
       if (options.json === true) {
         for (const target of planned) output.out(JSON.stringify(target));
@@ -71,8 +68,10 @@ export function schemaCommand({ output, env, signal }: CliContext): Command {
         output.out(`${target}: ${files.length === 0 ? 'nothing new' : `${verb} ${files.join(', ')}`}`);
       }
     });
+}
 
-  verb('apply', 'apply the SQL files, each once and in order; goes on where a run was cut off')
+function addApply(command: Command, { output, env, signal }: CliContext): void {
+  verb(command, 'apply', 'apply the SQL files, each once and in order; goes on where a run was cut off')
     .addOption(dirOption())
     .option(
       '--before-copy',
@@ -91,8 +90,11 @@ export function schemaCommand({ output, env, signal }: CliContext): Command {
           : `${applied} file${applied === 1 ? '' : 's'} ${how.dryRun ? 'would be ' : ''}applied`,
       );
     });
+}
 
+function addDiff(command: Command, { output, env }: CliContext): void {
   verb(
+    command,
     'diff',
     'compare the targets with the sources by way of the routes; exit code 4 when anything differs that rows may need',
   )
@@ -101,6 +103,7 @@ export function schemaCommand({ output, env, signal }: CliContext): Command {
     .action(async (options: SchemaCliOptions) => {
       const config = loadConfig(options.config, env);
       const { diffSchema } = await import('../wiring/schema.ts');
+      const warn = (line: string): void => output.err(`warning: ${line}`);
       const differences = await diffSchema(config, { ...chosen(config, options), warn });
       const wrong = differences.filter(({ difference }) => !isNote(difference));
       const notes = differences.filter(({ difference }) => isNote(difference));
@@ -114,7 +117,25 @@ export function schemaCommand({ output, env, signal }: CliContext): Command {
       if (wrong.length > 0) process.exitCode = EXIT.data;
       else if (options.json !== true) output.out('the targets are as the sources ask for');
     });
-  return command;
+}
+
+function verb(command: Command, name: string, description: string): Command {
+  return command
+    .command(name)
+    .description(description)
+    .addOption(configOption())
+    .option('--target <name>', 'one target only');
+}
+
+function dirOption(): Option {
+  return new Option('--dir <folder>', 'folder of the SQL files, instead of `schema.dir`');
+}
+
+function typeOption(): Option {
+  return new Option(
+    '--type <column=type>',
+    'schema.table.column=type at the target, on top of `schema.types`; repeatable',
+  ).argParser(addType);
 }
 
 function chosen(config: Config, { dir, indexes, type, target }: SchemaCliOptions) {

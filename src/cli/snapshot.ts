@@ -94,7 +94,7 @@ function isOver({ tables, pending }: SourceCopies): boolean {
 }
 
 /** The screen of `rowferry snapshot status` for one source. Pure. */
-export function snapshotLines(copies: SourceCopies, terminal: Terminal): string[] {
+function snapshotLines(copies: SourceCopies, terminal: Terminal): string[] {
   const { source, tables, isLive, waits, rate, pending } = copies;
   const lines = [`source ${source}${isLive ? '' : '  (no capture runs on this machine: as last saved)'}`];
   if (pending > 0) lines.push(`  ${counted(pending, 'request waits', 'requests wait')} for a capture`);

@@ -9,7 +9,7 @@ import { copyBar, copyProgress } from './copy-progress.ts';
 import type { AlertLine, LiveDaemons } from './daemon-api.ts';
 import { aligned, errorLines, showLag, wrapped } from './status-text.ts';
 
-export interface ScreenSize {
+interface ScreenSize {
   readonly columns: number;
   readonly rows: number;
   /** Shows more than ASCII. */

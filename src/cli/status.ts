@@ -79,7 +79,7 @@ async function watchStatus(
 const WAY_ON = 'make the same change at the targets, then:';
 
 /** What a table waits for that an operator has let go. */
-export function acknowledgedText(
+function acknowledgedText(
   { timeMs, by }: { readonly timeMs: number; readonly by: string },
   waits: string | null,
 ): string {

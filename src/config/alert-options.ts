@@ -160,7 +160,7 @@ export const alertOptions = z.strictObject({
     .describe('Who is told, by name.'),
 });
 
-export type AlertOptions = z.output<typeof alertOptions>;
+type AlertOptions = z.output<typeof alertOptions>;
 export type MetricOptions = z.output<typeof metricOptions>;
 export type AlertRuleOptions = z.output<typeof rule>;
 export type AlertChannelOptions = AlertOptions['channels'][string];

@@ -17,7 +17,7 @@ import type { LocatedProblem, Path, Problem } from './locate.ts';
 import { problemsOf } from './problems.ts';
 import { didYouMean } from '../model/suggest.ts';
 
-export interface ReadRules {
+interface ReadRules {
   readonly rules: readonly AlertRule[];
   readonly problems: readonly LocatedProblem[];
 }
@@ -59,7 +59,7 @@ export function shippedRules(): ReadRules {
 }
 
 /** What rules may name. */
-export interface Known {
+interface Known {
   /** Null for any. */
   readonly channels: readonly string[] | null;
   readonly metrics: MetricCatalog;

@@ -1,9 +1,9 @@
 /** Number ranges in braces: `trade_{00..12..4}` stands for trade_00, trade_04, trade_08 and trade_12. */
 
 const RANGE = /\{(\d{1,6})\.\.(\d{1,6})(?:\.\.(\d{1,6}))?\}/;
-export const MOST_NAMES = 4096;
+const MOST_NAMES = 4096;
 
-export interface Expanded {
+interface Expanded {
   readonly name: string;
   /** The number that stands for the braces; empty without braces. */
   readonly number: string;

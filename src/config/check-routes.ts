@@ -16,7 +16,7 @@ import type { RouteOptions } from './route-options.ts';
 import { layoutSettings, layoutSpec, targetsOf, targetTable, unloadedFunction } from './route-rules.ts';
 import { didYouMean } from '../model/suggest.ts';
 
-export interface RouteContext {
+interface RouteContext {
   /** Sources and targets that are good in themselves. */
   readonly sources: ReadonlyMap<string, SourceOptions>;
   readonly targets: ReadonlyMap<string, TargetOptions>;
@@ -24,7 +24,7 @@ export interface RouteContext {
   readonly names: { readonly source: readonly string[]; readonly target: readonly string[] };
 }
 
-export interface PlacedRoute {
+interface PlacedRoute {
   readonly index: number;
   readonly value: RouteOptions;
 }

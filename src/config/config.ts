@@ -118,7 +118,7 @@ export interface ColumnSettings extends Omit<ColumnSpec, 'hashKey'> {
   readonly hashKey: Secret | null;
 }
 
-export interface ApplySettings {
+interface ApplySettings {
   /** A batch ends at whichever comes first. */
   readonly batchRows: number;
   readonly batchBytes: number;
@@ -129,7 +129,7 @@ export interface ApplySettings {
   readonly badRows: 'stop' | 'park';
 }
 
-export interface CaptureSettings {
+interface CaptureSettings {
   readonly chunkBytes: number;
   readonly queueBytes: number;
   readonly checkpointMs: number;
@@ -152,7 +152,7 @@ export interface SnapshotSettings {
   readonly where: Readonly<Record<string, string>>;
 }
 
-export interface RetrySettings {
+interface RetrySettings {
   /** Longest wait between probes of a server that stays away. */
   readonly maxMs: number;
 }
@@ -166,7 +166,7 @@ export interface SchemaSettings {
   readonly types: readonly TypeSettings[];
 }
 
-export interface TypeSettings {
+interface TypeSettings {
   /** `column-pattern.ts`. */
   readonly column: string;
   readonly type: string;
@@ -211,7 +211,7 @@ interface AnyChannelSettings {
 export type AlertChannelSettings =
   LogChannelSettings | WebhookChannelSettings | EmailChannelSettings | CommandChannelSettings;
 
-export interface LogChannelSettings extends AnyChannelSettings {
+interface LogChannelSettings extends AnyChannelSettings {
   readonly type: 'log';
 }
 

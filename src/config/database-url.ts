@@ -3,7 +3,7 @@ import type { DatabaseUrl } from './config.ts';
 import { Secret } from './secret.ts';
 
 /** A URL's own part of `DatabaseUrl`; TLS has options of its own. */
-export type DatabaseAddress = Omit<DatabaseUrl, 'tls'>;
+type DatabaseAddress = Omit<DatabaseUrl, 'tls'>;
 
 const SCHEMES: Readonly<Record<string, { readonly engine: DatabaseUrl['engine']; readonly port: number }>> = {
   'mysql:': { engine: 'mysql', port: 3306 },

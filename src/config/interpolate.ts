@@ -16,7 +16,7 @@ export interface Surroundings {
   readonly readFile: (path: string) => string;
 }
 
-export interface Interpolated {
+interface Interpolated {
   readonly text: string;
   readonly problems: readonly string[];
 }

@@ -13,7 +13,7 @@ import { z } from 'zod';
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
 /** How an option looks from outside: in the manual and in the JSON Schema. */
-export interface OptionShape {
+interface OptionShape {
   /** Words for the manual's "type" column. */
   readonly type: string;
   readonly json: JsonSchema;
@@ -45,7 +45,7 @@ export function option<T>(shape: OptionShape, read: (value: unknown) => Reading<
   return schema;
 }
 
-export interface Range {
+interface Range {
   readonly min: number;
   readonly max: number;
 }
@@ -133,7 +133,7 @@ export function yesNo() {
   );
 }
 
-export interface TextRules {
+interface TextRules {
   /** Words for the manual, for example "`schema.table`". */
   readonly type?: string;
   readonly pattern?: RegExp;

@@ -131,7 +131,7 @@ const gtid = text({
   what: 'a GTID set such as 3e11fa47-71ca-11e1-9e33-c80aa9429562:1-77 (MySQL) or 0-1-100 (MariaDB)',
 });
 
-export const startFrom = z.union([
+const startFrom = z.union([
   z.enum(['snapshot', 'now', 'earliest']),
   z.strictObject({ gtid: gtid.describe('Everything in this set is taken as already ferried.') }),
   z.strictObject({

@@ -19,9 +19,7 @@ function fromIssue(issue: Issue, base: Path, root: z.ZodType): Problem[] {
       return issue.keys.map((key) => ({
         path: [...path, key],
         at: 'key',
-        message:
-          moved([...path, key]) ??
-          `is no option${didYouMean(key, known) || (known.length > 0 ? `; known here: ${known.join(', ')}` : '')}`,
+        message: `is no option${didYouMean(key, known) || (known.length > 0 ? `; known here: ${known.join(', ')}` : '')}`,
       }));
     }
     case 'invalid_key':
@@ -31,16 +29,6 @@ function fromIssue(issue: Issue, base: Path, root: z.ZodType): Problem[] {
     default:
       return [{ path, at: 'value', message: messageOf(issue, issue.message) }];
   }
-}
-
-/** Options of earlier versions that have another place now, by path. */
-const MOVED: Readonly<Record<string, string>> = {
-  'snapshot.replicas':
-    'has moved: name the replicas of each source under its own `replicas`, as `name: { url: …, tls: … }`',
-};
-
-function moved(path: Path): string | undefined {
-  return MOVED[path.join('.')];
 }
 
 function messageOf(issue: Issue, given: string): string {

@@ -51,7 +51,7 @@ function anyPeriod(period: Period): string {
 const ANY_TEXT = '**';
 
 /** What rows of one source table, or of all that `from` may take, fill in for names in braces. */
-export type Filling = (name: string) => string;
+type Filling = (name: string) => string;
 
 /** Of every table of a source that the route may take. */
 export function fillingOf({ from }: RouteOptions, source: string): Filling {
@@ -131,7 +131,7 @@ export function shown(name: string): string {
 }
 
 /** A text in the target's key that tells where a row came from. */
-export interface KeyText {
+interface KeyText {
   /** Column at the target, in lower case. */
   readonly column: string;
   readonly text: string;

@@ -88,7 +88,7 @@ const on = targetNames().describe(
 );
 
 /** One branch an algorithm; the targets are its shards. */
-export const shardOptions = z.discriminatedUnion('algorithm', [
+const shardOptions = z.discriminatedUnion('algorithm', [
   z.strictObject({ algorithm: algorithm('modulo'), by: by(), on }),
   z.strictObject({ algorithm: algorithm('segments'), by: by(), on, ...slotFields() }),
   z.strictObject({
@@ -121,7 +121,7 @@ const names = {
 };
 const tables = count('How many tables each target has.');
 
-export const tableOptions = z.discriminatedUnion('algorithm', [
+const tableOptions = z.discriminatedUnion('algorithm', [
   z.strictObject({ algorithm: algorithm('modulo'), by: by(), count: tables, ...names }),
   z.strictObject({ algorithm: algorithm('segments'), by: by(), count: tables, ...slotFields(), ...names }),
   z.strictObject({

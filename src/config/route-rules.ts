@@ -7,7 +7,7 @@ import type { RouteOptions, ShardOptions, TableOptions } from './route-options.t
 /** A rule whose custom function is still a file. */
 export type RuleSettings = Exclude<RuleSpec, { readonly algorithm: 'custom' }> | CustomRuleSettings;
 
-export interface CustomRuleSettings {
+interface CustomRuleSettings {
   readonly algorithm: 'custom';
   readonly by: readonly string[];
   readonly count: number;

@@ -1,6 +1,6 @@
 /** Which topics a source reads: a topic's name, or a regular expression between slashes that must match a whole name. */
 
-export interface TopicPattern {
+interface TopicPattern {
   /** As written. */
   readonly text: string;
   readonly matches: (topic: string) => boolean;

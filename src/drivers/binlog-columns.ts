@@ -69,7 +69,7 @@ export interface ColumnSource {
   readonly labels: readonly Buffer[] | undefined;
 }
 
-export interface CompiledColumn {
+interface CompiledColumn {
   readonly column: Column;
   readonly read: ColumnReader;
 }

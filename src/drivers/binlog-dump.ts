@@ -22,7 +22,7 @@ export interface BinlogDumpOptions {
   readonly heartbeatMs: number;
 }
 
-export interface DumpListener {
+interface DumpListener {
   /** One event, header included. The bytes stay as they are. */
   event(bytes: Buffer): void;
   /** The link has ended. Called once, and never after `stop`. */

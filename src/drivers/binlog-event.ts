@@ -22,13 +22,13 @@ export type BinlogEvent =
   | HeartbeatEvent;
 
 /** The events that follow are in this file, the first of them at `offset`. */
-export interface RotateEvent {
+interface RotateEvent {
   readonly kind: 'rotate';
   readonly file: string;
   readonly offset: number;
 }
 
-export interface BeginEvent {
+interface BeginEvent {
   readonly kind: 'begin';
   /** Null for an anonymous transaction. */
   readonly gtid: string | null;
@@ -50,7 +50,7 @@ export interface RowsEvent {
   readonly bytes: number;
 }
 
-export interface CommitEvent {
+interface CommitEvent {
   readonly kind: 'commit';
   readonly gtid: string | null;
   readonly end: number;
@@ -85,14 +85,14 @@ export interface XaEvent {
 }
 
 /** The source says that its binlog may lack changes. */
-export interface IncidentEvent {
+interface IncidentEvent {
   readonly kind: 'incident';
   readonly code: number;
   readonly end: number;
 }
 
 /** An event that rowferry does not know; `ignorable` when the source marks it as skippable. */
-export interface UnknownEvent {
+interface UnknownEvent {
   readonly kind: 'unknown';
   readonly code: number;
   readonly ignorable: boolean;

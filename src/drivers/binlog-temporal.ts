@@ -1,7 +1,7 @@
 /** Binlog dates and times as text, through tables of digits: these run once or twice for every row. */
 import { type Cursor, DecodeFault } from './binlog-cursor.ts';
 
-export type TextReader = (cursor: Cursor) => string;
+type TextReader = (cursor: Cursor) => string;
 
 const TWO_DIGITS = Array.from({ length: 100 }, (_, value) => String(value).padStart(2, '0'));
 const FOUR_DIGITS = Array.from({ length: 10_000 }, (_, value) => String(value).padStart(4, '0'));
@@ -37,7 +37,7 @@ function civilDate(days: number): string {
 }
 
 /** `.ffffff` with `digits` digits of a fraction stored in as few bytes as hold two digits each; empty without digits. */
-export function fractionText(stored: number, digits: number): string {
+function fractionText(stored: number, digits: number): string {
   switch (digits) {
     case 0:
       return '';

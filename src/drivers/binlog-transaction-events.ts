@@ -87,7 +87,7 @@ function uuidText(bytes: Buffer): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 
-export interface MariadbTransactionId extends TransactionId {
+interface MariadbTransactionId extends TransactionId {
   /** What follows: one statement, a transaction, one that ends in XA PREPARE, or the statement that ends that one. */
   readonly group: 'statement' | 'transaction' | 'xa-prepare' | 'xa-end';
 }

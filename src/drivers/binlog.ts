@@ -14,7 +14,7 @@ export interface BinlogLinkOptions extends BinlogDumpOptions, BinlogDecoderOptio
   readonly timed?: (event: BinlogEvent, isNew: boolean) => BinlogEvent;
 }
 
-export interface BinlogLinkStats {
+interface BinlogLinkStats {
   /** Of all events that came, wanted or not. */
   readonly bytes: number;
   readonly events: number;

@@ -10,7 +10,7 @@ export interface PooledConnection {
   destroy(): void;
 }
 
-export interface ConnectionPoolOptions<C> {
+interface ConnectionPoolOptions<C> {
   readonly size: number;
   readonly connect: () => Promise<C>;
   /** A connection that lay idle longer is replaced: servers and firewalls drop those, without always saying so. */

@@ -5,7 +5,7 @@ import { configuredClientId, pauseFor, retryDelayMs, settleWithin, type KafkaLin
 import { groupMembers, openCluster, removeMember } from './kafka-cluster.ts';
 import { faultOf, isDoubtful, isTopicUnknown } from './kafka-errors.ts';
 
-export interface TopicWish {
+interface TopicWish {
   readonly name: string;
   readonly partitions: number;
   readonly replicationFactor: number;
@@ -13,7 +13,7 @@ export interface TopicWish {
   readonly config: Readonly<Record<string, string>>;
 }
 
-export interface TopicFacts {
+interface TopicFacts {
   readonly created: boolean;
   readonly partitions: number;
   readonly maxMessageBytes: number;

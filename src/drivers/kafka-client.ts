@@ -15,7 +15,7 @@ interface Hidden {
   reveal(): string;
 }
 
-export interface KafkaTls {
+interface KafkaTls {
   /** PEM text. */
   readonly ca?: string;
   readonly cert?: string;
@@ -23,7 +23,7 @@ export interface KafkaTls {
   readonly rejectUnauthorized: boolean;
 }
 
-export interface KafkaSasl {
+interface KafkaSasl {
   readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
   readonly username: string;
   readonly password: Hidden;

@@ -2,7 +2,7 @@
 import kafkajs from 'kafkajs';
 import { faultOf } from './kafka-errors.ts';
 
-export interface ClusterCatcher {
+interface ClusterCatcher {
   readonly assigner: kafkajs.PartitionAssigner;
   readonly cluster: () => kafkajs.Cluster;
 }
@@ -32,7 +32,7 @@ export function openCluster(kafka: kafkajs.Kafka): kafkajs.Cluster {
   return cluster();
 }
 
-export interface GroupMember {
+interface GroupMember {
   readonly memberId: string;
   readonly clientId: string;
 }

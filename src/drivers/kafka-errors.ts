@@ -2,7 +2,7 @@
 import { RowferryError, type ErrorCode, type ErrorWhere } from '../errors.ts';
 
 /** The parts of a kafkajs or socket error that tell what happened. */
-export interface KafkaFault {
+interface KafkaFault {
   /** Error class, such as `KafkaJSConnectionError`. */
   readonly name: string;
   /** Kafka's protocol error, such as `MESSAGE_TOO_LARGE`. */

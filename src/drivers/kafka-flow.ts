@@ -7,7 +7,7 @@ export interface Delivery {
   readonly offsets: readonly number[];
 }
 
-export type Verdict =
+type Verdict =
   /** Hand all of it over. */
   | 'deliver'
   /** Leave it: it will be fetched again when it is wanted. */

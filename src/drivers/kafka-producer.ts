@@ -45,7 +45,7 @@ export interface ProducerOptions {
   readonly signal: AbortSignal;
 }
 
-export interface SendRequest {
+interface SendRequest {
   readonly topic: string;
   readonly partition: number;
   readonly records: readonly OutgoingRecord[];

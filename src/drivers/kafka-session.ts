@@ -33,7 +33,7 @@ export interface PartitionBounds {
   readonly high: number;
 }
 
-export interface SessionOptions {
+interface SessionOptions {
   readonly groupId: string;
   readonly topics: readonly string[];
   readonly sessionTimeoutMs: number;

@@ -3,6 +3,7 @@
  * importer of mysql2; errors leave as `RowferryError`s without statement or values.
  */
 import type { Socket } from 'node:net';
+import type { Readable } from 'node:stream';
 import { createConnection } from 'mysql2';
 import type { Connection, QueryError, ResultSetHeader } from 'mysql2';
 import type { DatabaseUrl, TlsSettings } from '../config/config.ts';
@@ -127,22 +128,10 @@ export class MysqlConnection implements PooledConnection {
    * Whoever leaves before the last row, also by the signal, cuts the connection: what the server still sends is of no use.
    */
   async *stream(sql: string, signal: AbortSignal): AsyncGenerator<MysqlRow, void, undefined> {
-    const rows = this.#raw.query({ sql }).stream();
-    const stop = (): void => void rows.destroy();
-    // A query without callback is not told that the link broke: only the connection is.
-    const lose = (error: Error): void => void rows.destroy(error);
-    this.#raw.on('error', lose);
-    signal.addEventListener('abort', stop, { once: true });
-    let isComplete = false;
     try {
-      for await (const row of rows) yield row as MysqlRow;
-      isComplete = rows.readableEnded;
+      for await (const row of this.#rowsOf(this.#raw.query({ sql }).stream(), signal)) yield row as MysqlRow;
     } catch (error) {
       if (!signal.aborted) throw this.#classify(error as QueryError);
-    } finally {
-      signal.removeEventListener('abort', stop);
-      this.#raw.off('error', lose);
-      if (!isComplete) this.destroy();
     }
   }
 
@@ -169,22 +158,30 @@ export class MysqlConnection implements PooledConnection {
       }
     };
     const rows = this.#raw.query({ sql, rowsAsArray: true, typeCast: read }).stream({ highWaterMark: 100 });
+    try {
+      for await (const row of this.#rowsOf(rows, signal)) {
+        if (failure !== undefined) throw failure;
+        yield row as T[];
+      }
+      if (!rows.readableEnded) signal.throwIfAborted();
+    } catch (error) {
+      if (failure !== undefined) throw failure;
+      signal.throwIfAborted();
+      throw this.#classify(error as QueryError);
+    }
+  }
+
+  /** The rows of a running query; whoever leaves before the last one, also by the signal, cuts the connection. */
+  async *#rowsOf(rows: Readable, signal: AbortSignal): AsyncGenerator<unknown, void, undefined> {
     const stop = (): void => void rows.destroy();
+    // A query without callback is not told that the link broke: only the connection is.
     const lose = (error: Error): void => void rows.destroy(error);
     this.#raw.on('error', lose);
     signal.addEventListener('abort', stop, { once: true });
     let isComplete = false;
     try {
-      for await (const row of rows) {
-        if (failure !== undefined) throw failure;
-        yield row as T[];
-      }
+      yield* rows;
       isComplete = rows.readableEnded;
-      if (!isComplete) signal.throwIfAborted();
-    } catch (error) {
-      if (failure !== undefined) throw failure;
-      signal.throwIfAborted();
-      throw this.#classify(error as QueryError);
     } finally {
       signal.removeEventListener('abort', stop);
       this.#raw.off('error', lose);

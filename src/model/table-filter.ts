@@ -23,7 +23,7 @@ export interface TablePattern {
 }
 
 /** Schemas that belong to the server or to rowferry (`rowferry.mark`). */
-export const SYSTEM_SCHEMAS: ReadonlySet<string> = new Set([
+const SYSTEM_SCHEMAS: ReadonlySet<string> = new Set([
   'mysql',
   'information_schema',
   'performance_schema',
@@ -167,7 +167,7 @@ export class TableFilter {
   }
 }
 
-export function isSystemTable(schema: string, table: string): boolean {
+function isSystemTable(schema: string, table: string): boolean {
   return SYSTEM_SCHEMAS.has(schema.toLowerCase()) || OWN_TABLES.has(table);
 }
 

@@ -157,7 +157,7 @@ export interface MysqlColumn {
   readonly mayBeEmptyEnum: boolean;
 }
 
-export interface ColumnPlace {
+interface ColumnPlace {
   readonly name: string;
   /** The engine's own type text. */
   readonly type: string;

@@ -3,7 +3,7 @@ import { pino } from 'pino';
 import { build as prettyStream } from 'pino-pretty';
 import type { Log } from '../model/log.ts';
 
-export interface LogOptions {
+interface LogOptions {
   readonly level: 'debug' | 'info' | 'warn' | 'error';
   readonly format: 'auto' | 'json' | 'pretty';
   /** Fields of every line: the pipeline, the role, the source. */

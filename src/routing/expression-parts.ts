@@ -10,7 +10,7 @@ import { refusedKey, routeKeyError } from './route-key.ts';
 import type { RouteKey } from './rule.ts';
 import { xxHash64 } from './xxhash64.ts';
 
-export type Run<T> = (keys: readonly RouteKey[]) => T;
+type Run<T> = (keys: readonly RouteKey[]) => T;
 
 /** A part of an expression, in each form that it can be used in: a column has two, everything else one. */
 export interface Part {

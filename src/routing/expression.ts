@@ -46,7 +46,7 @@ import {
 import type { IntegerKey } from './integer-key.ts';
 import type { RouteKey } from './rule.ts';
 
-export interface Expression {
+interface Expression {
   /** Distinct columns in order of their appearance, as first spelled; `evaluate` takes their values in this order. */
   readonly columns: readonly string[];
   /** The value for one row. Throws ROWFERRY_ROUTE_KEY, by column and kind and never by value. */

@@ -76,7 +76,7 @@ export function slotMapRule(spec: Spec<'slot-map'>): ShardRule {
 }
 
 /** One of the two independent slot numbers of a key. */
-export function slotOf(key: IntegerKey, slots: number, half: SlotHalf): number {
+function slotOf(key: IntegerKey, slots: number, half: SlotHalf): number {
   return euclideanModulo(half === 'low' ? key : floorDivide(key, slots), slots);
 }
 

@@ -123,7 +123,7 @@ export function rowsOfShare({ numerator, denominator }: Fraction, rows: number):
   return Number((2n * top + bottom) / (2n * bottom));
 }
 
-export function isSamePlace(a: Place, b: Place): boolean {
+function isSamePlace(a: Place, b: Place): boolean {
   return a.target === b.target && a.table === b.table;
 }
 

@@ -127,9 +127,8 @@ export class Router {
     table: { readonly schema: string; readonly name: string },
   ): Pick<Copy, 'layout' | 'rule' | 'names'>[] {
     return this.#rules.flatMap((rule) => {
-      const groups = rule.takes(table.schema, table.name);
-      if (groups === undefined || rule.sources?.includes(source) === false) return [];
-      const names = { source, schema: table.schema, table: table.name, groups };
+      const names = takenAs(rule, source, table);
+      if (names === undefined) return [];
       return layoutsOf(rule, names).map((layout) => ({ layout, rule, names }));
     });
   }
@@ -187,6 +186,17 @@ export class Router {
     if (target.startsWith(STAYS)) return staying(target.slice(STAYS.length), source);
     return this.#places.push({ target: this.targets.indexOf(target), table }) - 1;
   }
+}
+
+/** What a rule's names stand for in rows of this table of this source; undefined when it does not take them. */
+export function takenAs(
+  { takes, sources }: Pick<RouteRule, 'takes' | 'sources'>,
+  source: string,
+  { schema, name }: { readonly schema: string; readonly name: string },
+): Names | undefined {
+  const groups = takes(schema, name);
+  if (groups === undefined || sources?.includes(source) === false) return undefined;
+  return { source, schema, table: name, groups };
 }
 
 /** The layouts of a route for one source table: one, or a copy for each of several targets. */

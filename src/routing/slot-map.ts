@@ -40,7 +40,7 @@ function misowned(claims: readonly (readonly number[])[], names: readonly string
 }
 
 /** Slots in ascending order as the text of a slot map: 0, 1, 2, 40 is `0-2, 40`. */
-export function formatSlots(slots: readonly number[]): string {
+function formatSlots(slots: readonly number[]): string {
   const ranges: [number, number][] = [];
   for (const slot of slots) {
     const last = ranges.at(-1);

@@ -6,7 +6,7 @@
 const [wantedPoint, wantedCount] = (process.env['ROWFERRY_KILL_AT'] ?? '').split(':');
 let passed = 0;
 
-export type KillPoint =
+type KillPoint =
   /** Kafka has the records, their acknowledgement has not been taken in. */
   | 'capture.after-produce'
   /** The acknowledgement is taken in, the checkpoint that it allows is not saved. */

@@ -12,7 +12,7 @@ import type { Log, LogFields } from '../model/log.ts';
 import { sleep } from './backoff.ts';
 
 /** Waits before the tries that come first. */
-export const FIRST_WAITS_MS: readonly number[] = [1_000, 2_000, 4_000];
+const FIRST_WAITS_MS: readonly number[] = [1_000, 2_000, 4_000];
 /** Before the one try that comes at once, where nobody below has tried. */
 const AT_ONCE_MS = 100;
 
@@ -44,7 +44,7 @@ export function waitBeforeTry(tries: number, maxMs: number, random: number): num
   return full / 2 + (random * full) / 2;
 }
 
-export interface OutagesOptions {
+interface OutagesOptions {
   /** Longest wait of a part that is probing. */
   readonly maxMs: number;
   readonly log: Log;

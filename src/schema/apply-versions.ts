@@ -17,7 +17,7 @@ import type { ScriptStatement } from './sql-script.ts';
 import { checksum, isForAfterCopy, sortedVersions } from './version-file.ts';
 import type { VersionFile } from './version-file.ts';
 
-export interface ApplyOptions {
+interface ApplyOptions {
   readonly pipeline: string;
   readonly files: readonly VersionFile[];
   /** Who applies, for the history: user and host. */

@@ -1,6 +1,6 @@
 /** What the name of a MySQL or MariaDB collation says, and which collation of another server comes closest. Pure. */
 
-export interface CollationTraits {
+interface CollationTraits {
   readonly charset: string;
   /** ICU's name of the language, `und` for none. */
   readonly language: string;

@@ -16,7 +16,7 @@ import type {
   TypeOverride,
 } from './planned.ts';
 
-export interface ConvertOptions {
+interface ConvertOptions {
   readonly sourceFlavour: Flavour;
   readonly columns: ColumnSpec | null;
   readonly names: Names;

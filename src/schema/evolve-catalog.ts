@@ -15,7 +15,7 @@ import { readCatalog } from './read-catalog.ts';
 import type { CatalogQuery } from './read-catalog.ts';
 import { readPostgresTables } from './read-postgres.ts';
 
-export interface EvolveCatalog {
+interface EvolveCatalog {
   readonly traits: TargetTraits;
   /** By the path that was asked for; tables that are missing are absent. */
   readonly tables: ReadonlyMap<string, EvolveTable>;

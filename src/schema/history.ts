@@ -11,7 +11,7 @@ export interface SchemaSession {
   query(sql: string): Promise<readonly CatalogRow[]>;
 }
 
-export const HISTORY_TABLE = 'rowferry_schema_history';
+const HISTORY_TABLE = 'rowferry_schema_history';
 
 export interface HistoryEntry {
   readonly version: number;

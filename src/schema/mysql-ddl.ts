@@ -1,6 +1,6 @@
 /** SQL for MySQL and MariaDB targets. Pure. */
-import { quote } from '../model/mysql-literals.ts';
-import { name, tablePath } from '../targets/mysql-sql.ts';
+import { quote, quoteName } from '../model/mysql-literals.ts';
+import { tablePath } from '../targets/mysql-sql.ts';
 import { collationTraits } from './collation.ts';
 import { schemasOf } from './ddl.ts';
 import type { DdlWriter } from './ddl.ts';
@@ -10,15 +10,17 @@ import type { PlannedColumn, PlannedIndex, PlannedPart, PlannedTable } from './p
 const ONLINE = 'LOCK=NONE';
 
 export const mysqlDdl: DdlWriter = {
-  prepare: (tables) => schemasOf(tables).map((schema) => `CREATE SCHEMA IF NOT EXISTS ${name(schema)}`),
+  prepare: (tables) => schemasOf(tables).map((schema) => `CREATE SCHEMA IF NOT EXISTS ${quoteName(schema)}`),
   createTable(table, indexes) {
     const inside =
       indexes === 'before' ? table.indexes : table.indexes.filter((index) => !waits(table, index));
     const common = commonCollation(table);
     const lines = [
       ...table.columns.map((column) => columnSql(column, common)),
-      ...(table.primaryKey.length === 0 ? [] : [`PRIMARY KEY (${table.primaryKey.map(name).join(', ')})`]),
-      ...table.uniqueKeys.map((key) => `UNIQUE KEY ${name(key.name)} (${partsSql(key.parts)})`),
+      ...(table.primaryKey.length === 0
+        ? []
+        : [`PRIMARY KEY (${table.primaryKey.map(quoteName).join(', ')})`]),
+      ...table.uniqueKeys.map((key) => `UNIQUE KEY ${quoteName(key.name)} (${partsSql(key.parts)})`),
       ...inside.map((index) => indexSql(index)),
       ...table.checks.map((check) => `CHECK (${check.sql})`),
     ];
@@ -60,13 +62,13 @@ function addIndexSql({ path }: PlannedTable, index: PlannedIndex): string {
 }
 
 export function indexSql(index: PlannedIndex): string {
-  return `${index.kind === 'fulltext' ? 'FULLTEXT KEY' : 'KEY'} ${name(index.name)} (${partsSql(index.parts)})`;
+  return `${index.kind === 'fulltext' ? 'FULLTEXT KEY' : 'KEY'} ${quoteName(index.name)} (${partsSql(index.parts)})`;
 }
 
 function partsSql(parts: readonly PlannedPart[]): string {
   return parts
     .map(({ column, prefix, descending, expression }) => {
-      const what = column === null ? `(${expression ?? ''})` : name(column);
+      const what = column === null ? `(${expression ?? ''})` : quoteName(column);
       return what + (prefix === null ? '' : `(${prefix})`) + (descending ? ' DESC' : '');
     })
     .join(', ');
@@ -86,7 +88,7 @@ function commonCollation({ columns }: PlannedTable): string | null {
 export function columnSql(column: PlannedColumn, common: string | null = null): string {
   const { collation, generated, nullable, numbering, invisible, comment } = column;
   return [
-    name(column.name),
+    quoteName(column.name),
     column.type,
     ...(collation === null || collation === common
       ? []

@@ -12,7 +12,7 @@ import type {
 export type CatalogRow = Readonly<Record<string, string | null>>;
 
 /** What was read of one table. */
-export interface TableRows {
+interface TableRows {
   readonly table: CatalogRow;
   readonly columns: readonly CatalogRow[];
   readonly indexes: readonly CatalogRow[];

@@ -16,7 +16,7 @@ export interface PlanRecord {
   readonly tables: readonly PlannedTable[];
 }
 
-export interface PlanInput {
+interface PlanInput {
   readonly plan: TargetPlan;
   readonly ddl: DdlWriter;
   readonly indexes: 'before' | 'after';
@@ -28,7 +28,7 @@ export interface PlanInput {
   readonly accept: boolean;
 }
 
-export interface PlanOutput {
+interface PlanOutput {
   readonly files: readonly VersionFile[];
   readonly record: PlanRecord;
   /** What no file does: an operator must. */

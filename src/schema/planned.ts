@@ -83,7 +83,7 @@ export interface TypeOverride {
 }
 
 /** `email`, `email(10)` or an expression: two indexes are the same when their parts are. */
-export function partText({ column, prefix, expression }: PlannedPart): string {
+function partText({ column, prefix, expression }: PlannedPart): string {
   if (column === null) return `(${expression ?? ''})`;
   return prefix === null ? column : `${column}(${prefix})`;
 }

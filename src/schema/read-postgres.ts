@@ -56,7 +56,7 @@ export async function readPostgresTables(
 }
 
 /** `email`, `"Email"` or `"left"((email)::text, 10)`, as the server prints a part of an index. */
-export function indexPart(text: string): PlannedPart {
+function indexPart(text: string): PlannedPart {
   const plain = { prefix: null, descending: false, expression: null };
   const name = /^(?:"((?:[^"]|"")*)"|([a-z_][a-z0-9_$]*))$/u.exec(text);
   if (name !== null) return { ...plain, column: nameOf(name[1], name[2]) };

@@ -6,14 +6,14 @@ import type { HttpSettings } from '../config/config.ts';
 /** `open` for probes, `read` for what tells of the pipeline, `act` for what changes it. */
 export type Access = 'open' | 'read' | 'act';
 
-export interface Refusal {
+interface Refusal {
   readonly status: 401 | 403;
   readonly code: string;
   readonly message: string;
   readonly hint: string;
 }
 
-export interface AccessRequest {
+interface AccessRequest {
   readonly access: Access;
   readonly authorization: string | undefined;
   readonly host: string | undefined;

@@ -26,6 +26,23 @@ const pauseBody = z.strictObject({
 
 export function actionRoutes(operator: Operator): Route[] {
   return [
+    ...flowRoutes(operator),
+    ...parkedRoutes(operator),
+    ...tableRoutes(operator),
+    ...silenceRoutes(operator),
+    ...measureRoutes(operator),
+    acts({
+      url: '/api/log-level',
+      summary: 'Change how much this process logs, until it ends.',
+      body: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']) }),
+      handle: async ({ body }) => await Promise.resolve(operator.setLogLevel(body.level)),
+    }),
+  ];
+}
+
+/** Whether rows flow, and from where. */
+function flowRoutes(operator: Operator): Route[] {
+  return [
     acts({
       url: '/api/pause',
       summary:
@@ -52,6 +69,11 @@ export function actionRoutes(operator: Operator): Route[] {
       }),
       handle: async ({ body, signal }) => await operator.replay(body.source, body.from, signal),
     }),
+  ];
+}
+
+function parkedRoutes(operator: Operator): Route[] {
+  return [
     acts({
       url: '/api/parked/retry',
       summary: 'Try parked rows now.',
@@ -68,6 +90,12 @@ export function actionRoutes(operator: Operator): Route[] {
       handle: async ({ body: { expect, ...which }, signal }) =>
         await operator.dropParked(which, expect, signal),
     }),
+  ];
+}
+
+/** Copies of tables, and statements that tables wait for. */
+function tableRoutes(operator: Operator): Route[] {
+  return [
     acts({
       url: '/api/snapshot',
       summary: 'Copy a table (again), or pause, resume or cancel copies.',
@@ -99,6 +127,11 @@ export function actionRoutes(operator: Operator): Route[] {
       handle: async ({ body: { source, at, wait, ...how }, who, signal }) =>
         await operator.acknowledge(source, { statement: at, ...how, waits: wait, by: who }, signal),
     }),
+  ];
+}
+
+function silenceRoutes(operator: Operator): Route[] {
+  return [
     acts({
       url: '/api/alerts/silence',
       summary: 'Keep alerts of this process quiet for a while; `counts.id` ends it early.',
@@ -119,6 +152,12 @@ export function actionRoutes(operator: Operator): Route[] {
       body: z.strictObject({ id: z.int().min(1) }),
       handle: async ({ body: { id } }) => await Promise.resolve(operator.endSilence(id)),
     }),
+  ];
+}
+
+/** What other programs report. */
+function measureRoutes(operator: Operator): Route[] {
+  return [
     acts({
       url: '/api/measures',
       summary:
@@ -148,12 +187,6 @@ export function actionRoutes(operator: Operator): Route[] {
         measures: z.array(z.strictObject(measureName)).min(1).max(MOST_MEASURES),
       }),
       handle: async ({ body }) => await Promise.resolve(operator.withdraw(body.measures)),
-    }),
-    acts({
-      url: '/api/log-level',
-      summary: 'Change how much this process logs, until it ends.',
-      body: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']) }),
-      handle: async ({ body }) => await Promise.resolve(operator.setLogLevel(body.level)),
     }),
   ];
 }

@@ -7,7 +7,7 @@ export interface PartChange {
   readonly to: string;
 }
 
-export interface AuditEntry {
+interface AuditEntry {
   readonly timeMs: number;
   readonly action: string;
   /** Whose credentials were used, and from where. */

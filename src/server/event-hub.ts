@@ -4,7 +4,7 @@
  */
 import type { ServerResponse } from 'node:http';
 
-export interface HubEvent {
+interface HubEvent {
   readonly id: number;
   readonly timeMs: number;
   readonly type: string;

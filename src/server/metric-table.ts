@@ -13,7 +13,7 @@ import type { ProcessFacts } from './process-facts.ts';
 
 export type Labels = Readonly<Record<string, string | number>>;
 
-export interface Sample {
+interface Sample {
   readonly labels: Labels;
   readonly value: number;
 }

@@ -27,14 +27,23 @@ const FRESH_MS = 1_000;
 const MOST_ENTRIES = 1_000;
 
 export function readRoutes(daemon: RunningDaemon, audit: AuditLog): Route[] {
-  const { config } = daemon;
-  const bounds = { stallMs: config.http.stallMs, checkpointMs: config.capture.checkpointMs };
-  const positions = new Fresh(FRESH_MS, async (signal) => await savedPositions(config, undefined, signal));
-  const copies = new Fresh(
-    FRESH_MS,
-    async (signal) => await snapshotStatus(config, undefined, signal, [daemon.status]),
-  );
-  const parked = new Fresh(FRESH_MS, async (signal) => await parkedRows(daemon, signal));
+  return [
+    ...probeRoutes(daemon),
+    ...liveRoutes(daemon),
+    ...storedRoutes(daemon),
+    ...alertRoutes(daemon),
+    reads({
+      url: '/api/audit',
+      summary: 'The newest actions of operators through this process.',
+      answer: auditAnswer,
+      handle: () => ({ entries: mutable(audit.entries) as z.input<typeof auditAnswer>['entries'] }),
+    }),
+  ];
+}
+
+function probeRoutes(daemon: RunningDaemon): Route[] {
+  const { http, capture } = daemon.config;
+  const bounds = { stallMs: http.stallMs, checkpointMs: capture.checkpointMs };
   return [
     probes({
       url: '/livez',
@@ -49,6 +58,12 @@ export function readRoutes(daemon: RunningDaemon, audit: AuditLog): Route[] {
       answer: healthAnswer,
       handle: () => mutable(readiness(daemon.roles, bounds, Date.now())),
     }),
+  ];
+}
+
+/** What the process knows of itself. */
+function liveRoutes(daemon: RunningDaemon): Route[] {
+  return [
     reads({
       url: '/api/status',
       summary: 'What this process does now; at most half a second old.',
@@ -64,6 +79,19 @@ export function readRoutes(daemon: RunningDaemon, audit: AuditLog): Route[] {
         return { timeMs, lagMs, partitions: [...partitions], targets: [...targets], captures: [...captures] };
       },
     }),
+  ];
+}
+
+/** What is stored in Kafka and at the targets. */
+function storedRoutes(daemon: RunningDaemon): Route[] {
+  const { config } = daemon;
+  const positions = new Fresh(FRESH_MS, async (signal) => await savedPositions(config, undefined, signal));
+  const copies = new Fresh(
+    FRESH_MS,
+    async (signal) => await snapshotStatus(config, undefined, signal, [daemon.status]),
+  );
+  const parked = new Fresh(FRESH_MS, async (signal) => await parkedRows(daemon, signal));
+  return [
     reads({
       url: '/api/positions',
       summary: 'Saved positions of each source, newest last.',
@@ -96,6 +124,11 @@ export function readRoutes(daemon: RunningDaemon, audit: AuditLog): Route[] {
       answer: snapshotAnswer,
       handle: async ({ signal }) => ({ sources: mutable(await copies.read(signal)) }),
     }),
+  ];
+}
+
+function alertRoutes(daemon: RunningDaemon): Route[] {
+  return [
     reads({
       url: '/api/alerts',
       summary: 'Alerts that fire or are about to, and those of late; silences; whether channels get through.',
@@ -111,12 +144,6 @@ export function readRoutes(daemon: RunningDaemon, audit: AuditLog): Route[] {
         'What other programs have reported to this process: the newest of each set of labels, and by whom.',
       answer: measuresAnswer,
       handle: () => ({ measures: mutable(daemon.alerts.measures) }),
-    }),
-    reads({
-      url: '/api/audit',
-      summary: 'The newest actions of operators through this process.',
-      answer: auditAnswer,
-      handle: () => ({ entries: mutable(audit.entries) as z.input<typeof auditAnswer>['entries'] }),
     }),
   ];
 }

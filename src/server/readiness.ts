@@ -7,7 +7,7 @@
 import type { PartitionStatus } from '../apply/partition-progress.ts';
 import type { ApplyRoleStatus, CaptureRoleStatus, RoleStatus, RoleView } from '../wiring/role-messages.ts';
 
-export interface PartHealth {
+interface PartHealth {
   /** `apply`, `capture <source>`, or a topic and partition. */
   readonly part: string;
   readonly state: string;
@@ -16,12 +16,12 @@ export interface PartHealth {
   readonly reason: string | null;
 }
 
-export interface Health {
+interface Health {
   readonly ok: boolean;
   readonly parts: readonly PartHealth[];
 }
 
-export interface HealthBounds {
+interface HealthBounds {
   /** A part with something to do may stand still for so long. */
   readonly stallMs: number;
   /** A capture saves a position at least this often. */

@@ -4,7 +4,7 @@ import type { Access } from './access.ts';
 import type { PartChange } from './audit-log.ts';
 import { actionAnswer } from './schemas.ts';
 
-export interface Call<Query, Body> {
+interface Call<Query, Body> {
   readonly query: Query;
   readonly body: Body;
   /** Who calls, for records of what was done. */
@@ -83,7 +83,7 @@ export function probes<A extends z.ZodType>(route: {
   };
 }
 
-export interface ActionResult {
+interface ActionResult {
   readonly changes: readonly PartChange[];
   readonly counts?: Readonly<Record<string, number>>;
 }

@@ -2,7 +2,7 @@
 import type { HistoryEntry } from '../observe/alerts/alert-book.ts';
 import type { DaemonStatus } from '../wiring/daemon-status.ts';
 
-export interface StateChange {
+interface StateChange {
   readonly part: string;
   /** Null when the part is new. */
   readonly from: string | null;

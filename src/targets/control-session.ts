@@ -13,7 +13,7 @@ import type { ParkedEntry, PartitionId, TruncateId, Truncation, WriteBatch } fro
 import { emptyingSql, reaches } from './truncation.ts';
 import type { TruncateDialect } from './truncation.ts';
 
-export interface ControlResult {
+interface ControlResult {
   readonly rows: readonly Readonly<Record<string, string | null>>[];
   readonly affectedRows: number;
 }

@@ -9,7 +9,7 @@ import type { ParkedRecord, ParkedRef, StoredWatermark } from './session.ts';
 import type { ParkedEntry, ParkReason, PartitionId, TruncateId, WriteBatch } from './target.ts';
 
 /** Version of the control tables, kept in their comments. */
-export const CONTROL_VERSION = 1;
+const CONTROL_VERSION = 1;
 export const CONTROL_COMMENT = `rowferry control table, version ${CONTROL_VERSION}`;
 
 /** Refuses tables of another version: they may mean something else by the same names. */

@@ -24,7 +24,7 @@ import type {
 import { Transactions } from './transactions.ts';
 import { publicWatermark, writeBatch } from './write-batch.ts';
 
-export interface DatabaseTargetOptions {
+interface DatabaseTargetOptions {
   readonly name: string;
   readonly engine: Engine;
   readonly pool: ConnectionPool<Session>;

@@ -1,5 +1,5 @@
 /** Row statements for MySQL and MariaDB as text. Pure. */
-import { parseMysqlType, quote } from '../model/mysql-literals.ts';
+import { parseMysqlType, quote, quoteName } from '../model/mysql-literals.ts';
 import type { MysqlColumn } from '../model/values.ts';
 import { mysqlColumn } from '../model/values.ts';
 import { RowferryError } from '../errors.ts';
@@ -25,24 +25,20 @@ const TWO_ROWS = '(SELECT 1 UNION ALL SELECT 2)';
 /** The server adds some bytes of its own to a statement. */
 const PACKET_SLACK = 1024;
 
-export function name(identifier: string): string {
-  return `\`${identifier.replaceAll('`', '``')}\``;
-}
-
 /** `schema.table` or `table`, quoted. */
 export function tablePath(table: string): string {
   const dot = table.indexOf('.');
-  return dot < 0 ? name(table) : `${name(table.slice(0, dot))}.${name(table.slice(dot + 1))}`;
+  return dot < 0 ? quoteName(table) : `${quoteName(table.slice(0, dot))}.${quoteName(table.slice(dot + 1))}`;
 }
 
 export const mysqlControl: ControlDialect = {
-  name,
+  name: quoteName,
   text: quote,
   onExisting: ([first = ''], columns) =>
     columns.length === 0
-      ? `ON DUPLICATE KEY UPDATE ${name(first)} = ${name(first)}`
+      ? `ON DUPLICATE KEY UPDATE ${quoteName(first)} = ${quoteName(first)}`
       : // MariaDB has no row alias and MySQL still takes VALUES(), with a warning that nobody reads.
-        `ON DUPLICATE KEY UPDATE ${columns.map((column) => `${name(column)} = VALUES(${name(column)})`).join(', ')}`,
+        `ON DUPLICATE KEY UPDATE ${columns.map((column) => `${quoteName(column)} = VALUES(${quoteName(column)})`).join(', ')}`,
 };
 
 /** One writer's statements: what does not depend on values is put together once. */
@@ -69,10 +65,10 @@ export class MysqlTableSql {
       if (column === undefined) throw new RowferryError('ROWFERRY_INVARIANT', `no way to write a ${type}`);
       return { index, ...column };
     });
-    const names = writer.columns.map(({ target }) => name(target.name));
+    const names = writer.columns.map(({ target }) => quoteName(target.name));
     this.#keyNames = writer.key.map((position) => names[position]!);
     this.#insertHead = `INSERT INTO ${this.#table} (${names.join(',')}) VALUES `;
-    const alias = name('rowferry_new');
+    const alias = quoteName('rowferry_new');
     const fresh = (column: string): string => (form === 'alias' ? `${alias}.${column}` : `VALUES(${column})`);
     this.#upsertAlias = form === 'alias' ? ` AS ${alias}` : '';
     // The key first: when a unique key that we do not know of leads to another row, nothing of that row may change.
@@ -228,7 +224,7 @@ export class MysqlTableSql {
       const written = this.#columns[position];
       const value = written === undefined ? null : (row.row[written.index] ?? null);
       if (written === undefined || value === null) return undefined;
-      conditions.push(`${name(column)}=${written.literal(value)}`);
+      conditions.push(`${quoteName(column)}=${written.literal(value)}`);
     }
     return conditions.join(' AND ');
   }
@@ -272,7 +268,7 @@ export function refuseOversize(statement: string, packetBytes: number): void {
 }
 
 /** Text as bytes that do not depend on the column's character set. */
-export function exactBytes(text: string): string {
+function exactBytes(text: string): string {
   return `CAST(CONVERT(${text} USING utf8mb4) AS BINARY)`;
 }
 
@@ -289,6 +285,6 @@ function keyText(type: string, column: string): string {
 export const MYSQL_ROWS: TruncateDialect = {
   path: tablePath,
   exactColumn: (column, length) =>
-    exactBytes(length === null ? name(column) : `LEFT(${name(column)}, ${length})`),
+    exactBytes(length === null ? quoteName(column) : `LEFT(${quoteName(column)}, ${length})`),
   exactText: (text) => exactBytes(quote(text)),
 };

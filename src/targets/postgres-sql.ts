@@ -222,7 +222,7 @@ export class PostgresTableSql {
 export const MISSED_ROWS = '2201W';
 
 /** Text by its bytes, whatever the column's collation. */
-export function exactText(column: string): string {
+function exactText(column: string): string {
   return `${column}::text COLLATE "C"`;
 }
 

@@ -8,7 +8,7 @@ import type { RowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';
 import type { Session } from './session.ts';
 
-export interface TransactionsOptions {
+interface TransactionsOptions {
   readonly target: string;
   readonly pool: ConnectionPool<Session>;
   readonly log: Log;
@@ -28,7 +28,7 @@ export interface Attempt {
   readonly unanswered: ReadonlySet<string>;
 }
 
-export interface Work<T> {
+interface Work<T> {
   /** Runs in a session without a transaction, and has committed or rolled back when it returns. */
   readonly run: (attempt: Attempt) => Promise<T>;
   /** What an unanswered attempt did if it happened, undefined if not; the session has no transaction. */

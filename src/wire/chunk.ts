@@ -17,7 +17,7 @@ import type { Change } from '../model/change.ts';
 import type { Sequence } from '../model/position.ts';
 import type { Column, Row, Table, WireValue } from '../model/table.ts';
 
-export const CHUNK_VERSION = 1;
+const CHUNK_VERSION = 1;
 
 /** Who wrote a record: the epoch (I-3) and the incarnation, the offset of the writer's claim (C1). */
 export interface Writer {
@@ -123,12 +123,7 @@ function oldValues(before: Row, after: Row): WireValue[] {
   return old;
 }
 
-export type WireTable = readonly [
-  string,
-  string,
-  readonly (readonly [string, string, 1?])[],
-  readonly number[],
-];
+type WireTable = readonly [string, string, readonly (readonly [string, string, 1?])[], readonly number[]];
 type WireRow = readonly [number, 0 | 1 | 2 | 3 | 4, number, number, number, WireValue[], WireValue[]?];
 
 const INSERT = 0;

@@ -91,7 +91,7 @@ const PLACEHOLDERS: ReadonlySet<unknown> = new Set([
 ]);
 const PLACEHOLDER_FORMS: ReadonlySet<ValueForm['kind']> = new Set(['text', 'bytes']);
 
-export function isPlaceholder(value: unknown): boolean {
+function isPlaceholder(value: unknown): boolean {
   return PLACEHOLDERS.has(value);
 }
 

@@ -17,7 +17,7 @@ import type { RawRecord } from './raw-record.ts';
 
 const HEADER = 'rowferry';
 
-export interface RowRecord {
+interface RowRecord {
   /** Absent where the table has none. */
   readonly key?: Buffer;
   readonly value: Buffer;

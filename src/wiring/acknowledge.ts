@@ -11,7 +11,7 @@ import type { LoadedRoute } from '../config/routes.ts';
 import { RowferryError, toRowferryError } from '../errors.ts';
 import type { Table } from '../model/table.ts';
 import { tableName } from '../model/table.ts';
-import { Router } from '../routing/router.ts';
+import { Router, takenAs } from '../routing/router.ts';
 import { sleep } from '../runtime/backoff.ts';
 import { makeTargets } from './apply-role.ts';
 import { localUser } from './local-user.ts';
@@ -35,7 +35,7 @@ export interface AcknowledgeRequest {
   readonly by?: string;
 }
 
-export interface Acknowledged {
+interface Acknowledged {
   readonly source: string;
   /** Tables that go on. */
   readonly tables: readonly string[];
@@ -186,8 +186,7 @@ async function checkRename(
 function checkRoutes(source: SourceSettings, tables: readonly Table[], routes: readonly LoadedRoute[]): void {
   const errors = tables.flatMap((table) =>
     routes.flatMap(({ rule, route }) => {
-      const isTaken = rule.takes(table.schema, table.name) !== undefined;
-      if (!isTaken || rule.sources?.includes(source.name) === false) return [];
+      if (takenAs(rule, source.name, table) === undefined) return [];
       const error = unfit(new Router([rule], rule.layout.targets), source.name, table);
       return error === undefined ? [] : [{ place: route.place, error }];
     }),

@@ -5,13 +5,12 @@
  */
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import type { Log } from '../model/log.ts';
 import type { KeptAlerts } from '../observe/alerts/alerts.ts';
 import type { Measure } from '../observe/alerts/measures.ts';
-import { isAlive, isTrusted } from './status-file.ts';
+import { fileStart, isAlive, isTrusted } from './status-file.ts';
 
 interface Content {
   /** Goes with the file from process to process. */
@@ -29,9 +28,9 @@ export class AlertFile {
   #failed = false;
 
   /** Takes over the file of a process of the same role on this machine that is gone, if there is one. */
-  constructor({ runDir, name }: Config, role: string, log: Log) {
-    const host = hostname().replaceAll(/[^A-Za-z0-9-]/g, '_');
-    const start = `${name}.${role}.${host}.`;
+  constructor(config: Config, role: string, log: Log) {
+    const { runDir } = config;
+    const start = fileStart(config, role);
     this.#path = join(runDir, `${start}${process.pid}.alerts.json`);
     this.#log = log;
     for (const left of leftBehind(runDir, start)) {

@@ -28,7 +28,7 @@ export interface AlertFacts {
   readonly measures: AlertSamples;
 }
 
-export interface AlertSamplerOptions {
+interface AlertSamplerOptions {
   readonly captureQueueBytes: number;
   readonly applyQueueBytes: number;
   /** The source whose changes a topic holds, and whether its heartbeats come with them. */

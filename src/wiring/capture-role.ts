@@ -1,12 +1,14 @@
 /** The capture role of one source: leadership, then one incarnation after the other. */
 import { hostname } from 'node:os';
 import { Capture } from '../capture/capture.ts';
+import type { CaptureOptions } from '../capture/capture-options.ts';
 import { readCheckpointLog } from '../capture/checkpoint-log.ts';
 import { MysqlCopySource } from '../capture/copy-source.ts';
 import { HeadroomWatch } from '../capture/headroom-watch.ts';
 import { isMarkTable } from '../capture/mark.ts';
 import { EventTimes, SourceClock } from '../capture/source-clock.ts';
 import { SNAPSHOT_SESSION } from '../capture/snapshot-reader.ts';
+import type { SourceFacts } from '../capture/start-position.ts';
 import { CaptureLag } from '../capture/capture-lag.ts';
 import { CaptureProgress } from '../capture/capture-progress.ts';
 import { TableFilter } from '../model/table-filter.ts';
@@ -20,6 +22,7 @@ import { PartitionProducer } from '../drivers/kafka-producer.ts';
 import type { ErrorCode, RowferryError } from '../errors.ts';
 import { toRowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';
+import type { Position } from '../model/position.ts';
 import { tableName } from '../model/table.ts';
 import { sleep } from '../runtime/backoff.ts';
 import { agreeOnKeys } from './agreed-keys.ts';
@@ -203,20 +206,8 @@ export class CaptureRole {
     outage: Outage,
     signal: AbortSignal,
   ): Promise<'superseded' | 'stopped'> {
-    const {
-      name,
-      url,
-      serverId,
-      tables,
-      keys,
-      keyless,
-      startFrom,
-      heartbeatMs,
-      heartbeatRow,
-      ddl,
-      truncate,
-    } = this.#source;
-    const { kafka, capture: settings } = this.#config;
+    const { name } = this.#source;
+    const { kafka } = this.#config;
     const topics = sourceTopics(this.#config, name);
     // An orderly stop lets what was read become durable first; a Kafka that does not answer must not hold it up for long.
     const producing = new AbortController();
@@ -227,72 +218,19 @@ export class CaptureRole {
       compression: kafka.compression,
       signal: producing.signal,
     });
-    const filter = new TableFilter(tables);
-    const captures = (schema: string, table: string): boolean => filter.matches(schema, table);
+    const filter = new TableFilter(this.#source.tables);
     const offsets = new GroupOffsets(link, applyGroup(this.#config), topics.changes);
     const care = new SourceCare(this.#source, this.#config.snapshot);
     const loop = new LoopDelay();
     const capture = new Capture(
-      {
-        pipeline: this.#config.name,
-        source: name,
-        partitions: kafka.partitions,
-        format: kafka.format,
-        chunkBytes: settings.chunkBytes,
-        queueBytes: settings.queueBytes,
-        checkpointMs: settings.checkpointMs,
-        heartbeatMs,
-        heartbeatRow: heartbeatRow !== null,
-        start: startFrom,
-        captures,
-        keyless,
-        hasDeclaredKey: (schema, table) => keys[`${schema}.${table}`] !== undefined,
-        capturesIn: (schema) => filter.mayMatchIn(schema),
-        by: `${process.pid}@${hostname()}`,
-        snapshot: this.#config.snapshot,
-        outages: this.#outages,
-        onReading: () => {
-          this.#wasLetIn = true;
-          outage.over();
-        },
-        schemaPolicy: { ddl, truncate },
-        log: this.#log,
-      },
+      this.#options(filter, outage),
       {
         store: new TopicStore(link, producer, topics.checkpoints),
         sender: senderOf(producer, topics.changes),
         hasPublished: async () => (await topicOffsets(link, topics.changes)).some(({ high }) => high > 0),
         published: async () => (await topicOffsets(link, topics.changes)).map(({ high }) => high),
-        inspect: async (signal) => {
-          const { facts, tables } = await passedPreflight(
-            this.#source,
-            this.#log,
-            this.#clock,
-            this.#wasLetIn,
-          );
-          await agreeOnKeys(link, producer, this.#config, this.#source, tables, signal);
-          return facts;
-        },
-        link: (start, facts) => {
-          const times = new EventTimes(this.#clock, start.file, facts.current, this.#heartbeats.times);
-          return new BinlogLink({
-            host: url.host,
-            port: url.port,
-            user: url.user,
-            password: url.password.reveal(),
-            tls: url.tls,
-            serverId,
-            flavour: facts.flavour,
-            start:
-              start.gtid === undefined ? { file: start.file, offset: start.offset } : { gtid: start.gtid },
-            heartbeatMs,
-            queueBytes: settings.queueBytes,
-            wants: (schema, table) =>
-              captures(schema, table) || isMarkTable(schema, table) || this.#heartbeats.wants(schema, table),
-            keyOf: (schema, table) => keys[`${schema}.${table}`],
-            timed: (event, isNew) => times.of(event, isNew, Date.now()),
-          });
-        },
+        inspect: async (signal) => await this.#inspect(link, producer, signal),
+        link: (start, facts) => this.#binlog(filter, start, facts),
         current: async () => await binlogEnd(this.#source),
         heartbeatMs: (event) => this.#heartbeats.writtenMs(event),
         tables: async () => (await sourceTables(this.#source)).map((table) => tableName(table)),
@@ -319,6 +257,67 @@ export class CaptureRole {
       care.close();
       loop.stop();
     }
+  }
+
+  #options(filter: TableFilter, outage: Outage): CaptureOptions {
+    const { name, keys, keyless, startFrom, heartbeatMs, heartbeatRow, ddl, truncate } = this.#source;
+    const { kafka, capture } = this.#config;
+    return {
+      pipeline: this.#config.name,
+      source: name,
+      partitions: kafka.partitions,
+      format: kafka.format,
+      chunkBytes: capture.chunkBytes,
+      queueBytes: capture.queueBytes,
+      checkpointMs: capture.checkpointMs,
+      heartbeatMs,
+      heartbeatRow: heartbeatRow !== null,
+      start: startFrom,
+      captures: (schema, table) => filter.matches(schema, table),
+      keyless,
+      hasDeclaredKey: (schema, table) => keys[`${schema}.${table}`] !== undefined,
+      capturesIn: (schema) => filter.mayMatchIn(schema),
+      by: `${process.pid}@${hostname()}`,
+      snapshot: this.#config.snapshot,
+      outages: this.#outages,
+      onReading: () => {
+        this.#wasLetIn = true;
+        outage.over();
+      },
+      schemaPolicy: { ddl, truncate },
+      log: this.#log,
+    };
+  }
+
+  async #inspect(
+    link: ReturnType<typeof connectKafka>,
+    producer: PartitionProducer,
+    signal: AbortSignal,
+  ): Promise<SourceFacts> {
+    const { facts, tables } = await passedPreflight(this.#source, this.#log, this.#clock, this.#wasLetIn);
+    await agreeOnKeys(link, producer, this.#config, this.#source, tables, signal);
+    return facts;
+  }
+
+  #binlog(filter: TableFilter, start: Position, facts: SourceFacts): BinlogLink {
+    const { url, serverId, heartbeatMs, keys } = this.#source;
+    const times = new EventTimes(this.#clock, start.file, facts.current, this.#heartbeats.times);
+    return new BinlogLink({
+      host: url.host,
+      port: url.port,
+      user: url.user,
+      password: url.password.reveal(),
+      tls: url.tls,
+      serverId,
+      flavour: facts.flavour,
+      start: start.gtid === undefined ? { file: start.file, offset: start.offset } : { gtid: start.gtid },
+      heartbeatMs,
+      queueBytes: this.#config.capture.queueBytes,
+      wants: (schema, table) =>
+        filter.matches(schema, table) || isMarkTable(schema, table) || this.#heartbeats.wants(schema, table),
+      keyOf: (schema, table) => keys[`${schema}.${table}`],
+      timed: (event, isNew) => times.of(event, isNew, Date.now()),
+    });
   }
 
   async #copySource(signal: AbortSignal): Promise<MysqlCopySource> {

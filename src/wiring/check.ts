@@ -5,7 +5,9 @@ import type { KafkaLink } from '../drivers/kafka-client.ts';
 import { RowferryError, toRowferryError } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
 import { loadRoutes } from '../config/routes.ts';
+import type { LoadedRoute } from '../config/routes.ts';
 import { withDeadline } from '../runtime/deadline.ts';
+import type { Target } from '../targets/target.ts';
 import { makeTargets } from './apply-role.ts';
 import { debeziumTopics } from './debezium-topics.ts';
 import { checkHeartbeatRow } from './heartbeat-rows.ts';
@@ -31,10 +33,48 @@ export interface Finding {
   readonly code?: ErrorCode;
 }
 
-export interface CheckCounts {
+interface CheckCounts {
   /** Failed findings. */
   readonly problems: number;
   readonly warnings: number;
+}
+
+/** The tables of each source that answered. */
+type Captured = ReadonlyMap<string, readonly Table[]>;
+
+/** What the checks have found so far. */
+class Findings {
+  readonly #tell: (finding: Finding) => void;
+  readonly #counts = { ok: 0, warning: 0, failed: 0 };
+
+  constructor(tell: (finding: Finding) => void) {
+    this.#tell = tell;
+  }
+
+  report(finding: Finding): void {
+    this.#counts[finding.state] += 1;
+    this.#tell(finding);
+  }
+
+  warn(about: string, what: string): void {
+    this.report({ state: 'warning', about, what });
+  }
+
+  /** Runs one check, whose `work` says what it found; answers whether it went well. */
+  async check(name: string, work: () => Promise<string>): Promise<boolean> {
+    try {
+      this.report({ state: 'ok', about: name, what: await work() });
+      return true;
+    } catch (thrown) {
+      const error = toRowferryError(thrown, name);
+      this.report({ state: 'failed', about: name, what: error.describe(), code: error.code });
+      return false;
+    }
+  }
+
+  get counts(): CheckCounts {
+    return { problems: this.#counts.failed, warnings: this.#counts.warning };
+  }
 }
 
 /** Runs every check, also after a failed one. */
@@ -43,67 +83,80 @@ export async function checkPipeline(
   tell: (finding: Finding) => void,
   signal: AbortSignal,
 ): Promise<CheckCounts> {
-  const counts = { ok: 0, warning: 0, failed: 0 };
-  const report = (finding: Finding): void => {
-    counts[finding.state] += 1;
-    tell(finding);
-  };
-  /** Answers whether it went well. */
-  const check = async (name: string, work: () => Promise<string>): Promise<boolean> => {
-    try {
-      report({ state: 'ok', about: name, what: await work() });
-      return true;
-    } catch (thrown) {
-      const error = toRowferryError(thrown, name);
-      report({ state: 'failed', about: name, what: error.describe(), code: error.code });
-      return false;
-    }
-  };
+  const findings = new Findings(tell);
   const routes = await loadRoutes(config);
-  // Without either nobody applies: others than rowferry consume the topic.
-  const applies = config.targets.length > 0 && routes.length > 0;
+  const captured = await checkSources(findings, config);
+  await checkHeartbeatRows(findings, config);
+  const found = await checkRoutes(findings, config, routes, captured);
+  const hasKafka = await checkKafka(findings, config, signal);
+  await checkDebezium(findings, config);
+  for (const target of makeTargets(config, silentLog))
+    await checkTarget(findings, config, target, found, captured, signal);
+  // What an operator must act on before rows flow again: nothing of it is wrong in the configuration.
+  if (hasKafka) for (const finding of await whatWaits(config, signal)) findings.report(finding);
+  return findings.counts;
+}
+
+async function checkSources(findings: Findings, config: Config): Promise<Captured> {
   const captured = new Map<string, readonly Table[]>();
   for (const source of config.sources) {
-    await check(`source ${source.name}`, async () => {
+    const about = `source ${source.name}`;
+    await findings.check(about, async () => {
       const warnings: string[] = [];
       const log = { ...silentLog, warn: (_: unknown, message: string) => void warnings.push(message) };
       const { flavour, version, current } = await inspectSource(source, log);
       captured.set(source.name, await sourceTables(source));
-      for (const what of warnings) report({ state: 'warning', about: `source ${source.name}`, what });
+      for (const what of warnings) findings.warn(about, what);
       return `${flavour} ${version}, binlog at ${current.file}:${current.offset}`;
     });
   }
+  return captured;
+}
+
+async function checkHeartbeatRows(findings: Findings, config: Config): Promise<void> {
   for (const { name, heartbeatRow } of config.sources) {
     if (heartbeatRow === null) continue;
-    await check(`heartbeat row of ${name}`, async () => {
+    await findings.check(`heartbeat row of ${name}`, async () => {
       await checkHeartbeatRow(config.name, name, heartbeatRow);
       return `can be written at ${heartbeatRow.url.host}:${heartbeatRow.url.port}`;
     });
   }
+}
+
+/** Answers the routes that take a table, as far as that is known. */
+async function checkRoutes(
+  findings: Findings,
+  config: Config,
+  routes: readonly LoadedRoute[],
+  captured: Captured,
+): Promise<readonly LoadedRoute[]> {
   // Where a source did not answer, nothing is known of what it has; topics of Debezium bring tables that nobody lists.
-  const isAllKnown = config.debezium.length === 0 && captured.size === config.sources.length;
-  const lost = isAllKnown ? lostRoutes(routes, captured) : [];
-  if (isAllKnown) {
-    await check('routes', async () => {
-      const wrong = [
-        ...lost.map(({ route }) => nothingFor(route, captured)),
-        ...(applies ? strayTables(routes, captured) : []).map(
-          (table) => `${table} is captured, and no route takes it`,
-        ),
-      ];
-      if (wrong.length === 0)
-        return await Promise.resolve(
-          applies
-            ? 'each takes a table, and each table is taken'
-            : 'nothing is applied: others than rowferry consume the topics',
-        );
-      throw new RowferryError('ROWFERRY_CONFIG_INVALID', wrong.join('\n'), {
-        hint: 'correct `from` of the routes, or `tables` of the sources',
-      });
+  if (config.debezium.length > 0 || captured.size < config.sources.length) return routes;
+  // Without either nobody applies: others than rowferry consume the topic.
+  const applies = config.targets.length > 0 && routes.length > 0;
+  const lost = lostRoutes(routes, captured);
+  await findings.check('routes', async () => {
+    const wrong = [
+      ...lost.map(({ route }) => nothingFor(route, captured)),
+      ...(applies ? strayTables(routes, captured) : []).map(
+        (table) => `${table} is captured, and no route takes it`,
+      ),
+    ];
+    if (wrong.length === 0)
+      return await Promise.resolve(
+        applies
+          ? 'each takes a table, and each table is taken'
+          : 'nothing is applied: others than rowferry consume the topics',
+      );
+    throw new RowferryError('ROWFERRY_CONFIG_INVALID', wrong.join('\n'), {
+      hint: 'correct `from` of the routes, or `tables` of the sources',
     });
-  }
-  const found = routes.filter((route) => !lost.includes(route));
-  const hasKafka = await check('kafka', async () => {
+  });
+  return routes.filter((route) => !lost.includes(route));
+}
+
+async function checkKafka(findings: Findings, config: Config, signal: AbortSignal): Promise<boolean> {
+  return await findings.check('kafka', async () => {
     const link = connectKafka(config, 'check', silentLog);
     let last: unknown;
     try {
@@ -116,44 +169,50 @@ export async function checkPipeline(
     await checkCopies(link, config);
     return config.kafka.brokers.join(', ');
   });
-  if (config.debezium.length > 0) {
-    await check('topics of Debezium', async () => {
-      const found = await debeziumTopics(connectKafka(config, 'check', silentLog), config);
-      for (const { name } of config.debezium) {
-        if (!found.some(({ source }) => source.name === name))
-          report({ state: 'warning', about: `source ${name}`, what: 'none of its topics is there yet' });
-      }
-      return `${found.length}`;
-    });
-  }
-  for (const target of makeTargets(config, silentLog)) {
-    const about = `target ${target.name}`;
-    let isOpen = false;
-    const isComplete = await check(about, async () => {
-      try {
-        await target.open(signal);
-        isOpen = true;
-        await checkTables(found, [target], 'coming');
-        for (const [source, tables] of captured)
-          await checkSourceTables(source, tables, found, [target], 'coming');
-        return `${target.kind}, every routed table is there`;
-      } finally {
-        await target.close();
-      }
-    });
-    const settings = config.targets.find(({ name }) => name === target.name);
-    if (!isOpen || settings === undefined) continue;
-    try {
-      const lacks = await lackingGrants(settings, config.sources, captured, found, !isComplete);
-      for (const what of lacks) report({ state: 'warning', about, what });
-    } catch (error) {
-      const what = `its grants cannot be looked at: ${toRowferryError(error, about).describe()}`;
-      report({ state: 'warning', about, what });
+}
+
+async function checkDebezium(findings: Findings, config: Config): Promise<void> {
+  if (config.debezium.length === 0) return;
+  await findings.check('topics of Debezium', async () => {
+    const found = await debeziumTopics(connectKafka(config, 'check', silentLog), config);
+    for (const { name } of config.debezium) {
+      if (!found.some(({ source }) => source.name === name))
+        findings.warn(`source ${name}`, 'none of its topics is there yet');
     }
+    return `${found.length}`;
+  });
+}
+
+async function checkTarget(
+  findings: Findings,
+  config: Config,
+  target: Target,
+  routes: readonly LoadedRoute[],
+  captured: Captured,
+  signal: AbortSignal,
+): Promise<void> {
+  const about = `target ${target.name}`;
+  let isOpen = false;
+  const isComplete = await findings.check(about, async () => {
+    try {
+      await target.open(signal);
+      isOpen = true;
+      await checkTables(routes, [target], 'coming');
+      for (const [source, tables] of captured)
+        await checkSourceTables(source, tables, routes, [target], 'coming');
+      return `${target.kind}, every routed table is there`;
+    } finally {
+      await target.close();
+    }
+  });
+  const settings = config.targets.find(({ name }) => name === target.name);
+  if (!isOpen || settings === undefined) return;
+  try {
+    const lacks = await lackingGrants(settings, config.sources, captured, routes, !isComplete);
+    for (const what of lacks) findings.warn(about, what);
+  } catch (error) {
+    findings.warn(about, `its grants cannot be looked at: ${toRowferryError(error, about).describe()}`);
   }
-  // What an operator must act on before rows flow again: nothing of it is wrong in the configuration.
-  if (hasKafka) for (const finding of await whatWaits(config, signal)) report(finding);
-  return { problems: counts.failed, warnings: counts.warning };
 }
 
 /** Topics that are still to be made need a broker for each copy; those that are there may miss one for a while. */

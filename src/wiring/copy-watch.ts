@@ -10,7 +10,7 @@ interface Source {
   readonly tables: ReadonlyMap<string, { readonly rows: number; readonly movedMs: number }>;
 }
 
-export interface CopyPace {
+interface CopyPace {
   /** Null unless copies have gone on for a minute. */
   readonly rowsPerSecond: number | null;
   /** For how long each copy that is at work has brought nothing. */

@@ -5,7 +5,7 @@
  */
 
 /** Text of a file; undefined when it is not there. */
-export type ReadText = (path: string) => string | undefined;
+type ReadText = (path: string) => string | undefined;
 
 /** A control group that limits processor time, at one moment. */
 export interface CpuGroup {

@@ -200,7 +200,7 @@ class Daemon implements RunningDaemon {
     return statusAt(this.#status, Date.now());
   }
 
-  get roles(): readonly RoleView[] {
+  get roles(): readonly RoleThread[] {
     return this.#threads;
   }
 
@@ -210,10 +210,6 @@ class Daemon implements RunningDaemon {
 
   serves(address: string): void {
     this.#http = address;
-  }
-
-  get threads(): readonly RoleThread[] {
-    return this.#threads;
   }
 
   startApply(role: Role): RoleThread {
@@ -310,19 +306,19 @@ async function runThreads(
       if (role === 'all') await Promise.race([stopped, apply.checked, apply.done]);
     }
     if (role !== 'apply' && !signal.aborted) daemon.startCaptures(role);
-    await Promise.race([stopped, ...daemon.threads.map(({ done }) => done)]);
+    await Promise.race([stopped, ...daemon.roles.map(({ done }) => done)]);
   } catch (error) {
     failure = toRowferryError(error, 'running a role');
     // Looked at once more before anything else: somebody is told of what ends here.
     statusFile.write(daemon.gather(), log);
     log.error({ code: failure.code }, `${failure.describe()}; finishing what was read`);
     // What is in Kafka is applied on the next start in any case: a short while lets most of it arrive now.
-    if (daemon.threads.length > 1)
+    if (daemon.roles.length > 1)
       await Promise.race([stopped, sleep(Math.min(config.drainMs, 3_000), signal)]);
   }
   log.info({}, 'stopping');
   daemon.stops();
-  const { threads } = daemon;
+  const threads = daemon.roles;
   const haveEnded = await endThreads(threads, config.drainMs, log);
   clearInterval(gathering);
   statusFile.remove();

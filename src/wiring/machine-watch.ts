@@ -6,7 +6,7 @@ import { cpuGroups, groupUsage } from './cpu-limit.ts';
 import type { DiskFacts } from './disk-watch.ts';
 import type { DiskWatch } from './disk-watch.ts';
 
-export interface MachineFacts {
+interface MachineFacts {
   /** Processor time that is in use, of what the container or service may use, else of the machine's; null before there is a stretch of time to tell it of. */
   readonly cpuUsage: number | null;
   /** What the process uses, of what its container or this machine has. */
@@ -52,7 +52,7 @@ export class MachineWatch {
   }
 }
 
-export interface ProcessorTimes {
+interface ProcessorTimes {
   readonly idle: number;
   readonly all: number;
 }

@@ -1,7 +1,7 @@
 /** Names of everything that a pipeline owns in Kafka. */
 import type { Config, KafkaSettings } from '../config/config.ts';
 
-export interface SourceTopics {
+interface SourceTopics {
   /** Changes and markers, `kafka.partitions` partitions. */
   readonly changes: string;
   /** Claims and checkpoints, one partition, compacted. */

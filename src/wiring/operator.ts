@@ -15,17 +15,17 @@ import { acknowledgeStatement } from './acknowledge.ts';
 import { requestReplay, savedPositions } from './positions.ts';
 import { requestSnapshot } from './snapshots.ts';
 
-export interface OperatorResult {
+interface OperatorResult {
   readonly changes: readonly { readonly part: string; readonly from: string; readonly to: string }[];
   readonly counts?: Readonly<Record<string, number>>;
 }
 
-export interface PauseRequest {
+interface PauseRequest {
   readonly role: 'all' | 'apply' | 'capture';
   readonly source?: string | undefined;
 }
 
-export interface SilenceRequest {
+interface SilenceRequest {
   /** Null for every rule. */
   readonly rule: string | null;
   /** Labels that an alert must carry; none for any. */

@@ -12,7 +12,7 @@ export interface ParkedFilter {
   readonly table?: string;
 }
 
-export interface FoundParked {
+interface FoundParked {
   readonly target: Target;
   readonly entry: ParkedEntry;
 }

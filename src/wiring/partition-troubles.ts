@@ -10,7 +10,7 @@ interface PartitionError {
 }
 
 /** Partitions of one topic that met the same error. */
-export interface Trouble {
+interface Trouble {
   /** `shop.main/3`, `partitions 0-7 of shop.main`. */
   readonly partitions: string;
   readonly count: number;

@@ -20,7 +20,7 @@ import type { Pause } from './pauses.ts';
 import { silentLog } from './silent-log.ts';
 import { readStatuses } from './status-file.ts';
 
-export interface SourceState {
+interface SourceState {
   readonly name: string;
   /** Debezium captures it: of positions only Debezium knows. */
   readonly isDebezium: boolean;
@@ -36,7 +36,7 @@ export interface SourceState {
   readonly held: readonly Omit<ShownHeld, 'sinceMs'>[];
 }
 
-export interface PartitionSummary {
+interface PartitionSummary {
   readonly topic: string;
   readonly partition: number;
   /** Smallest watermark of the targets; null while one has none or does not answer. */
@@ -51,7 +51,7 @@ export interface PartitionSummary {
   readonly error: string | null;
 }
 
-export interface DaemonSummary {
+interface DaemonSummary {
   readonly pid: number;
   readonly role: string;
   readonly http: string | null;
@@ -84,80 +84,89 @@ export async function pipelineStatus(
   const [targets, kafka] = await Promise.all([lookAtAllTargets(config, signal), askKafka(config, signal)]);
   const captures = daemons.flatMap((daemon) => daemon.captures);
   const live = daemons.flatMap((daemon) => daemon.partitions);
-  const partitionsOf = (topic: string): PartitionSummary[] => {
-    const high = new Map(kafka.offsets.get(topic)?.map((range) => [range.partition, range.high]));
-    const known = [...live, ...targets.marks].filter((found) => found.topic === topic);
-    const numbers = new Set([...high.keys(), ...known.map(({ partition }) => partition)]);
-    return [...numbers]
-      .toSorted((a, b) => a - b)
-      .map((partition) => {
-        const isMine = (found: { topic: string; partition: number }): boolean =>
-          found.topic === topic && found.partition === partition;
-        const next = smallest(targets.marks.filter(isMine), targets.number);
-        const end = high.get(partition) ?? null;
-        const now = live.find(isMine);
-        return {
-          topic,
-          partition,
-          next,
-          high: end,
-          behind: next === null || end === null ? null : end - next,
-          parked: targets.areAllThere ? targets.parked.filter(isMine).length : null,
-          lagMs: now?.lagMs ?? null,
-          state: now?.state ?? null,
-          error: now?.error ?? null,
-        };
-      });
-  };
-  const own = config.sources.map(({ name }): SourceState => {
-    const capture = activeCapture(captures, name);
-    // One that stands by or begins has read nothing of this yet: what is saved tells.
-    const known = capture?.state === 'standby' || capture?.state === 'starting' ? undefined : capture;
-    const saved = kafka.checkpoints.get(name) ?? null;
-    const position =
-      saved === null ? (known?.position ?? null) : saved.position && formatPosition(saved.position);
-    return {
-      name,
-      isDebezium: false,
-      state: capture?.state ?? null,
-      epoch: saved?.epoch ?? null,
-      position,
-      savedMs: saved?.savedMs ?? known?.savedMs ?? null,
-      error: capture?.error ?? null,
-      copies: copiesOf(known?.copies ?? saved?.snapshot.tables ?? [], known?.copyWaits ?? null),
-      held: heldNow(known, saved),
-    };
-  });
   const debeziumOf = debeziumSourceOf(config);
-  const seen = [
-    ...kafka.debezium,
-    ...live.map(({ topic }) => topic),
-    ...targets.marks.map(({ topic }) => topic),
-  ];
+  const seen = [...kafka.debezium, ...[...live, ...targets.marks].map(({ topic }) => topic)];
   const fed = [...new Set(seen)].filter((topic) => debeziumOf(topic) !== undefined).toSorted();
-  const foreign = config.debezium.map(({ name }): SourceState => {
-    const topics = fed.filter((topic) => debeziumOf(topic)?.name === name);
-    return {
-      name,
-      isDebezium: true,
-      state: `${counted(topics.length, 'topic')} of Debezium`,
-      epoch: null,
-      position: null,
-      savedMs: null,
-      error: null,
-      copies: { tables: 0, done: 0, waits: null },
-      held: [],
-    };
-  });
   const topics = [...config.sources.map(({ name }) => sourceTopics(config, name).changes), ...fed];
   return {
     name: config.name,
     timeMs: Date.now(),
     daemons: daemons.map(summaryOf),
-    sources: [...own, ...foreign],
-    partitions: topics.flatMap(partitionsOf),
+    sources: [
+      ...config.sources.map(({ name }) => ownSource(name, captures, kafka)),
+      ...config.debezium.map(({ name }) =>
+        debeziumSource(name, fed.filter((topic) => debeziumOf(topic)?.name === name).length),
+      ),
+    ],
+    partitions: topics.flatMap((topic) => partitionsOf(topic, live, targets, kafka)),
     away: [...kafka.away, ...targets.away],
   };
+}
+
+function ownSource(name: string, captures: readonly SourceStatus[], kafka: KafkaSeen): SourceState {
+  const capture = activeCapture(captures, name);
+  // One that stands by or begins has read nothing of this yet: what is saved tells.
+  const known = capture?.state === 'standby' || capture?.state === 'starting' ? undefined : capture;
+  const saved = kafka.checkpoints.get(name) ?? null;
+  const position =
+    saved === null ? (known?.position ?? null) : saved.position && formatPosition(saved.position);
+  return {
+    name,
+    isDebezium: false,
+    state: capture?.state ?? null,
+    epoch: saved?.epoch ?? null,
+    position,
+    savedMs: saved?.savedMs ?? known?.savedMs ?? null,
+    error: capture?.error ?? null,
+    copies: copiesOf(known?.copies ?? saved?.snapshot.tables ?? [], known?.copyWaits ?? null),
+    held: heldNow(known, saved),
+  };
+}
+
+function debeziumSource(name: string, topics: number): SourceState {
+  return {
+    name,
+    isDebezium: true,
+    state: `${counted(topics, 'topic')} of Debezium`,
+    epoch: null,
+    position: null,
+    savedMs: null,
+    error: null,
+    copies: { tables: 0, done: 0, waits: null },
+    held: [],
+  };
+}
+
+/** The partitions of a topic that Kafka, a target or a daemon knows. */
+function partitionsOf(
+  topic: string,
+  live: DaemonStatus['partitions'],
+  targets: TargetsSeen,
+  kafka: KafkaSeen,
+): PartitionSummary[] {
+  const high = new Map(kafka.offsets.get(topic)?.map((range) => [range.partition, range.high]));
+  const known = [...live, ...targets.marks].filter((found) => found.topic === topic);
+  const numbers = new Set([...high.keys(), ...known.map(({ partition }) => partition)]);
+  return [...numbers]
+    .toSorted((a, b) => a - b)
+    .map((partition) => {
+      const isMine = (found: { topic: string; partition: number }): boolean =>
+        found.topic === topic && found.partition === partition;
+      const next = smallest(targets.marks.filter(isMine), targets.number);
+      const end = high.get(partition) ?? null;
+      const now = live.find(isMine);
+      return {
+        topic,
+        partition,
+        next,
+        high: end,
+        behind: next === null || end === null ? null : end - next,
+        parked: targets.areAllThere ? targets.parked.filter(isMine).length : null,
+        lagMs: now?.lagMs ?? null,
+        state: now?.state ?? null,
+        error: now?.error ?? null,
+      };
+    });
 }
 
 interface TargetsSeen {

@@ -18,7 +18,7 @@ import { silentLog } from './silent-log.ts';
 const KAFKA_PATIENCE_MS = 15_000;
 const KAFKA_HINT = 'look at the brokers and the network';
 
-export interface SavedPositions {
+interface SavedPositions {
   readonly source: string;
   readonly state: CheckpointState;
 }

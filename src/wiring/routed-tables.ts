@@ -1,6 +1,7 @@
 /** What routes and captured tables lack of each other; pure. */
 import type { LoadedRoute } from '../config/routes.ts';
 import { didYouMean } from '../model/suggest.ts';
+import { takenAs } from '../routing/router.ts';
 
 interface NamedTable {
   readonly schema: string;
@@ -14,7 +15,10 @@ type Captured = ReadonlyMap<string, readonly NamedTable[]>;
 export function lostRoutes(routes: readonly LoadedRoute[], captured: Captured): LoadedRoute[] {
   const named = routes.filter(({ route }) => !/[*?{]/.test(route.from));
   return named.filter(
-    (route) => ![...captured].some(([source, tables]) => tables.some((table) => takes(route, source, table))),
+    ({ rule }) =>
+      ![...captured].some(([source, tables]) =>
+        tables.some((table) => takenAs(rule, source, table) !== undefined),
+      ),
   );
 }
 
@@ -28,11 +32,7 @@ export function nothingFor({ place, from }: LoadedRoute['route'], captured: Capt
 export function strayTables(routes: readonly LoadedRoute[], captured: Captured): string[] {
   return [...captured].flatMap(([source, tables]) =>
     tables
-      .filter((table) => !routes.some((route) => takes(route, source, table)))
+      .filter((table) => routes.every(({ rule }) => takenAs(rule, source, table) === undefined))
       .map(({ schema, name }) => `${schema}.${name}`),
   );
-}
-
-function takes({ rule }: LoadedRoute, source: string, { schema, name }: NamedTable): boolean {
-  return rule.takes(schema, name) !== undefined && rule.sources?.includes(source) !== false;
 }

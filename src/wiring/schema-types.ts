@@ -3,6 +3,7 @@ import type { Config } from '../config/config.ts';
 import type { LoadedRoute } from '../config/routes.ts';
 import { suggest } from '../model/suggest.ts';
 import { RowferryError } from '../errors.ts';
+import { takenAs } from '../routing/router.ts';
 import type { Catalog } from '../schema/catalog.ts';
 import { isForOneColumn, unusedOverrides } from '../schema/column-context.ts';
 import type { NamedColumns } from '../schema/column-context.ts';
@@ -40,10 +41,11 @@ export function namedColumns(
 ): NamedColumns[] {
   return [...catalogs].flatMap(([source, { tables }]) =>
     tables.map((table) => {
-      const added = routes.flatMap(({ rule: { takes, sources, columns } }) => {
-        if (takes(table.schema, table.name) === undefined || sources?.includes(source) === false) return [];
-        return [...Object.keys(columns?.add ?? {}), columns?.origin ?? []].flat();
-      });
+      const added = routes
+        .filter(({ rule }) => takenAs(rule, source, table) !== undefined)
+        .flatMap(({ rule: { columns } }) =>
+          [...Object.keys(columns?.add ?? {}), columns?.origin ?? []].flat(),
+        );
       return { table, columns: [...table.columns.map(({ name }) => name), ...added] };
     }),
   );

@@ -6,7 +6,7 @@ import { RowferryError, toRowferryError } from '../errors.ts';
 import type { Names } from '../routing/columns.ts';
 import { currentIndex } from '../routing/date-rule.ts';
 import type { Place } from '../routing/layout.ts';
-import { layoutsOf } from '../routing/router.ts';
+import { layoutsOf, takenAs } from '../routing/router.ts';
 import type { RouteRule } from '../routing/router.ts';
 import { applyVersions } from '../schema/apply-versions.ts';
 import type { Catalog } from '../schema/catalog.ts';
@@ -43,15 +43,15 @@ export interface SchemaOptions {
 }
 
 /** What the sources hold and where it goes. */
-export interface SchemaSources {
+interface SchemaSources {
   readonly routes: readonly LoadedRoute[];
   readonly catalogs: ReadonlyMap<string, Catalog>;
   readonly overrides: readonly TypeOverride[];
 }
 
-export type Print = (line: string) => void;
+type Print = (line: string) => void;
 
-export interface PlannedFiles {
+interface PlannedFiles {
   readonly target: string;
   readonly files: readonly string[];
   readonly notes: readonly Note[];
@@ -184,10 +184,9 @@ function planOf(
     for (const table of catalog.tables) {
       let isRouted = false;
       for (const { rule } of routes) {
-        const groups = rule.takes(table.schema, table.name);
-        if (groups === undefined || rule.sources?.includes(source) === false) continue;
+        const names = takenAs(rule, source, table);
+        if (names === undefined) continue;
         isRouted = true;
-        const names = { source, schema: table.schema, table: table.name, groups };
         const places = placesOf(rule, names).filter((place) => place.target === target.name);
         if (places.length === 0) continue;
         const paths = places.map((place) => place.table);

@@ -19,8 +19,7 @@ export class StatusFile {
   #failed = false;
 
   constructor(config: Config, role: string) {
-    const host = hostname().replaceAll(/[^A-Za-z0-9-]/g, '_');
-    this.#path = join(config.runDir, `${config.name}.${role}.${host}.${process.pid}.status.json`);
+    this.#path = join(config.runDir, `${fileStart(config, role)}${process.pid}.status.json`);
     mkdirSync(config.runDir, { recursive: true });
     for (const { path, status } of statusFiles(config))
       if (status !== undefined && isOver(status)) forget(path);
@@ -86,6 +85,11 @@ function forget(path: string): void {
   } catch {
     // It is somebody else's, who will see to it; nobody takes it for a running daemon.
   }
+}
+
+/** How names of files of a role's processes on this machine begin; the process id follows. */
+export function fileStart({ name }: Config, role: string): string {
+  return `${name}.${role}.${hostname().replaceAll(/[^A-Za-z0-9-]/g, '_')}.`;
 }
 
 /** In a folder that others may write to, a file of theirs could say anything. The superuser looks at anybody's. */

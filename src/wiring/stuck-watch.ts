@@ -10,13 +10,13 @@ export const STUCK_MS = 60_000;
 const LONGEST_STEP_MS = 2_000;
 
 /** A thread as far as it matters here. */
-export interface WatchedThread {
+interface WatchedThread {
   readonly name: string;
   /** Changes with each report. */
   readonly reportedMs: number;
 }
 
-export interface StuckThread {
+interface StuckThread {
   readonly name: string;
   readonly silentMs: number;
 }

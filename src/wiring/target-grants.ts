@@ -4,6 +4,7 @@ import type { LoadedRoute } from '../config/routes.ts';
 import { quoteName } from '../model/mysql-literals.ts';
 import { readMysqlGrants } from '../model/mysql-grants.ts';
 import type { Table } from '../model/table.ts';
+import { takenAs } from '../routing/router.ts';
 import type { SchemaSession } from '../schema/history.ts';
 import { listed } from '../schema/listed.ts';
 import { name as postgresName } from '../targets/postgres-sql.ts';
@@ -44,11 +45,11 @@ function needsOf(
 ): Needs {
   const [changed, emptied] = [new Set<string>(), new Set<string>()];
   for (const { name: source, ddl, truncate } of sources) {
-    for (const { schema, name } of captured.get(source) ?? []) {
+    for (const table of captured.get(source) ?? []) {
       for (const { rule } of routes) {
-        const groups = rule.takes(schema, name);
-        if (groups === undefined || rule.sources?.includes(source) === false) continue;
-        const places = placesNow(rule, { source, schema, table: name, groups }, 'present', Date.now());
+        const names = takenAs(rule, source, table);
+        if (names === undefined) continue;
+        const places = placesNow(rule, names, 'present', Date.now());
         for (const place of places.filter((one) => one.target === target)) {
           if (ddl === 'apply') changed.add(place.table);
           if (truncate === 'apply') emptied.add(place.table);

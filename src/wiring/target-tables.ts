@@ -6,7 +6,7 @@ import { mapTable, NAME_IN_BRACES } from '../routing/columns.ts';
 import type { ColumnSpec, Names } from '../routing/columns.ts';
 import { currentIndex } from '../routing/date-rule.ts';
 import type { Place } from '../routing/layout.ts';
-import { layoutsOf } from '../routing/router.ts';
+import { layoutsOf, takenAs } from '../routing/router.ts';
 import type { Target, TargetTable } from '../targets/target.ts';
 
 /** Problems are told one by one up to here; after it only their number. */
@@ -162,9 +162,8 @@ function wantedOf(
 ): Wanted[] {
   return tables.flatMap((table) =>
     routes.flatMap(({ route, rule }): Wanted[] => {
-      const groups = rule.takes(table.schema, table.name);
-      if (groups === undefined || rule.sources?.includes(source) === false) return [];
-      const names = { source, schema: table.schema, table: table.name, groups };
+      const names = takenAs(rule, source, table);
+      if (names === undefined) return [];
       const mapped = rule.columns === null ? table : mapTable(table, rule.columns, names).table;
       const columns = mapped.columns.map(({ name }) => name);
       const from = `${table.schema}.${table.name}`;

@@ -13,7 +13,7 @@ interface Mark {
 
 type Counts = Pick<ApplyCounts, 'rows' | 'writes'>;
 
-export interface WritePace {
+interface WritePace {
   readonly rates: readonly {
     readonly target: string;
     readonly table: string;

@@ -1,10 +1,10 @@
 /** The Target port's contract when links break, COMMITs go unanswered and locks are in the way. */
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { TestContext } from 'vitest';
+import { waitUntil } from '../../scripts/lib/wait-until.ts';
 import { CommitProxy } from '../support/commit-proxy.ts';
 import type { CommitFault } from '../support/commit-proxy.ts';
 import { FaultProxy } from '../support/fault-proxy.ts';
-import { waitUntil } from '../support/wait-until.ts';
 import {
   ACCOUNT,
   batch,

@@ -1,7 +1,7 @@
 /** The Target port's contract for changes of tables: statements, and the truncation that happens once. */
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { waitUntil } from '../../scripts/lib/wait-until.ts';
 import { FaultProxy } from '../support/fault-proxy.ts';
-import { waitUntil } from '../support/wait-until.ts';
 import type { Target, Truncation } from '../../src/targets/target.ts';
 import {
   ACCOUNT,

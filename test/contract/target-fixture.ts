@@ -1,6 +1,7 @@
 /** What the contract suite needs of an engine, and short forms for batches. */
 import { onTestFinished } from 'vitest';
 import type { TestContext } from 'vitest';
+import { waitUntil } from '../../scripts/lib/wait-until.ts';
 import { parseDatabaseUrl } from '../../src/config/database-url.ts';
 import type { DatabaseUrl } from '../../src/config/config.ts';
 import type { Log } from '../../src/model/log.ts';
@@ -18,7 +19,6 @@ import type {
   WriteBatch,
 } from '../../src/targets/target.ts';
 import { mysqlDatabase, postgresDatabase, testServers } from '../support/servers.ts';
-import { waitUntil } from '../support/wait-until.ts';
 
 export type EngineName = 'mysql' | 'mariadb' | 'postgres';
 

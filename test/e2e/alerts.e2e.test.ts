@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TestContext } from 'vitest';
 import { describe, expect, it } from 'vitest';
+import { waitUntil } from '../../scripts/lib/wait-until.ts';
 import { alertsCommand } from '../../src/cli/alerts.ts';
 import { Api } from '../support/api.ts';
-import { FaultProxy } from '../support/fault-proxy.ts';
 import { Pipeline } from '../support/pipeline.ts';
 import { itemsTable } from '../support/pipeline-tables.ts';
+import { leadThrough, proxyOf } from '../support/proxied.ts';
 import { runVerb } from '../support/run-verb.ts';
 import { testServers } from '../support/servers.ts';
-import { waitUntil } from '../support/wait-until.ts';
 
 const IDLE_MS = 20_000;
 
@@ -70,20 +70,13 @@ async function receiver(t: TestContext): Promise<{ readonly url: string; readonl
 describe('alerts of a daemon', () => {
   it('are silent while nothing is wrong, tell of a target that is away and when it is back, and keep quiet when asked to', async (t) => {
     const hook = await receiver(t);
-    const { mariadb, shard, postgres } = testServers();
-    const proxy = await FaultProxy.start(shard);
-    t.onTestFinished(async () => await proxy.close());
+    const { mariadb, shard } = testServers();
+    const proxy = await proxyOf(t, shard);
     const pipeline = await Pipeline.create(t, {
       source: mariadb,
       tables: [itemsTable()],
-      targets: [
-        { name: 'east', server: shard },
-        { name: 'west', server: postgres },
-      ],
       configure: (config) => {
-        const url = new URL(String(config.targets['east']?.['url']));
-        url.port = String(proxy.port);
-        config.targets['east'] = { url: url.href };
+        leadThrough(proxy, config.targets['east']);
         config['alerts'] = {
           rules: { migration_alerts: { tests: RULES } },
           channels: { ops: { type: 'webhook', url: hook.url } },

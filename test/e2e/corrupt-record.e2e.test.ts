@@ -1,6 +1,6 @@
 import { Kafka, logLevel, Partitioners } from 'kafkajs';
 import { describe, expect, it } from 'vitest';
-import { untilTrue } from '../../scripts/lib/until.ts';
+import { waitUntil } from '../../scripts/lib/wait-until.ts';
 import { Pipeline } from '../support/pipeline.ts';
 import { itemsTable } from '../support/pipeline-tables.ts';
 import { testServers } from '../support/servers.ts';
@@ -39,8 +39,7 @@ describe('a record that cannot be read', () => {
 
     const rows = Array.from({ length: ROWS }, (_, i) => [i + 1, i, `code ${i}`]);
     await pipeline.write('INSERT INTO items (id, owner, code) VALUES ?', [rows]);
-    const arrived = await untilTrue(
-      'the rows of the other partitions',
+    const arrived = await waitUntil(
       async () => {
         const counts = [
           await pipeline.count('east', 'SELECT COUNT(*) FROM items'),
@@ -49,7 +48,7 @@ describe('a record that cannot be read', () => {
         const sum = counts.reduce((all, count) => all + count, 0);
         return sum > ROWS / 2 ? sum : undefined;
       },
-      { timeoutMs: 20_000 },
+      { what: 'the rows of the other partitions', timeoutMs: 20_000 },
     );
     expect(arrived).toBeLessThan(ROWS);
     expect(daemon.exit).toBeUndefined();

@@ -4,11 +4,11 @@ import kafkajs from 'kafkajs';
 import type { RowDataPacket } from 'mysql2/promise';
 import { describe, expect, it } from 'vitest';
 import type { TestContext } from 'vitest';
+import { waitUntil } from '../../scripts/lib/wait-until.ts';
 import { checkCommand } from '../../src/cli/check.ts';
 import { positionsCommand } from '../../src/cli/positions.ts';
 import { statusCommand } from '../../src/cli/status.ts';
 import { Random } from '../../scripts/lib/random.ts';
-import { untilTrue } from '../../scripts/lib/until.ts';
 import { mysqlReader, VALUE_CASES, type ValueCase } from '../integration/value-cases.ts';
 import { debeziumConnect } from '../support/debezium.ts';
 import { runVerb } from '../support/run-verb.ts';
@@ -145,7 +145,7 @@ async function changesIn(topic: string): Promise<string[]> {
       return Promise.resolve();
     },
   });
-  await untilTrue('the whole topic to be read', () => missing === 0 || undefined, { timeoutMs: 20_000 });
+  await waitUntil(() => missing === 0, { what: 'the whole topic to be read', timeoutMs: 20_000 });
   await consumer.disconnect();
   return changes;
 }
@@ -169,13 +169,10 @@ describe('topics that Debezium writes', () => {
     const load = changeItems(pipeline, 1, stop.signal);
     await sleep(1_000);
     const savedMs = statSync(connect.offsetsFile).mtimeMs;
-    await untilTrue(
-      'offsets to be saved',
-      () => statSync(connect.offsetsFile).mtimeMs > savedMs || undefined,
-      {
-        timeoutMs: 10_000,
-      },
-    );
+    await waitUntil(() => statSync(connect.offsetsFile).mtimeMs > savedMs, {
+      what: 'offsets to be saved',
+      timeoutMs: 10_000,
+    });
     await sleep(1_200);
     await connect.kill();
     await sleep(500);
@@ -303,18 +300,17 @@ describe('topics that Debezium writes', () => {
       });
       const daemon = pipeline.start();
       const arrived = async (what: string, sql: string, count: number): Promise<void> => {
-        await untilTrue(
-          what,
+        await waitUntil(
           async () => {
             for (const { name } of writers) {
               for (const target of ['east', 'west']) {
                 if ((await pipeline.count(target, sql.replace('kinds', `kinds_${name}`))) !== count)
-                  return undefined;
+                  return false;
               }
             }
             return true;
           },
-          { timeoutMs: 20_000, details: () => daemon.logTail() },
+          { what, timeoutMs: 20_000, details: () => daemon.logTail() },
         );
       };
       await connect.start();

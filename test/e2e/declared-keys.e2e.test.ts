@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, type TestContext } from 'vitest';
 import { Random } from '../../scripts/lib/random.ts';
-import { untilTrue } from '../../scripts/lib/until.ts';
+import { waitUntil } from '../../scripts/lib/wait-until.ts';
 import { killAtRandom } from '../support/kills.ts';
 import { someOf } from '../support/long-run.ts';
 import type { PipelineConfig } from '../support/pipeline-config.ts';
@@ -87,13 +87,12 @@ describe.each(someOf(['src', 'mariadb'] as const, SEED))('a table of %s without 
       try {
         await killAtRandom(pipeline, new Random(SEED + 1), 4_300, { fromMs: 1_200, toMs: 2_000 });
         const daemon = await pipeline.startRunning();
-        await untilTrue(
-          'the table to be copied',
+        await waitUntil(
           () => {
             const copies = daemon.status?.captures.flatMap((capture) => capture.copies) ?? [];
-            return (copies.length > 0 && copies.every(({ state }) => state === 'done')) || undefined;
+            return copies.length > 0 && copies.every(({ state }) => state === 'done');
           },
-          { timeoutMs: 60_000, details: () => daemon.logTail() },
+          { what: 'the table to be copied', timeoutMs: 60_000, details: () => daemon.logTail() },
         );
       } finally {
         ended.abort();

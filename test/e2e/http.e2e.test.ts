@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { waitUntil } from '../../scripts/lib/wait-until.ts';
 import { METRICS } from '../../src/server/metric-table.ts';
 import { pauseCommand, resumeCommand } from '../../src/cli/operate.ts';
 import { statusCommand } from '../../src/cli/status.ts';
@@ -6,7 +7,6 @@ import { Api } from '../support/api.ts';
 import { Pipeline } from '../support/pipeline.ts';
 import { itemsTable } from '../support/pipeline-tables.ts';
 import { runVerb } from '../support/run-verb.ts';
-import { waitUntil } from '../support/wait-until.ts';
 
 const LAG_MS = 4_000;
 
@@ -124,7 +124,9 @@ describe('a daemon over HTTP', () => {
     const notReady = await waitUntil(
       async () => {
         const answer = await api.get('/readyz');
-        return answer.status === 503 ? answer : undefined;
+        // A capture that begins is not ready either.
+        const hasStopped = answer.status === 503 && JSON.stringify(answer.body).includes('stopped');
+        return hasStopped ? answer : undefined;
       },
       { what: 'the daemon not to be ready', timeoutMs: 30_000 },
     );

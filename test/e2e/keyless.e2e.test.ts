@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, type TestContext } from 'vitest';
 import type { Daemon } from '../../scripts/lib/daemon.ts';
 import { Random } from '../../scripts/lib/random.ts';
-import { untilTrue } from '../../scripts/lib/until.ts';
+import { waitUntil } from '../../scripts/lib/wait-until.ts';
 import { ddlCommand } from '../../src/cli/ddl.ts';
 import { replayCommand } from '../../src/cli/positions.ts';
 import { snapshotCommand } from '../../src/cli/snapshot.ts';
@@ -113,13 +113,12 @@ async function untilSame(pipeline: Pipeline, daemon: Daemon): Promise<void> {
 }
 
 async function untilCopied(daemon: Daemon): Promise<void> {
-  await untilTrue(
-    'every table to be copied',
+  await waitUntil(
     () => {
       const copies = daemon.status?.captures.flatMap((capture) => capture.copies) ?? [];
-      return (copies.length > 0 && copies.every(({ state }) => state === 'done')) || undefined;
+      return copies.length > 0 && copies.every(({ state }) => state === 'done');
     },
-    { timeoutMs: 60_000, details: () => daemon.logTail() },
+    { what: 'every table to be copied', timeoutMs: 60_000, details: () => daemon.logTail() },
   );
 }
 
@@ -135,22 +134,21 @@ async function verb(
 }
 
 async function untilFlowing(daemon: Daemon): Promise<void> {
-  await untilTrue(
-    'every table to flow',
+  await waitUntil(
     () => {
       const captures = daemon.status?.captures ?? [];
-      return (captures.length > 0 && captures.every(({ held }) => held.length === 0)) || undefined;
+      return captures.length > 0 && captures.every(({ held }) => held.length === 0);
     },
-    { timeoutMs: 30_000, details: () => daemon.logTail() },
+    { what: 'every table to flow', timeoutMs: 30_000, details: () => daemon.logTail() },
   );
 }
 
 async function untilHeld(daemon: Daemon): Promise<string> {
-  return await untilTrue(
-    'the table to be held',
-    () => daemon.status?.captures.flatMap(({ held }) => held)[0]?.statement,
-    { timeoutMs: 30_000, details: () => daemon.logTail() },
-  );
+  return await waitUntil(() => daemon.status?.captures.flatMap(({ held }) => held)[0]?.statement, {
+    what: 'the table to be held',
+    timeoutMs: 30_000,
+    details: () => daemon.logTail(),
+  });
 }
 
 describe.each(someOf(['src', 'mariadb'] as const, SEED))('a table of %s without any key', (name) => {
@@ -300,7 +298,8 @@ describe('a table without any key', () => {
       await pipeline.meddle('west', `INSERT INTO visits (${COLUMNS}) VALUES (1, 'foreign', '', 1)`);
       const daemon = await pipeline.startRunning();
       const copy = () => daemon.status?.captures[0]?.copies.find((found) => found.table === table);
-      await untilTrue('the copy to fail', () => copy()?.state === 'failed' || undefined, {
+      await waitUntil(() => copy()?.state === 'failed', {
+        what: 'the copy to fail',
         timeoutMs: 30_000,
         details: () => daemon.logTail(),
       });

@@ -1,19 +1,20 @@
 /** Lag by the heartbeat row (LAG-3), held against the test's own clock: MariaDB behind a backlog, replicas, servers that refuse it. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createConnection } from 'mysql2/promise';
 import type { TestContext } from 'vitest';
 import { describe, expect, it } from 'vitest';
 import type { Daemon } from '../../scripts/lib/daemon.ts';
 import type { DaemonView } from '../../scripts/lib/daemon-status.ts';
-import { untilTrue } from '../../scripts/lib/until.ts';
+import { waitUntil } from '../../scripts/lib/wait-until.ts';
 import type { SandboxServer } from '../../scripts/sandbox/server.ts';
 import { startSandbox } from '../../scripts/sandbox/start-sandbox.ts';
 import { checkCommand } from '../../src/cli/check.ts';
 import { Api } from '../support/api.ts';
 import { Pipeline, type PipelineOptions } from '../support/pipeline.ts';
 import { itemsTable } from '../support/pipeline-tables.ts';
+import { DELAY, FOLLOW } from '../support/replication.ts';
 import { runVerb } from '../support/run-verb.ts';
 import { testServers } from '../support/servers.ts';
+import { runner } from '../support/statements.ts';
 
 /** What a reported lag may be off, beside how often the row is written. */
 const ERROR_MS = 150;
@@ -35,12 +36,6 @@ async function heartbeatPipeline(
       options.configure?.(config);
     },
   });
-}
-
-async function runner(t: TestContext, server: SandboxServer): Promise<(sql: string) => Promise<unknown>> {
-  const connection = await createConnection(server.url);
-  t.onTestFinished(() => connection.destroy());
-  return async (sql) => (await connection.query(sql))[0];
 }
 
 async function untilNoLag(daemon: Daemon): Promise<DaemonView> {
@@ -156,7 +151,7 @@ describe('lag by a heartbeat row', () => {
     const sandbox = await startSandbox({ ownServers: true, mysql: ['alone'] });
     t.onTestFinished(async () => await sandbox.stop());
     const server = sandbox.mysql[0]!;
-    const run = await runner(t, server);
+    const run = await runner(server);
     const pipeline = await heartbeatPipeline(t, true, { source: server });
     const daemon = await pipeline.startRunning();
     await untilNoLag(daemon);
@@ -198,7 +193,7 @@ describe('lag by a heartbeat row', () => {
       });
       t.onTestFinished(async () => await sandbox.stop());
       const [primary, replica] = sandbox[kind] as [SandboxServer, SandboxServer];
-      const atReplica = await runner(t, replica);
+      const atReplica = await runner(replica);
       await atReplica(FOLLOW[kind](primary));
       await atReplica('START REPLICA');
       const pipeline = await heartbeatPipeline(
@@ -214,15 +209,14 @@ describe('lag by a heartbeat row', () => {
           },
         },
       );
-      await untilTrue(
-        'the tables to be replicated',
+      await waitUntil(
         async () => {
           const found = await atReplica(
             `SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = '${pipeline.source.name}' AND TABLE_NAME = 'zz_fence'`,
           );
-          return (found as unknown[]).length > 0 || undefined;
+          return found.length > 0;
         },
-        { timeoutMs: 20_000 },
+        { what: 'the tables to be replicated', timeoutMs: 20_000 },
       );
       const daemon = await pipeline.startRunning();
       await untilNoLag(daemon);
@@ -274,17 +268,3 @@ async function writeUntil(pipeline: Pipeline, signal: AbortSignal): Promise<void
     await sleep(50);
   }
 }
-
-const FOLLOW = {
-  mysql: ({ host, port, user, password }: SandboxServer) =>
-    `CHANGE REPLICATION SOURCE TO SOURCE_HOST = '${host}', SOURCE_PORT = ${port}, SOURCE_USER = '${user}',
-     SOURCE_PASSWORD = '${password}', SOURCE_AUTO_POSITION = 1, GET_SOURCE_PUBLIC_KEY = 1`,
-  mariadb: ({ host, port, user, password }: SandboxServer) =>
-    `CHANGE MASTER TO MASTER_HOST = '${host}', MASTER_PORT = ${port}, MASTER_USER = '${user}',
-     MASTER_PASSWORD = '${password}', MASTER_USE_GTID = slave_pos`,
-} as const;
-
-const DELAY = {
-  mysql: (seconds: number) => `CHANGE REPLICATION SOURCE TO SOURCE_DELAY = ${seconds}`,
-  mariadb: (seconds: number) => `CHANGE MASTER TO MASTER_DELAY = ${seconds}`,
-} as const;

@@ -9,9 +9,10 @@ import { percentile } from '../../scripts/lib/percentile.ts';
 import { startSandbox } from '../../scripts/sandbox/start-sandbox.ts';
 import { quantile } from '../../src/observe/histogram.ts';
 import { Api } from '../support/api.ts';
-import { FaultProxy } from '../support/fault-proxy.ts';
+import type { FaultProxy } from '../support/fault-proxy.ts';
 import { Pipeline, type PipelineOptions } from '../support/pipeline.ts';
 import { itemsTable } from '../support/pipeline-tables.ts';
+import { leadThrough, proxyOf } from '../support/proxied.ts';
 import { testServers } from '../support/servers.ts';
 
 /** What a reported lag may be off. */
@@ -50,15 +51,6 @@ async function itemsPipeline(t: TestContext, options: PipelineOptions = {}): Pro
       options.configure?.(config);
     },
   });
-}
-
-async function proxyOf(
-  t: TestContext,
-  server: { readonly host: string; readonly port: number },
-): Promise<FaultProxy> {
-  const proxy = await FaultProxy.start(server);
-  t.onTestFinished(async () => await proxy.close());
-  return proxy;
 }
 
 const stop = (proxy: FaultProxy): void => {
@@ -103,7 +95,9 @@ describe('lag', () => {
 
   it('is the true delay under load, not 0, when the way is slow', async (t) => {
     const proxy = await proxyOf(t, testServers().src);
-    const pipeline = await itemsPipeline(t, { configure: throughProxy(proxy) });
+    const pipeline = await itemsPipeline(t, {
+      configure: ({ sources }) => leadThrough(proxy, sources['main']),
+    });
     const daemon = await pipeline.startRunning();
     await untilNoLag(daemon);
     proxy.faults.delayMs = 300;
@@ -178,7 +172,10 @@ describe('lag', () => {
 
   it.for(['cut', 'blackholed'] as const)('rises when the link to the source is %s', async (how, t) => {
     const proxy = await proxyOf(t, testServers().src);
-    const pipeline = await itemsPipeline(t, { partitions: 1, configure: throughProxy(proxy) });
+    const pipeline = await itemsPipeline(t, {
+      partitions: 1,
+      configure: ({ sources }) => leadThrough(proxy, sources['main']),
+    });
     const daemon = await pipeline.startRunning();
     const load = new AbortController();
     const writing = writeUntil(pipeline, load.signal);
@@ -307,7 +304,9 @@ describe('lag', () => {
 
   it('is the age of the statement while a table waits for an operator, also when the link breaks or capture is paused', async (t) => {
     const proxy = await proxyOf(t, testServers().src);
-    const pipeline = await itemsPipeline(t, { configure: throughProxy(proxy) });
+    const pipeline = await itemsPipeline(t, {
+      configure: ({ sources }) => leadThrough(proxy, sources['main']),
+    });
     const daemon = await pipeline.startRunning();
     await untilNoLag(daemon);
     const statement = await commit(pipeline, 'ALTER TABLE items DROP COLUMN n');
@@ -338,12 +337,6 @@ describe('lag', () => {
     expect(paused.captures[0]?.position).not.toBeNull();
   });
 });
-
-function throughProxy(proxy: FaultProxy): NonNullable<PipelineOptions['configure']> {
-  return (config) => {
-    for (const source of Object.values(config.sources)) source['url'] = proxy.through(String(source['url']));
-  };
-}
 
 /** Writes row after row, at both targets in turn, and tells when each was committed. */
 async function writeUntil(pipeline: Pipeline, signal: AbortSignal): Promise<ReadonlyMap<number, Committed>> {

@@ -1,8 +1,8 @@
 import { describe, expect, it, type TestContext } from 'vitest';
+import { waitUntil } from '../../scripts/lib/wait-until.ts';
 import { Pipeline } from '../support/pipeline.ts';
 import { originOf, type LayoutPlace, type PipelineLayout } from '../support/pipeline-tables.ts';
 import { testServers } from '../support/servers.ts';
-import { waitUntil } from '../support/wait-until.ts';
 
 const SUFFIXES = ['00', '01', '02', '03'] as const;
 const SOURCE_TABLES = SUFFIXES.map((suffix) => `trade_order_${suffix}`);

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { untilTrue } from '../../scripts/lib/until.ts';
+import { waitUntil } from '../../scripts/lib/wait-until.ts';
 import type { SandboxServer } from '../../scripts/sandbox/server.ts';
 import { startSandbox } from '../../scripts/sandbox/start-sandbox.ts';
 import { SMALL_SHOP, startLoad } from '../support/load.ts';
@@ -74,7 +74,8 @@ describe('a daemon whose target is away for 20 s and whose Kafka for 10 s', () =
     await daemon.untilStatus('rows to flow again', (status) => status.rows > rows, 60_000);
     await load.stop();
     await pipeline.untilEqual(90_000);
-    await untilTrue('no outages', () => daemon.status?.outages.length === 0 || undefined, {
+    await waitUntil(() => daemon.status?.outages.length === 0, {
+      what: 'no outages',
       timeoutMs: 20_000,
       details: () => JSON.stringify(daemon.status?.outages),
     });

@@ -1,4 +1,3 @@
-import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { startSandbox } from '../../scripts/sandbox/start-sandbox.ts';
 import { Pipeline } from '../support/pipeline.ts';
@@ -48,8 +47,7 @@ describe('a daemon refuses', () => {
     const pipeline = await Pipeline.create(t, { tables: [itemsTable()], partitions: 3 });
     const daemon = await pipeline.startRunning();
     await daemon.stop();
-    const config = readFileSync(pipeline.configFile, 'utf8');
-    writeFileSync(pipeline.configFile, config.replace('"partitions": 3', '"partitions": 5'));
+    pipeline.reconfigure('"partitions": 3', '"partitions": 5');
     const changed = pipeline.start();
     expect(await pipeline.exitOf(changed)).toEqual({ code: WRONG_CONFIG, signal: null });
     expect(changed.log).toContain('ROWFERRY_KAFKA_PARTITIONS');
@@ -59,8 +57,7 @@ describe('a daemon refuses', () => {
     const pipeline = await Pipeline.create(t, { tables: [itemsTable()] });
     const daemon = await pipeline.startRunning();
     await daemon.stop();
-    const config = readFileSync(pipeline.configFile, 'utf8');
-    writeFileSync(pipeline.configFile, config.replace('"by": "owner"', '"by": "n"'));
+    pipeline.reconfigure('"by": "owner"', '"by": "n"');
     const changed = pipeline.start();
     expect(await pipeline.exitOf(changed)).toEqual({ code: WRONG_CONFIG, signal: null });
     expect(changed.log).toContain('ROWFERRY_CONFIG_STATE_MISMATCH');
@@ -69,8 +66,7 @@ describe('a daemon refuses', () => {
   it('routes that do not fit without taking the source from a daemon that works', async (t) => {
     const pipeline = await Pipeline.create(t, { tables: [itemsTable()] });
     const working = await pipeline.startRunning();
-    const config = readFileSync(pipeline.configFile, 'utf8');
-    writeFileSync(pipeline.configFile, config.replace('"by": "owner"', '"by": "n"'));
+    pipeline.reconfigure('"by": "owner"', '"by": "n"');
     const changed = pipeline.start();
     expect(await pipeline.exitOf(changed)).toEqual({ code: WRONG_CONFIG, signal: null });
     expect(changed.log).not.toContain('"role":"capture"');

@@ -8,7 +8,7 @@ import { Client } from 'pg';
 import { parse as parseYaml } from 'yaml';
 import { expect, it } from 'vitest';
 import { Daemon, PROGRAM } from '../../scripts/lib/daemon.ts';
-import { untilTrue } from '../../scripts/lib/until.ts';
+import { waitUntil } from '../../scripts/lib/wait-until.ts';
 import { startSandbox } from '../../scripts/sandbox/start-sandbox.ts';
 
 const DEPLOY = fileURLToPath(new URL('../../deploy/', import.meta.url));
@@ -100,11 +100,11 @@ it('the sample of compose.yaml copies its shop and follows it', async (t) => {
       )
     ).rows[0];
   const until = async (wanted: object): Promise<void> => {
-    await untilTrue(
-      JSON.stringify(wanted),
-      async () => (JSON.stringify(await sums()) === JSON.stringify(wanted) ? true : undefined),
-      { timeoutMs: 60_000, details: () => readFileSync(daemon.logFile, 'utf8').slice(-3_000) },
-    );
+    await waitUntil(async () => JSON.stringify(await sums()) === JSON.stringify(wanted), {
+      what: JSON.stringify(wanted),
+      timeoutMs: 60_000,
+      details: () => readFileSync(daemon.logFile, 'utf8').slice(-3_000),
+    });
   };
   await until({ orders: 10_000, pieces: 55_000, prices: '168.40' });
   await root.query('UPDATE shop.products SET price = price + 1; DELETE FROM shop.orders WHERE pieces = 10');

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, type TestContext } from 'vitest';
 import type { Daemon } from '../../scripts/lib/daemon.ts';
 import { Random } from '../../scripts/lib/random.ts';
-import { untilTrue } from '../../scripts/lib/until.ts';
+import { waitUntil } from '../../scripts/lib/wait-until.ts';
 import { snapshotCommand } from '../../src/cli/snapshot.ts';
 import { killAtRandom } from '../support/kills.ts';
 import { startLoad } from '../support/load.ts';
@@ -31,15 +31,14 @@ async function copying(test: TestContext, options: PipelineOptions): Promise<Pip
 
 /** Waits until no table is left to be copied; answers how many rows were. */
 async function untilCopied(daemon: Daemon): Promise<number> {
-  return await untilTrue(
-    'every table to be copied',
+  const done = await waitUntil(
     () => {
       const copies = daemon.status?.captures.flatMap((capture) => capture.copies) ?? [];
-      if (copies.length === 0 || copies.some(({ state }) => state !== 'done')) return undefined;
-      return copies.reduce((sum, { rows }) => sum + rows, 0);
+      return copies.length > 0 && copies.every(({ state }) => state === 'done') ? copies : undefined;
     },
-    { timeoutMs: 60_000, details: () => daemon.logTail() },
+    { what: 'every table to be copied', timeoutMs: 60_000, details: () => daemon.logTail() },
   );
+  return done.reduce((sum, { rows }) => sum + rows, 0);
 }
 
 async function ask(
@@ -107,13 +106,10 @@ describe('a snapshot', () => {
       const daemon = await pipeline.startRunning();
       await ask(pipeline, daemon, 'pause', name);
       const paused = async () => (await ask(pipeline, daemon, 'status')).join('\n');
-      await untilTrue(
-        'it to be paused or done',
-        async () => /paused|done/.test(await paused()) || undefined,
-        {
-          timeoutMs: 20_000,
-        },
-      );
+      await waitUntil(async () => /paused|done/.test(await paused()), {
+        what: 'it to be paused or done',
+        timeoutMs: 20_000,
+      });
       await ask(pipeline, daemon, 'resume', '--all');
       await untilCopied(daemon);
       await pipeline.untilEqual();
@@ -139,23 +135,22 @@ describe('a snapshot', () => {
       await pipeline.write(CREATE_EXTRA);
       await fillUnlogged(pipeline);
       const load = changeExtra(pipeline, new Random(SEED));
-      await untilTrue(
-        'changes of the new table to flow',
-        async () => (await pipeline.count('east', 'SELECT COUNT(*) FROM extra')) > 0 || undefined,
-        { timeoutMs: 20_000, details: () => daemon.logTail() },
-      );
+      await waitUntil(async () => (await pipeline.count('east', 'SELECT COUNT(*) FROM extra')) > 0, {
+        what: 'changes of the new table to flow',
+        timeoutMs: 20_000,
+        details: () => daemon.logTail(),
+      });
       const name = `${pipeline.source.name}.extra`;
       await ask(pipeline, daemon, 'add', name);
       await daemon.kill();
       await killAtRandom(pipeline, new Random(SEED), 4_500, { fromMs: 1_200, toMs: 1_700 });
       const last = await pipeline.startRunning();
-      await untilTrue(
-        'the new table to be copied',
+      await waitUntil(
         () => {
           const copies = last.status?.captures.flatMap((capture) => capture.copies) ?? [];
-          return copies.some(({ table, state }) => table === name && state === 'done') || undefined;
+          return copies.some(({ table, state }) => table === name && state === 'done');
         },
-        { timeoutMs: 60_000, details: () => last.logTail() },
+        { what: 'the new table to be copied', timeoutMs: 60_000, details: () => last.logTail() },
       );
       await load.stop();
       await pipeline.untilEqual();

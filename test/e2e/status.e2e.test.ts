@@ -5,30 +5,21 @@ import { positionsCommand } from '../../src/cli/positions.ts';
 import { statusCommand } from '../../src/cli/status.ts';
 import type { PipelineStatus } from '../../src/wiring/pipeline-status.ts';
 import { Api } from '../support/api.ts';
-import { FaultProxy } from '../support/fault-proxy.ts';
 import { Pipeline } from '../support/pipeline.ts';
 import { itemsTable } from '../support/pipeline-tables.ts';
+import { leadThrough, proxyOf } from '../support/proxied.ts';
 import { runVerb } from '../support/run-verb.ts';
 import { testServers } from '../support/servers.ts';
 
 describe('rowferry status', () => {
   it('tells of a target and of a Kafka that are away, within seconds, and all that it knows besides', async (t) => {
-    const { shard, postgres, brokers } = testServers();
-    const east = await FaultProxy.start(shard);
+    const { shard, brokers } = testServers();
+    const east = await proxyOf(t, shard);
     const [host = '', port = ''] = (brokers[0] ?? '').split(':');
-    const kafka = await FaultProxy.start({ host, port: Number(port) });
-    t.onTestFinished(async () => void (await Promise.all([east.close(), kafka.close()])));
+    const kafka = await proxyOf(t, { host, port: Number(port) });
     const pipeline = await Pipeline.create(t, {
       tables: [itemsTable()],
-      targets: [
-        { name: 'east', server: shard },
-        { name: 'west', server: postgres },
-      ],
-      configure: (config) => {
-        const url = new URL(String(config.targets['east']?.['url']));
-        url.port = String(east.port);
-        config.targets['east'] = { url: url.href };
-      },
+      configure: ({ targets }) => leadThrough(east, targets['east']),
     });
     const daemon = await pipeline.startRunning();
     await pipeline.write('INSERT INTO items (id, owner) VALUES (1, 0), (2, 1)');

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { Daemon } from '../../scripts/lib/daemon.ts';
 import type { DaemonView, PartitionView } from '../../scripts/lib/daemon-status.ts';
-import { untilTrue } from '../../scripts/lib/until.ts';
+import { waitUntil } from '../../scripts/lib/wait-until.ts';
 import { SMALL_SHOP, startLoad } from '../support/load.ts';
 import { Pipeline } from '../support/pipeline.ts';
 import { SHOP } from '../support/pipeline-tables.ts';
@@ -84,7 +84,7 @@ class Fleet {
   async #until(what: string, isSo: () => boolean, timeoutMs: number): Promise<void> {
     const details = (): string =>
       [...this.#daemons.keys()].map(({ status }) => JSON.stringify(status)).join('\n');
-    await untilTrue(what, () => (isSo() ? true : undefined), { timeoutMs, details });
+    await waitUntil(() => isSo(), { what, timeoutMs, details });
   }
 
   /** Of all appliers together. */
@@ -162,15 +162,14 @@ describe('two captures and three appliers of one pipeline, under load', () => {
       const lost = new Set(victim.status?.partitions.map(({ partition }) => partition));
       await fleet.kill(victim);
       // Whoever takes them over knows how far they are behind: no more than since the capture was killed.
-      const taken = await untilTrue(
-        'its partitions to be taken over',
+      const taken = await waitUntil(
         () => {
           const found = fleet.partitions().filter(({ partition }) => lost.has(partition));
           return found.length === lost.size && found.every(({ state }) => state === 'running')
             ? found
             : undefined;
         },
-        { timeoutMs: 30_000 },
+        { what: 'its partitions to be taken over', timeoutMs: 30_000 },
       );
       for (const { lagMs } of taken) expect(lagMs).toBeLessThan(Date.now() - beganMs + SMALL_LAG_MS);
       fleet.start('capture');

@@ -1,23 +1,11 @@
 /** What additive changes must keep, or refuse to guess, at real targets. */
 import { describe, expect, test } from 'vitest';
-import type { AdditiveStep, ColumnDefinition } from '../../src/model/schema-change.ts';
+import { waitUntil } from '../../scripts/lib/wait-until.ts';
+import type { AdditiveStep } from '../../src/model/schema-change.ts';
 import { contractDatabase, openedTarget } from '../contract/target-fixture.ts';
-import { waitUntil } from '../support/wait-until.ts';
-import { AppliersProcess, MemoryTopic, reached, routeTo } from './apply-tables-fixture.ts';
+import { altered, AppliersProcess, column, MemoryTopic, reached, routeTo } from './apply-tables-fixture.ts';
 
 const ENGINES = ['mysql', 'mariadb', 'postgres'] as const;
-const column = (name: string, type: string, more: Partial<ColumnDefinition> = {}): ColumnDefinition => ({
-  name,
-  type,
-  charset: null,
-  collation: null,
-  nullable: true,
-  default: null,
-  comment: '',
-  ...more,
-});
-const altered = (...steps: readonly AdditiveStep[]) =>
-  ({ kind: 'additive', schema: 'shop', table: 'item', steps }) as const;
 
 test('a column of PostgreSQL that widens compares as it did before', async (context) => {
   const database = await contractDatabase(context, 'postgres');

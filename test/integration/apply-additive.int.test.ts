@@ -1,31 +1,18 @@
 /** Additive changes that travel with the rows, applied by real workers to real targets. */
 import { describe, expect, test } from 'vitest';
+import { waitUntil } from '../../scripts/lib/wait-until.ts';
 import type { Table } from '../../src/model/table.ts';
-import type { AdditiveStep, ColumnDefinition } from '../../src/model/schema-change.ts';
+import type { AdditiveStep } from '../../src/model/schema-change.ts';
 import type { Target } from '../../src/targets/target.ts';
 import { contractDatabase, CREATE_ITEM, ITEM, openedTarget } from '../contract/target-fixture.ts';
-import { waitUntil } from '../support/wait-until.ts';
-import { AppliersProcess, MemoryTopic, reached, routeTo } from './apply-tables-fixture.ts';
+import { altered, AppliersProcess, column, MemoryTopic, reached, routeTo } from './apply-tables-fixture.ts';
 
 const ENGINES = ['mysql', 'mariadb', 'postgres'] as const;
-
-const column = (name: string, type: string, more: Partial<ColumnDefinition> = {}): ColumnDefinition => ({
-  name,
-  type,
-  charset: null,
-  collation: null,
-  nullable: true,
-  default: null,
-  comment: '',
-  ...more,
-});
 const WITH_STATE: Table = { ...ITEM, columns: [...ITEM.columns, { name: 'state', type: 'varchar' }] };
 const ADD_STATE: AdditiveStep = {
   kind: 'add column',
   column: column('state', 'varchar(8)', { nullable: false, default: "it's" }),
 };
-const altered = (...steps: readonly AdditiveStep[]) =>
-  ({ kind: 'additive', schema: 'shop', table: 'item', steps }) as const;
 
 /** Counts the ALTERs that were sent. */
 function counted(target: Target): { readonly target: Target; readonly alters: string[] } {

@@ -1,5 +1,6 @@
 /** A topic in memory whose partitions are applied to real targets by real workers. */
 import { onTestFinished } from 'vitest';
+import { waitUntil } from '../../scripts/lib/wait-until.ts';
 import { ApplyCounters } from '../../src/apply/apply-counters.ts';
 import { Gate } from '../../src/runtime/gate.ts';
 import { Outages } from '../../src/runtime/outages.ts';
@@ -11,7 +12,7 @@ import { ownReader } from '../../src/apply/topic-reader.ts';
 import type { RowferryError } from '../../src/errors.ts';
 import { toRowferryError } from '../../src/errors.ts';
 import type { Change } from '../../src/model/change.ts';
-import type { SchemaChange } from '../../src/model/schema-change.ts';
+import type { AdditiveStep, ColumnDefinition, SchemaChange } from '../../src/model/schema-change.ts';
 import type { Row, Table } from '../../src/model/table.ts';
 import { Router } from '../../src/routing/router.ts';
 import type { RouteRule } from '../../src/routing/router.ts';
@@ -20,9 +21,17 @@ import { ChunkBuilder } from '../../src/wire/chunk.ts';
 import { encodeMarker } from '../../src/wire/marker.ts';
 import type { RawRecord } from '../../src/wire/raw-record.ts';
 import { silentLog } from '../contract/target-fixture.ts';
-import { waitUntil } from '../support/wait-until.ts';
 
 export const TOPIC = 'shop.changes';
+
+/** A column that a statement of the source adds or widens. */
+export function column(name: string, type: string, more: Partial<ColumnDefinition> = {}): ColumnDefinition {
+  return { name, type, charset: null, collation: null, nullable: true, default: null, comment: '', ...more };
+}
+
+export function altered(...steps: readonly AdditiveStep[]) {
+  return { kind: 'additive', schema: 'shop', table: 'item', steps } as const;
+}
 
 export class MemoryTopic {
   readonly partitions: readonly RawRecord[][];

@@ -1,7 +1,7 @@
 /** TRUNCATE of a source table, applied by real workers to real targets at different speeds. */
 import { describe, expect, test } from 'vitest';
+import { waitUntil } from '../../scripts/lib/wait-until.ts';
 import { contractDatabase, CREATE_ITEM, ITEM, openedTarget } from '../contract/target-fixture.ts';
-import { waitUntil } from '../support/wait-until.ts';
 import { AppliersProcess, MemoryTopic, reached, routeTo, TOPIC } from './apply-tables-fixture.ts';
 
 const ENGINES = ['mysql', 'mariadb', 'postgres'] as const;

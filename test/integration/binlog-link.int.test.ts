@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { waitUntil } from '../../scripts/lib/wait-until.ts';
 import type { SandboxServer } from '../../scripts/sandbox/server.ts';
 import { preflightSource } from '../../src/capture/preflight.ts';
 import type { SourceFacts } from '../../src/capture/start-position.ts';
@@ -9,7 +10,6 @@ import { RowferryError } from '../../src/errors.ts';
 import { GtidSet } from '../../src/model/gtid-set.ts';
 import { FaultProxy } from '../support/fault-proxy.ts';
 import { uniqueName } from '../support/servers.ts';
-import { waitUntil } from '../support/wait-until.ts';
 import {
   connectTo,
   currentPlace,

@@ -1,7 +1,6 @@
 /** The heartbeat row at real servers of the test's own: with the documented grants, without them, read-only. */
-import { createConnection } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { untilTrue } from '../../scripts/lib/until.ts';
+import { waitUntil } from '../../scripts/lib/wait-until.ts';
 import type { SandboxServer } from '../../scripts/sandbox/server.ts';
 import type { Sandbox } from '../../scripts/sandbox/start-sandbox.ts';
 import { startSandbox } from '../../scripts/sandbox/start-sandbox.ts';
@@ -11,6 +10,7 @@ import type { DatabaseUrl, HeartbeatRowSettings, SourceSettings } from '../../sr
 import { Secret } from '../../src/config/secret.ts';
 import { checkHeartbeatRow, HeartbeatRows } from '../../src/wiring/heartbeat-rows.ts';
 import { silentLog } from '../../src/wiring/silent-log.ts';
+import { runner, type Run } from '../support/statements.ts';
 
 let sandbox: Sandbox;
 beforeAll(async () => {
@@ -20,14 +20,6 @@ afterAll(() => sandbox.stop());
 
 const EVERY_MS = 100;
 const GRANT = 'GRANT CREATE, SELECT, INSERT, UPDATE ON rowferry.* TO beat';
-
-type Run = (sql: string) => Promise<readonly Readonly<Record<string, unknown>>[]>;
-
-async function runner(server: SandboxServer): Promise<Run> {
-  const connection = await createConnection({ uri: server.url, dateStrings: true });
-  onTestFinished(() => connection.end());
-  return async (sql) => (await connection.query(sql))[0] as never;
-}
 
 function rowAt({ host, port }: SandboxServer, user: string, password: string): HeartbeatRowSettings {
   const at = { engine: 'mysql', host, port, database: '', tls: null } as const;
@@ -80,8 +72,7 @@ function beat(heartbeatRow: HeartbeatRowSettings): Beating {
 
 /** The row's time, once it is there and another than `before`. */
 async function untilWritten(run: Run, before?: string): Promise<string> {
-  return await untilTrue(
-    'the row to be written',
+  return await waitUntil(
     async () => {
       const found = await run("SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'rowferry'");
       if (found.length === 0) return undefined;
@@ -89,16 +80,19 @@ async function untilWritten(run: Run, before?: string): Promise<string> {
       const writtenAt = rows[0]?.['written_at'];
       return typeof writtenAt === 'string' && writtenAt !== before ? writtenAt : undefined;
     },
-    { timeoutMs: 20_000 },
+    { what: 'the row to be written', timeoutMs: 20_000 },
   );
 }
 
 /** The first outage that is told, or that there is none any more. */
 async function untilOutage({ rows }: Beating, code: string | undefined): Promise<string> {
-  const told = await untilTrue(
-    code === undefined ? 'the outage to end' : 'an outage',
+  const told = await waitUntil(
     () => (rows.outages.length === (code === undefined ? 0 : 1) ? [...rows.outages] : undefined),
-    { timeoutMs: 20_000, details: () => JSON.stringify(rows.outages) },
+    {
+      what: code === undefined ? 'the outage to end' : 'an outage',
+      timeoutMs: 20_000,
+      details: () => JSON.stringify(rows.outages),
+    },
   );
   expect(told[0]?.errorCode).toBe(code);
   return told[0]?.error ?? 'none';
@@ -135,13 +129,10 @@ describe.each(['mysql', 'mariadb'] as const)('the heartbeat row at %s', (kind) =
     beating.leads = false;
     const threads =
       "SELECT 1 FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID() AND USER = 'root'";
-    await untilTrue(
-      'its connection to be closed',
-      async () => (await run(threads)).length === 0 || undefined,
-      {
-        timeoutMs: 10_000,
-      },
-    );
+    await waitUntil(async () => (await run(threads)).length === 0, {
+      what: 'its connection to be closed',
+      timeoutMs: 10_000,
+    });
     const last = await untilWritten(run);
     beating.leads = true;
     await untilWritten(run, last);
@@ -181,7 +172,8 @@ describe.each(['mysql', 'mariadb'] as const)('the heartbeat row at %s', (kind) =
     await expect(checkHeartbeatRow('p', 'main', row)).rejects.toMatchObject({
       code: 'ROWFERRY_SOURCE_PREFLIGHT',
     });
-    await untilTrue('it to be tried again', () => (beating.rows.outages[0]?.tries ?? 0) >= 2 || undefined, {
+    await waitUntil(() => (beating.rows.outages[0]?.tries ?? 0) >= 2, {
+      what: 'it to be tried again',
       timeoutMs: 20_000,
     });
     expect(await untilWritten(run)).toBe(last);
@@ -217,16 +209,15 @@ describe.each(['mysql', 'mariadb'] as const)('the heartbeat row at %s', (kind) =
     await holder('BEGIN');
     await holder('SELECT * FROM rowferry.heartbeat FOR UPDATE');
     let most = 0;
-    await untilTrue(
-      'it to be tried again and again',
+    await waitUntil(
       async () => {
         const running = await run(
           "SELECT 1 FROM information_schema.PROCESSLIST WHERE USER = 'beat' AND COMMAND = 'Query'",
         );
         most = Math.max(most, running.length);
-        return (beating.rows.outages[0]?.tries ?? 0) >= 2 || undefined;
+        return (beating.rows.outages[0]?.tries ?? 0) >= 2;
       },
-      { timeoutMs: 25_000 },
+      { what: 'it to be tried again and again', timeoutMs: 25_000 },
     );
     expect(most).toBe(1);
     expect(beating.rows.outages[0]?.error).toContain('1205');

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
+import { waitUntil } from '../../scripts/lib/wait-until.ts';
 import { evictDeadMembers } from '../../src/drivers/kafka-admin.ts';
 import { uniqueName } from '../support/servers.ts';
-import { waitUntil } from '../support/wait-until.ts';
 import {
   asAdmin,
   expireBefore,

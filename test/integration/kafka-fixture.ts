@@ -1,5 +1,6 @@
 import kafkajs from 'kafkajs';
 import { onTestFinished } from 'vitest';
+import { waitUntil } from '../../scripts/lib/wait-until.ts';
 import { ensureTopic } from '../../src/drivers/kafka-admin.ts';
 import { KafkaLink, type KafkaOptions } from '../../src/drivers/kafka-client.ts';
 import {
@@ -12,7 +13,6 @@ import { PartitionProducer, type ProducerOptions } from '../../src/drivers/kafka
 import type { Log } from '../../src/model/log.ts';
 import { FaultProxy } from '../support/fault-proxy.ts';
 import { testServers, uniqueName } from '../support/servers.ts';
-import { waitUntil } from '../support/wait-until.ts';
 
 export interface LogLine {
   readonly level: 'debug' | 'info' | 'warn' | 'error';

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { waitUntil } from '../../scripts/lib/wait-until.ts';
 import { ensureTopic, topicOffsets, waitForKafka } from '../../src/drivers/kafka-admin.ts';
 import { readLog, type LogRecord } from '../../src/drivers/kafka-log.ts';
 import { uniqueName } from '../support/servers.ts';
-import { waitUntil } from '../support/wait-until.ts';
 import { expireBefore, kafkaLink, newProducer, newTopic, plainKafka, proxiedLink } from './kafka-fixture.ts';
 
 const never = new AbortController().signal;

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { waitUntil } from '../support/wait-until.ts';
+import { waitUntil } from '../../scripts/lib/wait-until.ts';
 import {
   asAdmin,
   kafkaLink,

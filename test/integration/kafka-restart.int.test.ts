@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { waitUntil } from '../../scripts/lib/wait-until.ts';
 import { startSandbox, type Sandbox } from '../../scripts/sandbox/start-sandbox.ts';
 import type { SandboxServer } from '../../scripts/sandbox/server.ts';
 import { ensureTopic } from '../../src/drivers/kafka-admin.ts';
 import { KafkaLink } from '../../src/drivers/kafka-client.ts';
 import type { PartitionProducer } from '../../src/drivers/kafka-producer.ts';
 import { uniqueName } from '../support/servers.ts';
-import { waitUntil } from '../support/wait-until.ts';
 import { memoryLog, newProducer, TestMember } from './kafka-fixture.ts';
 
 let sandbox: Sandbox;

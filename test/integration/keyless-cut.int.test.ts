@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { waitUntil } from '../../scripts/lib/wait-until.ts';
 import { MysqlCopySource } from '../../src/capture/copy-source.ts';
 import { mysqlDatabase, testServers } from '../support/servers.ts';
-import { waitUntil } from '../support/wait-until.ts';
 import { never, openSnapshot } from './snapshot-fixture.ts';
 
 describe.each(['src', 'mariadb'] as const)('the cut of a table of %s without a key', (kind) => {

@@ -2,11 +2,11 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
+import { waitUntil } from '../../scripts/lib/wait-until.ts';
 import { MysqlConnection } from '../../src/drivers/mysql.ts';
 import { databaseUrl } from '../contract/target-fixture.ts';
 import { FaultProxy } from '../support/fault-proxy.ts';
 import { testServers } from '../support/servers.ts';
-import { waitUntil } from '../support/wait-until.ts';
 
 const LOST = { code: 'ROWFERRY_SOURCE_LINK' };
 

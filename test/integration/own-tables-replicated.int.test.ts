@@ -1,12 +1,13 @@
 /** Tables that rowferry makes at a source, at replicas of that source which carry some schemas only. */
-import { createConnection } from 'mysql2/promise';
-import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
-import { untilTrue } from '../../scripts/lib/until.ts';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { waitUntil } from '../../scripts/lib/wait-until.ts';
 import type { SandboxServer } from '../../scripts/sandbox/server.ts';
 import type { Sandbox } from '../../scripts/sandbox/start-sandbox.ts';
 import { startSandbox } from '../../scripts/sandbox/start-sandbox.ts';
 import { CREATE_HEARTBEAT_TABLE, writeHeartbeat } from '../../src/capture/heartbeat-row.ts';
 import { CREATE_MARK_TABLE, writeMark } from '../../src/capture/mark.ts';
+import { FOLLOW } from '../support/replication.ts';
+import { runner } from '../support/statements.ts';
 
 let sandbox: Sandbox;
 const SOME_SCHEMAS = { name: 'replica', flags: ['--replicate-do-db=rowferry', '--replicate-do-db=shop'] };
@@ -18,22 +19,6 @@ beforeAll(async () => {
   sandbox = await startSandbox({ ownServers: true, mysql, mariadb });
 }, 120_000);
 afterAll(() => sandbox.stop());
-
-const FOLLOW = {
-  mysql: ({ host, port, user, password }: SandboxServer) =>
-    `CHANGE REPLICATION SOURCE TO SOURCE_HOST = '${host}', SOURCE_PORT = ${port}, SOURCE_USER = '${user}',
-     SOURCE_PASSWORD = '${password}', GET_SOURCE_PUBLIC_KEY = 1, SOURCE_AUTO_POSITION = 1`,
-  mariadb: ({ host, port, user, password }: SandboxServer) =>
-    `CHANGE MASTER TO MASTER_HOST = '${host}', MASTER_PORT = ${port}, MASTER_USER = '${user}',
-     MASTER_PASSWORD = '${password}', MASTER_USE_GTID = slave_pos`,
-};
-
-async function runner(server: SandboxServer) {
-  const connection = await createConnection({ uri: new URL('/', server.url).href });
-  onTestFinished(() => connection.end());
-  return async (sql: string) =>
-    (await connection.query(sql))[0] as Readonly<Record<string, string | number | null>>[];
-}
 
 it.each(['mysql', 'mariadb'] as const)(
   'are made where their rows go, and break no replication (%s)',
@@ -48,8 +33,7 @@ it.each(['mysql', 'mariadb'] as const)(
     const writer = { pipeline: 'p', source: 'main', lineage: '', claim: '', incarnation: 1 };
     await atPrimary(writeMark({ ...writer, chunk: 1, edge: 'low' }, 0));
     await atPrimary('CREATE DATABASE shop');
-    const error = await untilTrue(
-      'what follows to be replicated, or an error',
+    const error = await waitUntil(
       async () => {
         const [status] = await atReplica('SHOW REPLICA STATUS');
         const told = String(status?.['Last_SQL_Error'] ?? '');
@@ -57,7 +41,7 @@ it.each(['mysql', 'mariadb'] as const)(
         const isThere = (await atReplica("SHOW DATABASES LIKE 'shop'")).length === 1;
         return isThere ? 'none' : undefined;
       },
-      { timeoutMs: 20_000 },
+      { what: 'what follows to be replicated, or an error', timeoutMs: 20_000 },
     );
     expect(error).toBe('none');
     const rows = await atReplica('SELECT 1 FROM rowferry.heartbeat UNION ALL SELECT 1 FROM rowferry.mark');

@@ -3,12 +3,12 @@ import { dirname } from 'node:path';
 import { Kafka, logLevel } from 'kafkajs';
 import { createConnection, type Connection, type RowDataPacket } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { waitUntil } from '../../scripts/lib/wait-until.ts';
 import { probeServer } from '../../scripts/sandbox/probe-server.ts';
 import { isAlive, processTree } from '../../scripts/sandbox/process-tree.ts';
 import type { SandboxServer } from '../../scripts/sandbox/server.ts';
 import { startSandbox, type Sandbox } from '../../scripts/sandbox/start-sandbox.ts';
 import { mysqlDatabase, postgresDatabase, testServers, uniqueName } from '../support/servers.ts';
-import { waitUntil } from '../support/wait-until.ts';
 
 describe("the run's shared servers", () => {
   it('are MySQL 8 or newer twice, MariaDB, PostgreSQL and Kafka', async () => {

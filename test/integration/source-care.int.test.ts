@@ -1,7 +1,7 @@
 /** What a copy asks of servers and writes to them, on servers of the test's own: replicas, threads, marks, spellings. */
 import { createConnection } from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { untilTrue } from '../../scripts/lib/until.ts';
+import { waitUntil } from '../../scripts/lib/wait-until.ts';
 import type { SandboxServer } from '../../scripts/sandbox/server.ts';
 import type { Sandbox } from '../../scripts/sandbox/start-sandbox.ts';
 import { startSandbox } from '../../scripts/sandbox/start-sandbox.ts';
@@ -15,6 +15,8 @@ import type { DatabaseUrl, SnapshotSettings, SourceSettings } from '../../src/co
 import { Secret } from '../../src/config/secret.ts';
 import { MysqlConnection } from '../../src/drivers/mysql.ts';
 import { SourceCare } from '../../src/wiring/source-care.ts';
+import { DELAY, FOLLOW } from '../support/replication.ts';
+import { runner } from '../support/statements.ts';
 
 let sandbox: Sandbox;
 beforeAll(async () => {
@@ -40,12 +42,6 @@ async function connect(server: SandboxServer, user?: string, password?: string):
     where: { source: 'main' },
     session: SNAPSHOT_SESSION,
   });
-}
-
-async function runner(server: SandboxServer): Promise<(sql: string) => Promise<unknown>> {
-  const connection = await createConnection(server.url);
-  onTestFinished(() => connection.end());
-  return async (sql) => (await connection.query(sql))[0];
 }
 
 function careOf(
@@ -90,31 +86,15 @@ function careOf(
 /** What is said once it matches; null when everybody is calm. */
 async function untilReason(care: SourceCare, wanted: RegExp | null): Promise<void> {
   let said: string | null = '';
-  await untilTrue(
-    `the reason ${String(wanted)}`,
+  await waitUntil(
     async () => {
       const over = (await care.signals()).filter(({ value, slowAbove }) => value > slowAbove);
       said = over[0]?.what ?? null;
-      return (wanted === null ? said === null : wanted.test(said ?? '')) || undefined;
+      return wanted === null ? said === null : wanted.test(said ?? '');
     },
-    { timeoutMs: 20_000, details: () => String(said) },
+    { what: `the reason ${String(wanted)}`, timeoutMs: 20_000, details: () => String(said) },
   );
 }
-
-const WORDS = {
-  mysql: {
-    follow: ({ host, port, user, password }: SandboxServer) =>
-      `CHANGE REPLICATION SOURCE TO SOURCE_HOST = '${host}', SOURCE_PORT = ${port}, SOURCE_USER = '${user}',
-       SOURCE_PASSWORD = '${password}', SOURCE_AUTO_POSITION = 1, GET_SOURCE_PUBLIC_KEY = 1, SOURCE_DELAY = 3600`,
-    hurry: 'CHANGE REPLICATION SOURCE TO SOURCE_DELAY = 0',
-  },
-  mariadb: {
-    follow: ({ host, port, user, password }: SandboxServer) =>
-      `CHANGE MASTER TO MASTER_HOST = '${host}', MASTER_PORT = ${port}, MASTER_USER = '${user}',
-       MASTER_PASSWORD = '${password}', MASTER_USE_GTID = slave_pos, MASTER_DELAY = 3600`,
-    hurry: 'CHANGE MASTER TO MASTER_DELAY = 0',
-  },
-} as const;
 
 describe.each(['mysql', 'mariadb'] as const)('%s', (kind) => {
   it(
@@ -126,7 +106,8 @@ describe.each(['mysql', 'mariadb'] as const)('%s', (kind) => {
       const care = careOf(source, {}, [{ name: 'r1', url: urlOf(replica) }]);
       await untilReason(care, /^replica r1 is no replica$/);
 
-      await atReplica(WORDS[kind].follow(source));
+      await atReplica(FOLLOW[kind](source));
+      await atReplica(DELAY[kind](3_600));
       await atReplica('START REPLICA');
       // Written an hour ago, by its time stamp: the replica is that far behind at once.
       await atSource('SET timestamp = UNIX_TIMESTAMP() - 3000');
@@ -135,7 +116,7 @@ describe.each(['mysql', 'mariadb'] as const)('%s', (kind) => {
 
       await atReplica('STOP REPLICA');
       await untilReason(care, /^replica r1 does not replicate$/);
-      await atReplica(WORDS[kind].hurry);
+      await atReplica(DELAY[kind](0));
       await atReplica('START REPLICA');
       await untilReason(care, null);
 

@@ -16,7 +16,7 @@ import { compareUntilEqual } from '../../scripts/lib/compare-until.ts';
 import { Daemon, type DaemonExit, type DaemonOptions } from '../../scripts/lib/daemon.ts';
 import { Random } from '../../scripts/lib/random.ts';
 import { seedShop, type ShopSize } from '../../scripts/lib/shop.ts';
-import { untilTrue } from '../../scripts/lib/until.ts';
+import { waitUntil } from '../../scripts/lib/wait-until.ts';
 import type { TestServer } from './global-setup.ts';
 import { pipelineConfig, type PipelineConfig } from './pipeline-config.ts';
 import {
@@ -128,6 +128,13 @@ export class Pipeline {
     return pipeline;
   }
 
+  /** Replaces a text of the configuration, for daemons that start from now on. */
+  reconfigure(from: string, to: string): void {
+    const config = readFileSync(this.configFile, 'utf8');
+    if (!config.includes(from)) throw new Error(`the configuration has no ${from}`);
+    writeFileSync(this.configFile, config.replace(from, to));
+  }
+
   /** Starts a daemon with status and log files of its own; it ends with the test. */
   start({ env, ...options }: StartOptions = {}): Daemon {
     const runDir = join(this.folder, `run-${this.#daemons.length + 1}`);
@@ -172,11 +179,11 @@ export class Pipeline {
     await admin.connect();
     try {
       await admin.deleteTopics({ topics: [...topics] });
-      const gone = async (): Promise<true | undefined> => {
+      const gone = async (): Promise<boolean> => {
         const left = await admin.listTopics();
-        return left.some((topic) => topics.includes(topic)) ? undefined : true;
+        return !left.some((topic) => topics.includes(topic));
       };
-      await untilTrue('the topics to go', gone, { timeoutMs: 10_000 });
+      await waitUntil(gone, { what: 'the topics to go', timeoutMs: 10_000 });
     } finally {
       await admin.disconnect();
     }
@@ -249,18 +256,23 @@ export class Pipeline {
         [rows],
       );
     }
-    await untilTrue(
-      'every target to see the fence',
+    await waitUntil(
       async () => {
         for (const { target } of this.targets) {
           for (const { source } of this.sources) {
             const count = `SELECT COUNT(*) FROM ${fenceTable(source)} WHERE round = ${round}`;
-            if ((await this.count(target, count)) < FENCE_ROWS) return undefined;
+            if ((await this.count(target, count)) < FENCE_ROWS) return false;
           }
         }
         return true;
       },
-      { timeoutMs, intervalMs: 100, details: () => this.#describeDaemons() },
+      {
+        what: 'every target to see the fence',
+        timeoutMs,
+        onError: 'fail',
+        intervalMs: 100,
+        details: () => this.#describeDaemons(),
+      },
     );
   }
 
@@ -279,7 +291,8 @@ export class Pipeline {
 
   /** Waits until `daemon` has ended by itself. */
   async exitOf(daemon: Daemon, timeoutMs = 30_000): Promise<DaemonExit> {
-    return await untilTrue('the daemon to end', () => daemon.exit, {
+    return await waitUntil(() => daemon.exit, {
+      what: 'the daemon to end',
       timeoutMs,
       details: () => this.#describeDaemons(),
     });

@@ -71,7 +71,7 @@ export interface AlertBook {
   readonly history: readonly HistoryEntry[];
 }
 
-export interface BookSettings {
+interface BookSettings {
   /** How often somebody is told again of an alert that goes on. */
   readonly repeatMs: number;
   /** Entries of the history that are kept. */

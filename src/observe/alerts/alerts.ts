@@ -21,7 +21,7 @@ import type { ChannelState } from './outbox.ts';
 import type { Level } from './rule.ts';
 import { WebhookChannel } from './webhook-channel.ts';
 
-export interface RuleState {
+interface RuleState {
   readonly name: string;
   readonly group: string;
   readonly level: Level;

@@ -97,7 +97,7 @@ function noticeTree(notice: Notice, fingerprint: string): object {
   };
 }
 
-export interface Mail {
+interface Mail {
   readonly subject: string;
   readonly text: string;
 }

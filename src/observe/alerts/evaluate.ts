@@ -15,7 +15,7 @@ export interface Answer {
 }
 
 /** One answer for each set of labels, by `labelKey`. */
-export type Answers = ReadonlyMap<string, Answer>;
+type Answers = ReadonlyMap<string, Answer>;
 
 export function evaluate(condition: Condition, samples: AlertSamples): Answers {
   if (condition.kind === 'compare') return compare(condition, samples);

@@ -20,7 +20,7 @@ export interface AlertMetric {
 export type MetricCatalog = ReadonlyMap<string, AlertMetric>;
 
 /** A metric of Prometheus with values of labels that tell it apart. */
-export interface Series {
+interface Series {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
 }

@@ -14,7 +14,7 @@ import { deliveryOf } from './delivery.ts';
 import type { Delivery, Teller } from './delivery.ts';
 import { labelKey } from './evaluate.ts';
 
-export interface OutboxSettings {
+interface OutboxSettings {
   readonly name: string;
   readonly type: string;
   readonly teller: Teller;

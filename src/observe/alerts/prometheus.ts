@@ -25,7 +25,7 @@ export function prometheusRules(rules: readonly AlertRule[]): string {
 }
 
 /** `RowferryLagHigh` for `lag_high`. */
-export function prometheusAlert(name: string): string {
+function prometheusAlert(name: string): string {
   const words = name.split(/[^A-Za-z0-9]+/).filter((word) => word !== '');
   return `Rowferry${words.map((word) => `${word[0]?.toUpperCase()}${word.slice(1)}`).join('')}`;
 }

@@ -12,7 +12,7 @@ export interface ReportedMetric extends AlertMetric {
 
 /** Each set of labels is looked at twice a second, kept in a file, and a time series wherever metrics are kept. */
 export const MOST_REPORTED_METRICS = 50;
-export const MOST_LABELS = 4;
+const MOST_LABELS = 4;
 
 const NAME = /^[a-z][a-z_]{0,62}$/;
 const NAME_WORDS = 'small letters and `_`, at most 63';

@@ -1,20 +1,17 @@
 import { describe, expect, it } from 'vitest';
+import { waitUntil } from '../../../scripts/lib/wait-until.ts';
 import type { CapturePorts, SourceLink } from '../../../src/capture/capture.ts';
-import type { CaptureOptions } from '../../../src/capture/capture-options.ts';
 import { Capture } from '../../../src/capture/capture.ts';
 import type { CheckpointRecord, LogEntry } from '../../../src/capture/checkpoint-log.ts';
 import { encodeRecord, readCheckpointLog, recordKey } from '../../../src/capture/checkpoint-log.ts';
-import type { SourceFacts } from '../../../src/capture/start-position.ts';
 import type { HeldTable } from '../../../src/capture/table-flow.ts';
 import { rewind } from '../../../src/capture/table-flow.ts';
 import type { BinlogEvent } from '../../../src/drivers/binlog-event.ts';
 import type { Position } from '../../../src/model/position.ts';
 import type { Table } from '../../../src/model/table.ts';
 import { sleep } from '../../../src/runtime/backoff.ts';
-import { Outages } from '../../../src/runtime/outages.ts';
 import { isMarker } from '../../../src/wire/marker.ts';
-import { silentLog } from '../../../src/wiring/silent-log.ts';
-import { waitUntil } from '../../support/wait-until.ts';
+import { captureOptions, factsAt, NO_COPYING } from './capture-fixture.ts';
 
 const FILE = 'binlog.000001';
 const at = (offset: number): Position => ({ server: 's1', file: FILE, offset });
@@ -59,46 +56,7 @@ function captureOf(
   link: () => SourceLink,
   ends: { inspected: number; now: number },
 ) {
-  const facts: SourceFacts = {
-    flavour: 'mysql',
-    version: '9',
-    server: 's1',
-    current: { file: FILE, offset: ends.inspected },
-    gtid: null,
-    purgedGtid: null,
-    files: [{ name: FILE, size: 1_000 }],
-    tableNames: 'exact',
-  };
-  const options: CaptureOptions = {
-    pipeline: 'p',
-    source: 'main',
-    captures: () => true,
-    capturesIn: () => true,
-    hasDeclaredKey: () => false,
-    partitions: 1,
-    format: 'row',
-    keyless: 'refuse',
-    chunkBytes: 1,
-    queueBytes: 1e6,
-    checkpointMs: 1e9,
-    heartbeatMs: Infinity,
-    heartbeatRow: false,
-    start: { kind: 'earliest' },
-    by,
-    snapshot: {
-      readers: 1,
-      chunkMs: 1,
-      leastRows: 1,
-      mostRows: 1,
-      lagMs: 1,
-      leastPercent: 1,
-      rowsPerSecond: null,
-    },
-    outages: new Outages({ maxMs: 30_000, log: silentLog }),
-    onReading: () => {},
-    schemaPolicy: { ddl: 'apply', truncate: 'apply' },
-    log: silentLog,
-  };
+  const facts = factsAt({ file: FILE, offset: ends.inspected });
   const ports: CapturePorts = {
     store: kafka.store,
     sender: {
@@ -112,17 +70,11 @@ function captureOf(
     hasPublished: async () => false,
     published: async () => [kafka.sentBy.length],
     tables: async () => [],
-    copying: {
-      connect: () => Promise.reject(new Error('nothing is copied')),
-      applied: async () => [kafka.applied],
-      signals: async () => [],
-      closed: () => null,
-      occupied: async () => [],
-    },
+    copying: { ...NO_COPYING, applied: async () => [kafka.applied] },
     link,
     current: async () => ({ file: FILE, offset: ends.now }),
   };
-  return new Capture(options, ports);
+  return new Capture(captureOptions({ by }), ports);
 }
 
 /** A link that brings these events, pull by pull, and then heartbeats that tell nothing new. */

@@ -1,13 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { waitUntil } from '../../../scripts/lib/wait-until.ts';
 import { Assembler } from '../../../src/capture/assembler.ts';
-import type { CaptureOptions } from '../../../src/capture/capture-options.ts';
 import { Acknowledgements } from '../../../src/capture/acknowledgements.ts';
 import { CaptureLag } from '../../../src/capture/capture-lag.ts';
 import { CaptureProgress } from '../../../src/capture/capture-progress.ts';
 import type { LogEntry } from '../../../src/capture/checkpoint-log.ts';
 import { CheckpointWriter, encodeRecord, readCheckpointLog } from '../../../src/capture/checkpoint-log.ts';
 import { Incarnation } from '../../../src/capture/incarnation.ts';
-import { Outages } from '../../../src/runtime/outages.ts';
 import { Snapshot } from '../../../src/capture/snapshot.ts';
 import type { SnapshotState } from '../../../src/capture/snapshot-state.ts';
 import { newCopy, NO_SNAPSHOT } from '../../../src/capture/snapshot-state.ts';
@@ -16,8 +15,7 @@ import { RowferryError } from '../../../src/errors.ts';
 import type { BinlogEvent } from '../../../src/drivers/binlog-event.ts';
 import type { Position } from '../../../src/model/position.ts';
 import type { Table } from '../../../src/model/table.ts';
-import { silentLog } from '../../../src/wiring/silent-log.ts';
-import { waitUntil } from '../../support/wait-until.ts';
+import { captureOptions, factsAt, NO_COPYING } from './capture-fixture.ts';
 
 const START: Position = { server: 's1', file: 'binlog.000001', offset: 4 };
 const table = (name: string): Table => ({
@@ -68,63 +66,11 @@ async function captured(events: readonly BinlogEvent[], circumstances: Circumsta
   const flow = new TableFlow(ALL_FLOW);
   /** What the log said when each record was sent. */
   const sent: { readonly held: number }[] = [];
-  const copying = {
-    connect: () => Promise.reject(new Error('nothing is copied')),
-    applied: async () => [0],
-    signals: async () => [],
-    closed: () => null,
-    occupied: async () => [],
-  };
-  const settings = {
-    readers: 1,
-    chunkMs: 1,
-    leastRows: 1,
-    mostRows: 1,
-    lagMs: 1,
-    leastPercent: 1,
-    rowsPerSecond: null,
-  };
-  const names = {
-    pipeline: 'p',
-    source: 'main',
-    captures: () => true,
-    capturesIn: () => true,
-    hasDeclaredKey: () => false,
-  };
-  const outages = new Outages({ maxMs: 30_000, log: silentLog });
-  const options: CaptureOptions = {
-    ...names,
-    partitions: 1,
-    format: 'row',
-    keyless: 'refuse',
-    chunkBytes: 1,
-    queueBytes: 1e6,
-    // Saved by nothing but what must be.
-    checkpointMs: 1e9,
-    heartbeatMs: Infinity,
-    heartbeatRow,
-    start: { kind: 'now' },
-    by: 'test',
-    snapshot: settings,
-    outages,
-    onReading: () => {},
-    schemaPolicy: { ddl: 'apply', truncate: 'apply' },
-    log: silentLog,
-  };
+  const options = captureOptions({ heartbeatRow, start: { kind: 'now' } });
   const mine = { pipeline: 'p', source: 'main', lineage: 'l', claim: 'c', incarnation: 0 };
   const snapshot = new Snapshot(
-    {
-      ...settings,
-      ...names,
-      partitions: 1,
-      writer: mine,
-      epoch: 1,
-      flow,
-      queueBytes: 1e6,
-      outages,
-      log: silentLog,
-    },
-    copying,
+    { ...options, ...options.snapshot, writer: mine, epoch: 1, flow },
+    NO_COPYING,
     copies,
   );
   const incarnation = new Incarnation(options, {
@@ -138,16 +84,7 @@ async function captured(events: readonly BinlogEvent[], circumstances: Circumsta
     checkpoints: writer,
     epoch: 1,
     position: start,
-    facts: {
-      flavour: 'mysql',
-      version: '9',
-      server: 's1',
-      current: START,
-      gtid: null,
-      purgedGtid: null,
-      files: [],
-      tableNames: 'exact',
-    },
+    facts: factsAt(START),
     snapshot,
     flow,
     accepted: new Acknowledgements([]),
@@ -159,8 +96,7 @@ async function captured(events: readonly BinlogEvent[], circumstances: Circumsta
   });
   const assembler = new Assembler(
     {
-      ...names,
-      partitions: 1,
+      ...options,
       ...START,
       dialect: 'mariadb',
       tableNames: 'exact',

@@ -1,15 +1,13 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { waitUntil } from '../../../scripts/lib/wait-until.ts';
 import type { Mark } from '../../../src/capture/mark.ts';
-import { Snapshot } from '../../../src/capture/snapshot.ts';
+import type { Snapshot } from '../../../src/capture/snapshot.ts';
 import { newCopy } from '../../../src/capture/snapshot-state.ts';
 import type { SnapshotTable } from '../../../src/capture/snapshot-table.ts';
-import { ALL_FLOW, TableFlow } from '../../../src/capture/table-flow.ts';
 import type { CopiedRows, CopySource } from '../../../src/capture/copy-parts.ts';
 import { RowferryError } from '../../../src/errors.ts';
 import type { Row, Table } from '../../../src/model/table.ts';
-import { Outages } from '../../../src/runtime/outages.ts';
-import { silentLog } from '../../../src/wiring/silent-log.ts';
-import { waitUntil } from '../../support/wait-until.ts';
+import { nextMark, startSnapshot } from './snapshot-fixture.ts';
 
 const table: Table = {
   schema: 'shop',
@@ -54,58 +52,8 @@ class Visits implements CopySource {
   destroy(): void {}
 }
 
-const running: { readonly stop: AbortController; readonly done: Promise<void> }[] = [];
-afterEach(async () => {
-  for (const { stop, done } of running.splice(0)) {
-    stop.abort();
-    await done;
-  }
-});
-
 function start(visits: Visits, queueBytes = 1e6, copy = newCopy('shop.visits', 0)): Snapshot {
-  const settings = {
-    leastPercent: 5,
-    rowsPerSecond: null,
-    readers: 1,
-    chunkMs: 500,
-    leastRows: 2,
-    mostRows: 2,
-  };
-  const writer = { pipeline: 'p', source: 'main', lineage: 'first', claim: 'mine', incarnation: 7 };
-  const snapshot = new Snapshot(
-    {
-      ...settings,
-      lagMs: 1_000,
-      queueBytes,
-      source: 'main',
-      partitions: 2,
-      writer,
-      epoch: 1,
-      log: silentLog,
-      captures: () => true,
-      flow: new TableFlow(ALL_FLOW),
-      outages: new Outages({ maxMs: 30_000, log: silentLog }),
-    },
-    {
-      connect: async () => visits,
-      applied: async () => [1e9, 1e9],
-      occupied: async () => [],
-      signals: async () => [],
-      closed: () => null,
-    },
-    { requests: 0, tables: [copy] },
-  );
-  const stop = new AbortController();
-  running.push({
-    stop,
-    done: snapshot.run({ pendingBytes: 0, acknowledged: 1e9, ends: [0, 0] }, stop.signal),
-  });
-  return snapshot;
-}
-
-async function nextMark(visits: Visits): Promise<Mark> {
-  await waitUntil(() => visits.marks.length > 0, { what: 'a mark', intervalMs: 5 });
-  return visits.marks.shift()!;
+  return startSnapshot(visits, { requests: 0, tables: [copy] }, { queueBytes }).snapshot;
 }
 
 /** Lets the next mark go by. */

@@ -18,7 +18,7 @@ import { sleep } from '../../../src/runtime/backoff.ts';
 import { Outages } from '../../../src/runtime/outages.ts';
 import { partitioner } from '../../../src/wire/partition.ts';
 import { silentLog } from '../../../src/wiring/silent-log.ts';
-import { waitUntil } from '../../support/wait-until.ts';
+import { waitUntil } from '../../../scripts/lib/wait-until.ts';
 
 const FILE = 'binlog.000001';
 const column = (name: string) => ({ name, type: 'varchar' });

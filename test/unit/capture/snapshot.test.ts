@@ -1,21 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { waitUntil } from '../../../scripts/lib/wait-until.ts';
 import type { Mark } from '../../../src/capture/mark.ts';
-import type { SnapshotPorts } from '../../../src/capture/snapshot.ts';
-import { Snapshot } from '../../../src/capture/snapshot.ts';
+import type { Snapshot, SnapshotPorts } from '../../../src/capture/snapshot.ts';
 import { ALL_FLOW, TableFlow } from '../../../src/capture/table-flow.ts';
 import type { SnapshotState } from '../../../src/capture/snapshot-state.ts';
 import { newCopy } from '../../../src/capture/snapshot-state.ts';
 import type { SnapshotTable } from '../../../src/capture/snapshot-table.ts';
-import type { CopiedRows, CopySource, Passing } from '../../../src/capture/copy-parts.ts';
+import type { CopiedRows, CopySource, Passing, SnapshotOptions } from '../../../src/capture/copy-parts.ts';
 import { settled } from '../../../src/capture/copy-marks.ts';
 import { RowferryError } from '../../../src/errors.ts';
 import type { Change } from '../../../src/model/change.ts';
-import type { Log } from '../../../src/model/log.ts';
 import type { Row, Table } from '../../../src/model/table.ts';
-import { Outages } from '../../../src/runtime/outages.ts';
 import { silentLog } from '../../../src/wiring/silent-log.ts';
-import { waitUntil } from '../../support/wait-until.ts';
+import type { RunningSnapshot } from './snapshot-fixture.ts';
+import { nextMark, startSnapshot } from './snapshot-fixture.ts';
 
 const table: Table = {
   schema: 'shop',
@@ -97,59 +96,18 @@ class Goods implements CopySource {
   }
 }
 
-const running: { readonly stop: AbortController; readonly done: Promise<void> }[] = [];
-afterEach(async () => {
-  for (const { stop, done } of running.splice(0)) {
-    stop.abort();
-    await done;
-  }
-});
-
 let flow = new TableFlow(ALL_FLOW);
 beforeEach(() => {
   flow = new TableFlow(ALL_FLOW);
 });
 
-const CALM = { signals: async () => [], closed: () => null };
-const captures = (_: string, name: string): boolean => name !== 'unknown';
-
 function start(
   goods: Goods,
   state: SnapshotState = { requests: 0, tables: [newCopy('shop.goods', 0)] },
-  log: Log = silentLog,
-  care: Pick<SnapshotPorts, 'signals' | 'closed'> = CALM,
-): Snapshot {
-  const settings = {
-    leastPercent: 5,
-    rowsPerSecond: null,
-    queueBytes: 1e6,
-    readers: 1,
-    chunkMs: 500,
-    leastRows: 2,
-    mostRows: 2,
-    lagMs: 1_000,
-  };
-  const writer = { pipeline: 'p', source: 'main', lineage: 'first', claim: 'mine', incarnation: 7 };
-  const outages = new Outages({ maxMs: 30_000, log });
-  const place = { source: 'main', partitions: 2, writer, epoch: 1, log, captures, flow, outages };
-  const ports = {
-    connect: async () => goods,
-    applied: async () => [1e9, 1e9],
-    occupied: async () => [],
-    ...care,
-  };
-  const snapshot = new Snapshot({ ...settings, ...place }, ports, state);
-  const stop = new AbortController();
-  running.push({
-    stop,
-    done: snapshot.run({ pendingBytes: 0, acknowledged: 1e9, ends: [0, 0] }, stop.signal),
-  });
-  return snapshot;
-}
-
-async function nextMark(goods: Goods): Promise<Mark> {
-  await waitUntil(() => goods.marks.length > 0, { what: 'a mark', intervalMs: 5 });
-  return goods.marks.shift()!;
+  changes: Partial<SnapshotOptions & SnapshotPorts> = {},
+): RunningSnapshot {
+  const captures = (_: string, name: string): boolean => name !== 'unknown';
+  return startSnapshot(goods, state, { flow, captures, ...changes });
 }
 
 /** Lets the marks of the next chunk go by, with changes between them. */
@@ -199,7 +157,7 @@ describe('Snapshot', () => {
   it('hands out a chunk where its high mark goes by, without the rows that changed since its low mark', async () => {
     const goods = new Goods();
     for (let id = 1; id <= 3; id++) goods.rows.set(id, `name ${id}`);
-    const snapshot = start(goods);
+    const { snapshot } = start(goods);
     const gone: Change = { ...update(1, 'x'), after: null };
     expect((await nextChunk(goods, snapshot, gone))?.rows).toEqual([[2, 'name 2']]);
     expect(snapshot.state.tables[0]).toMatchObject({ state: 'copying', after: [2], rows: 1 });
@@ -210,7 +168,7 @@ describe('Snapshot', () => {
   it('has updates between its marks written in any case, and no others', async () => {
     const goods = new Goods();
     goods.rows.set(1, 'a');
-    const snapshot = start(goods);
+    const { snapshot } = start(goods);
     expect(snapshot.seen(update(1, 'b'))).not.toHaveProperty('snapshot');
     snapshot.passed(await nextMark(goods));
     expect(snapshot.seen(update(1, 'c'))).toMatchObject({ snapshot: 'window' });
@@ -225,7 +183,7 @@ describe('Snapshot', () => {
     const goods = new Goods();
     goods.rows.set(1, 'a');
     goods.failures = [new RowferryError('ROWFERRY_SOURCE_LINK', 'lost')];
-    const snapshot = start(goods);
+    const { snapshot } = start(goods);
     const first = await nextMark(goods);
     const second = await nextMark(goods);
     expect(second).toMatchObject({ edge: 'low' });
@@ -242,7 +200,7 @@ describe('Snapshot', () => {
   ])('reads a chunk anew %s: what it read may be older than a change', async (_, changes) => {
     const goods = new Goods();
     goods.rows.set(1, 'old');
-    const snapshot = start(goods);
+    const { snapshot } = start(goods);
     const low = await nextMark(goods);
     if (changes > 0) snapshot.passed(low);
     for (let id = 1; id <= changes; id++) snapshot.seen(update(id, 'new'));
@@ -258,7 +216,7 @@ describe('Snapshot', () => {
   it('lets no row of a held table go, though its chunk was begun behind the statement', async () => {
     const goods = new Goods();
     goods.rows.set(1, 'a');
-    const snapshot = start(goods);
+    const { snapshot } = start(goods);
     const low = await nextMark(goods);
     flow.hold({
       table: 'shop.goods',
@@ -278,7 +236,7 @@ describe('Snapshot', () => {
     const goods = new Goods();
     goods.rows.set(1, 'a');
     goods.failures = [new RowferryError('ROWFERRY_SOURCE_DECODE', 'broken')];
-    const snapshot = start(goods, {
+    const { snapshot } = start(goods, {
       requests: 0,
       tables: [newCopy('shop.bad', 0), newCopy('shop.goods', 0)],
     });
@@ -295,7 +253,7 @@ describe('Snapshot', () => {
   it('reads a chunk anew when a statement changed its table between the marks', async () => {
     const goods = new Goods();
     goods.rows.set(1, 'of before');
-    const snapshot = start(goods);
+    const { snapshot } = start(goods);
     snapshot.passed(await nextMark(goods));
     snapshot.changed('shop.goods', true);
     const high = await nextMark(goods);
@@ -308,7 +266,7 @@ describe('Snapshot', () => {
     const goods = new Goods();
     goods.rows.set(1, 'a');
     goods.failures = [new RowferryError('ROWFERRY_SOURCE_SCHEMA', 'unknown column')];
-    const snapshot = start(goods);
+    const { snapshot } = start(goods);
     snapshot.passed(await nextMark(goods));
     const from = { server: 's', file: 'binlog.000001', offset: 4 };
     const why = 'ALTER TABLE drops a column';
@@ -325,7 +283,7 @@ describe('Snapshot', () => {
     const goods = new Goods();
     goods.rows.set(1, 'a');
     goods.failures = [new RowferryError('ROWFERRY_SOURCE_SCHEMA', 'unknown column')];
-    const snapshot = start(goods);
+    const { snapshot } = start(goods);
     snapshot.passed(await nextMark(goods));
     expect((await nextChunk(goods, snapshot))?.rows).toEqual([[1, 'a']]);
     expect(snapshot.state.tables[0]?.state).toBe('done');
@@ -334,7 +292,7 @@ describe('Snapshot', () => {
   it('leaves rows alone that a copy begun anew will bring', async () => {
     const goods = new Goods();
     for (let id = 1; id <= 4; id++) goods.rows.set(id, `name ${id}`);
-    const snapshot = start(goods);
+    const { snapshot } = start(goods);
     const low = await nextMark(goods);
     snapshot.passed(low);
     snapshot.asked([{ id: 'a', request: { action: 'add', table: 'shop.goods' }, end: 5 }]);
@@ -346,7 +304,7 @@ describe('Snapshot', () => {
   });
 
   it('is done at once with an empty table', async () => {
-    const snapshot = start(new Goods());
+    const { snapshot } = start(new Goods());
     await waitUntil(() => snapshot.state.tables[0]?.state === 'done', {
       what: 'it to be done',
       intervalMs: 5,
@@ -357,7 +315,7 @@ describe('Snapshot', () => {
     const goods = new Goods();
     goods.rows.set(1, 'a');
     goods.late = [2, 'late'];
-    const snapshot = start(goods);
+    const { snapshot } = start(goods);
     expect((await nextChunk(goods, snapshot))?.rows).toEqual([
       [1, 'a'],
       [2, 'late'],
@@ -375,7 +333,7 @@ describe('Snapshot', () => {
       after: [800],
       rows: 50,
     };
-    const snapshot = start(goods, { requests: 0, tables: [half] });
+    const { snapshot } = start(goods, { requests: 0, tables: [half] });
     expect((await nextChunk(goods, snapshot))?.rows).toHaveLength(2);
     expect(snapshot.state.tables[0]).toMatchObject({ state: 'done', rows: 2 });
   });
@@ -383,7 +341,7 @@ describe('Snapshot', () => {
   it('counts rows only once they were handed on, and shows a table as arriving until they are at the targets', async () => {
     const goods = new Goods();
     goods.rows.set(1, 'a');
-    const snapshot = start(goods);
+    const { snapshot } = start(goods);
     snapshot.passed(await nextMark(goods));
     const copied = snapshot.passed(await nextMark(goods));
     expect(snapshot.state.tables[0]?.state).toBe('copying');
@@ -397,7 +355,7 @@ describe('Snapshot', () => {
   it('ignores marks of a pipeline of the same name from another Kafka, and warns once', () => {
     const warnings: string[] = [];
     const log = { ...silentLog, warn: (_: unknown, message: string) => void warnings.push(message) };
-    const snapshot = start(new Goods(), { requests: 0, tables: [] }, log);
+    const { snapshot } = start(new Goods(), { requests: 0, tables: [] }, { log });
     const own = { pipeline: 'p', source: 'main', lineage: 'first', claim: 'mine', incarnation: 7 };
     const mark: Mark = { ...own, chunk: 1, edge: 'low' };
     expect(snapshot.whose(mark)).toBe('ours');
@@ -409,7 +367,7 @@ describe('Snapshot', () => {
   });
 
   it('refuses a table whose changes nobody captures', async () => {
-    const snapshot = start(new Goods(), { requests: 0, tables: [newCopy('shop.unknown', 0)] });
+    const { snapshot } = start(new Goods(), { requests: 0, tables: [newCopy('shop.unknown', 0)] });
     await waitUntil(() => snapshot.state.tables[0]?.state === 'failed', {
       what: 'it to be refused',
       intervalMs: 5,
@@ -428,12 +386,12 @@ describe('Snapshot', () => {
       what: 'source main runs 9 threads',
     } as const;
     const care = { signals: async () => [busy], closed: () => null };
-    const snapshot = start(goods, undefined, silentLog, care);
+    const { snapshot } = start(goods, undefined, care);
     for (let copied = 0; copied < 6; copied += 2) await nextChunk(goods, snapshot);
     expect(snapshot.state.tables[0]).toMatchObject({ state: 'done', rows: 6 });
     const other = new Goods();
     other.rows.set(1, 'a');
-    const slow = start(other, undefined, silentLog, care);
+    const { snapshot: slow } = start(other, undefined, care);
     await nextMark(other);
     expect(slow.throttle).toEqual({ share: 0.5, causes: ['source-threads'] });
     expect(slow.reason).toBe('slowed to 50 %: source main runs 9 threads');
@@ -444,7 +402,7 @@ describe('Snapshot', () => {
     goods.rows.set(1, 'a');
     let closed: string | null = 'not now';
     const care = { signals: async () => [], closed: () => closed };
-    const snapshot = start(goods, undefined, silentLog, care);
+    const { snapshot } = start(goods, undefined, care);
     await waitUntil(() => snapshot.reason === 'not now', { what: 'the reason', intervalMs: 5 });
     expect(snapshot.throttle).toEqual({ share: 1, causes: ['hours'] });
     expect(goods.marks).toEqual([]);
@@ -457,11 +415,9 @@ describe('Snapshot', () => {
     const goods = new Goods();
     goods.rows.set(1, 'a');
     goods.isSilent = true;
-    start(goods);
+    const { end } = start(goods);
     await waitUntil(() => goods.isWaiting, { what: 'a mark to be sent', intervalMs: 5 });
-    const [{ stop, done } = { stop: new AbortController(), done: Promise.resolve() }] = running;
-    stop.abort();
-    await expect(Promise.race([done.then(() => 'ended'), sleep(5_000).then(() => 'held up')])).resolves.toBe(
+    await expect(Promise.race([end().then(() => 'ended'), sleep(5_000).then(() => 'held up')])).resolves.toBe(
       'ended',
     );
   });

@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import * as fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
+import { waitUntil } from '../../../scripts/lib/wait-until.ts';
 import { deliverWholeFrames, FrameCutter } from '../../../src/drivers/kafka-frames.ts';
-import { waitUntil } from '../../support/wait-until.ts';
 
 function frame(body: Uint8Array): Buffer {
   const head = Buffer.alloc(4);

@@ -1,8 +1,8 @@
 /** The queue of requests inside kafkajs, as every connection has one. */
 import { createRequire } from 'node:module';
 import { expect, test } from 'vitest';
+import { waitUntil } from '../../../scripts/lib/wait-until.ts';
 import { restIdleConnections } from '../../../src/drivers/kafka-rest.ts';
-import { waitUntil } from '../../support/wait-until.ts';
 
 interface Queue {
   readonly throttleCheckTimeoutId: unknown;

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { waitUntil } from '../../../scripts/lib/wait-until.ts';
 import { FaultProxy } from '../../support/fault-proxy.ts';
-import { waitUntil } from '../../support/wait-until.ts';
 
 const echo = createServer((socket) => socket.on('error', () => undefined).pipe(socket));
 let proxy: FaultProxy;

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
+import { waitUntil } from '../../../scripts/lib/wait-until.ts';
 import { isAlive, signalOne } from '../../../scripts/sandbox/process-tree.ts';
-import { waitUntil } from '../../support/wait-until.ts';
 
 const GUARD = fileURLToPath(new URL('../../../scripts/sandbox/orphan-guard.ts', import.meta.url));
 const strays: number[] = [];

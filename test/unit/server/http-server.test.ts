@@ -2,9 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { waitUntil } from '../../../scripts/lib/wait-until.ts';
 import { HttpServer } from '../../../src/server/http-server.ts';
 import { expectDescribed, type Description } from '../../support/api.ts';
-import { waitUntil } from '../../support/wait-until.ts';
 import { parse, GOOD } from '../config/config-text.ts';
 import { applyRole, captureRole, NOW, partition, StillDaemon, view } from './daemon-fixture.ts';
 

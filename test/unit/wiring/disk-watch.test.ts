@@ -3,10 +3,10 @@ import { statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { waitUntil } from '../../../scripts/lib/wait-until.ts';
 import { DiskWatch, openDisks } from '../../../src/wiring/disk-watch.ts';
 import { MachineWatch } from '../../../src/wiring/machine-watch.ts';
 import { silentLog } from '../../../src/wiring/silent-log.ts';
-import { waitUntil } from '../../support/wait-until.ts';
 import { GOOD, parse } from '../config/config-text.ts';
 
 function folder(): string {

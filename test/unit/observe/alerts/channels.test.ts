@@ -9,13 +9,13 @@ import { join } from 'node:path';
 import { SMTPServer } from 'smtp-server';
 import type { SMTPServerOptions } from 'smtp-server';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { waitUntil } from '../../../../scripts/lib/wait-until.ts';
 import type { AlertChannelSettings } from '../../../../src/config/config.ts';
 import { Secret } from '../../../../src/config/secret.ts';
 import { Alerts } from '../../../../src/observe/alerts/alerts.ts';
 import type { AlertsOptions, KeptAlerts } from '../../../../src/observe/alerts/alerts.ts';
 import { fingerprintOf } from '../../../../src/observe/alerts/delivery.ts';
 import { signatureOf } from '../../../../src/observe/alerts/webhook-channel.ts';
-import { waitUntil } from '../../../support/wait-until.ts';
 import { rule, samples } from './rules.ts';
 
 const KEY = 'a secret of many letters';

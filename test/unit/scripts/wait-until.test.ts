@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { waitUntil } from '../../support/wait-until.ts';
+import { waitUntil } from '../../../scripts/lib/wait-until.ts';
 
 describe('waitUntil', () => {
   it('resolves with the first truthy value, errors of the probe counting as "not yet"', async () => {
@@ -17,6 +17,19 @@ describe('waitUntil', () => {
     const refused = new Error('refused');
     const waiting = waitUntil(() => Promise.reject(refused), { what: 'the server', timeoutMs: 20 });
     await expect(waiting).rejects.toMatchObject({ message: /last error: refused/, cause: refused });
+  });
+
+  it('ends at once with an error that leaves nothing to wait for', async () => {
+    const gone = new Error('exit code 2');
+    const waiting = waitUntil(() => Promise.reject(gone), {
+      what: 'the daemon',
+      onError: 'fail',
+      details: () => 'the end of its log',
+    });
+    await expect(waiting).rejects.toMatchObject({
+      message: 'failed while waiting for the daemon; last error: exit code 2\nthe end of its log',
+      cause: gone,
+    });
   });
 
   it('ends in time although the probe hangs', async () => {
