@@ -36,6 +36,9 @@ export interface PartitionView {
   readonly appliedUntilMs: number | null;
   readonly error: string | null;
   readonly errorCode: string | null;
+  /** Since when it is in its state, and when what stopped is tried again: milliseconds since 1970. */
+  readonly sinceMs: number;
+  readonly nextTryMs: number | null;
 }
 
 /** A part that waits for a server. */

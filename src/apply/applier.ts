@@ -189,7 +189,7 @@ export class Applier {
             if (text !== told) log.error({ ...id, code: error.code }, `partition stopped: ${text}`);
             told = text;
           }
-          await sleep(waitMs, signal);
+          await outages.wait(waitMs, signal);
           if (signal.aborted) return;
           this.#basesMs.set(nameOf(id), slot.worker.progress.lag.basisMs);
           slot.worker = this.#newWorker(id, queueBytes);

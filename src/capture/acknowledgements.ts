@@ -8,6 +8,8 @@ export interface Accept {
   readonly server?: string;
   /** Its transaction, by which other servers know it; null where that is not known. */
   readonly gtid?: string | null;
+  /** The tables that waited for it, and what it does to them; absent in records of former versions, and where none waited. */
+  readonly held?: readonly { readonly table: string; readonly why: string }[];
   /** Others than rowferry apply the rows: nobody is waited for. */
   readonly waits?: false;
   readonly by: string;
@@ -27,6 +29,11 @@ export class Acknowledgements {
   /** Oldest first. */
   constructor(records: readonly Accept[]) {
     this.#records = records;
+  }
+
+  /** Oldest first. */
+  get records(): readonly Accept[] {
+    return this.#records;
   }
 
   /** Whether this statement is one of them; another one at the same place of another server is not. */

@@ -18,6 +18,7 @@ import type { ClaimedSource } from './claim.ts';
 import { claimSource } from './claim.ts';
 import type { IncarnationEnd, IncarnationParts } from './incarnation.ts';
 import { Incarnation } from './incarnation.ts';
+import { tellAsked } from './operator-records.ts';
 import type { RecordSender } from './publisher.ts';
 import type { SnapshotPorts } from './snapshot.ts';
 import { Snapshot } from './snapshot.ts';
@@ -129,6 +130,7 @@ export class Capture {
       signal,
     );
     const { writer, epoch, position } = claimed;
+    tellAsked(log, claimed.asked);
     this.progress.claimed(position);
     this.progress.lag.begin(epoch, releases.size === 0);
     log.info({ epoch, incarnation: writer.incarnation }, `capture reads from ${formatPosition(position)}`);
@@ -190,6 +192,7 @@ export class Capture {
     if (saved === 'superseded') return 'superseded';
     const current = await this.#ports.current(signal);
     if (saved === 'saved') return { accepted, current };
+    tellAsked(this.#options.log, saved.asked);
     snapshot.asked(saved.requests);
     return { accepted: saved.accepted, current };
   }

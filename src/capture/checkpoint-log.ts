@@ -43,8 +43,10 @@ interface Claim {
   readonly snapshot?: SnapshotState;
   /** Which tables flow from `start` on; absent when that is as it was saved. */
   readonly flow?: FlowState;
-  /** Who claimed, for people: host, process, or the operator's command. */
+  /** Who claimed, for people: host and process, or the operator. */
   readonly by: string;
+  /** An operator claims, for whoever captures. */
+  readonly asked?: 'replay';
   readonly timeMs: number;
 }
 
@@ -78,6 +80,9 @@ export interface AskSnapshot extends SnapshotRequest {
 
 export type CheckpointRecord = Claim | Checkpoint | Accept | AskSnapshot;
 
+/** What an operator asks for; of claims those of a replay. */
+export type OperatorRecord = Claim | Accept | AskSnapshot;
+
 /** A request with the offset after its record. */
 export interface PendingRequest {
   readonly id: string;
@@ -105,6 +110,8 @@ export interface CheckpointState {
   readonly flow: FlowState;
   /** Requests that `snapshot` does not hold yet, oldest first. */
   readonly requests: readonly PendingRequest[];
+  /** What operators asked for since a capture last claimed or saved: none has met it before. */
+  readonly asked: readonly OperatorRecord[];
   /** Every checkpoint that counts, oldest first. */
   readonly history: readonly Checkpoint[];
   /** Offset after the last record. */
@@ -114,7 +121,7 @@ export interface CheckpointState {
 /** Folds the log's records, in order, to the state that counts. Pure. Throws ROWFERRY_WIRE_CORRUPT with the offset. */
 export function readCheckpointLog(entries: readonly LogEntry[]): CheckpointState {
   let lineage: string | null = null;
-  let state: Omit<CheckpointState, 'accepted' | 'history' | 'requests' | 'lineage'> = {
+  let state: Omit<CheckpointState, 'accepted' | 'asked' | 'history' | 'requests' | 'lineage'> = {
     epoch: 0,
     incarnation: -1,
     position: null,
@@ -126,6 +133,7 @@ export function readCheckpointLog(entries: readonly LogEntry[]): CheckpointState
   };
   const requests = new Map<string, PendingRequest>();
   const accepted: Accept[] = [];
+  let asked: OperatorRecord[] = [];
   const history: Checkpoint[] = [];
   const claims = new Set<string>();
   for (const entry of entries) {
@@ -134,12 +142,14 @@ export function readCheckpointLog(entries: readonly LogEntry[]): CheckpointState
     if (record.kind === 'claim') lineage ??= record.id;
     if (record.kind === 'accept') {
       accepted.push(record);
+      asked.push(record);
       state = { ...state, end };
     } else if (record.kind === 'snapshot') {
       const { id, action, table, empties } = record;
       if (!requests.has(id)) {
         const request = { action, table, ...(empties === true ? { empties } : {}) };
         requests.set(id, { id, request, end });
+        asked.push(record);
       }
       state = { ...state, end };
     } else if (record.epoch < state.epoch || (record.kind === 'claim' && claims.has(record.id))) {
@@ -150,6 +160,7 @@ export function readCheckpointLog(entries: readonly LogEntry[]): CheckpointState
       state = { ...state, end };
     } else if (record.kind === 'claim') {
       claims.add(record.id);
+      asked = record.asked === undefined ? [] : [...asked, record];
       // A claim decides only where nothing newer is saved: its start is what its writer had read from this very log.
       const { epoch, start, timeMs } = record;
       state = {
@@ -167,6 +178,7 @@ export function readCheckpointLog(entries: readonly LogEntry[]): CheckpointState
       const { flow = ALL_FLOW } = record;
       state = { epoch, incarnation, position, commitMs, savedMs: timeMs, snapshot, flow, end };
       history.push(record);
+      asked = [];
     } else {
       state = { ...state, end };
     }
@@ -175,7 +187,7 @@ export function readCheckpointLog(entries: readonly LogEntry[]): CheckpointState
   const pending = [...requests.values()].filter(
     ({ id, end }) => end > snapshot.requests && snapshot.taken?.includes(id) !== true,
   );
-  return { ...state, lineage, accepted: new Acknowledgements(accepted), requests: pending, history };
+  return { ...state, lineage, accepted: new Acknowledgements(accepted), asked, requests: pending, history };
 }
 
 const KINDS: ReadonlySet<unknown> = new Set(['claim', 'checkpoint', 'accept', 'snapshot']);
@@ -301,7 +313,11 @@ export class CheckpointWriter {
     const alone = offset === this.#end;
     this.#end = offset + 1;
     if (alone) return 'saved';
-    const state = readCheckpointLog(await this.#store.readAll(signal));
-    return state.incarnation === incarnation ? state : 'superseded';
+    const entries = await this.#store.readAll(signal);
+    const state = readCheckpointLog(entries);
+    if (state.incarnation !== incarnation) return 'superseded';
+    // What comes behind this checkpoint is met with the next one.
+    const { asked } = readCheckpointLog(entries.filter((entry) => entry.offset < offset));
+    return { ...state, asked };
   }
 }

@@ -2,7 +2,7 @@
 import { RowferryError } from '../errors.ts';
 import type { Position, StartFrom } from '../model/position.ts';
 import type { Acknowledgements } from './acknowledgements.ts';
-import type { CheckpointStore, PendingRequest } from './checkpoint-log.ts';
+import type { CheckpointStore, OperatorRecord, PendingRequest } from './checkpoint-log.ts';
 import { CheckpointWriter } from './checkpoint-log.ts';
 import type { SnapshotState } from './snapshot-state.ts';
 import { newCopy } from './snapshot-state.ts';
@@ -22,6 +22,8 @@ export interface ClaimedSource {
   readonly flow: FlowState;
   /** Asked for since `snapshot` was saved. */
   readonly requests: readonly PendingRequest[];
+  /** What operators asked for that no capture has met before. */
+  readonly asked: readonly OperatorRecord[];
 }
 
 export async function claimSource(
@@ -86,6 +88,7 @@ export async function claimSource(
     snapshot: claim.snapshot ?? state.snapshot,
     flow: claim.flow ?? state.flow,
     requests: state.requests,
+    asked: state.asked,
   };
 }
 

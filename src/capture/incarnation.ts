@@ -20,6 +20,7 @@ import type { CaptureProgress } from './capture-progress.ts';
 import type { CheckpointState, CheckpointWriter, SavePoint } from './checkpoint-log.ts';
 import { Horizon } from './horizon.ts';
 import type { Mark } from './mark.ts';
+import { tellAsked } from './operator-records.ts';
 import type { RecordSender } from './publisher.ts';
 import { Publisher } from './publisher.ts';
 import { ReleaseWatch } from './release-watch.ts';
@@ -351,6 +352,7 @@ export class Incarnation {
         return;
       }
       if (outcome !== 'saved') {
+        tellAsked(this.#options.log, outcome.asked);
         this.#snapshot.asked(outcome.requests);
         this.releases.accept(outcome.accepted);
       }

@@ -4,6 +4,7 @@ import { GtidSet } from '../model/gtid-set.ts';
 import type { Position } from '../model/position.ts';
 import { formatPosition } from '../model/position.ts';
 import { comparePlace } from '../model/position-order.ts';
+import type { Accept } from './acknowledgements.ts';
 import type { CheckpointState } from './checkpoint-log.ts';
 
 /** `from` is `file:offset`, `gtid:SET`, or a time that Date understands (the last position saved at or before it). */
@@ -21,6 +22,31 @@ export function resolveReplay(source: string, from: string, state: CheckpointSta
     );
   }
   return start;
+}
+
+/**
+ * The acknowledged statements that a replay reads once more, in words, oldest first: rows before them come as they were then, by
+ * names of columns and tables that targets and routes may not have any more.
+ */
+export function acknowledgedAfter(start: Position, { accepted, history }: CheckpointState): string[] {
+  const isReadAgain = ({ statement, server = start.server, gtid = null }: Accept): boolean => {
+    // One that is not saved yet counts as well: its change is made at the targets.
+    if (gtid !== null && start.gtid !== undefined) return !GtidSet.parse(start.gtid).contains(gtid);
+    const at = statement.lastIndexOf(':');
+    const place = { file: statement.slice(0, at), offset: Number(statement.slice(at + 1)) };
+    // Of a start that only GTIDs name nobody knows the file.
+    const isByGtid = start.gtid !== undefined && start.offset === 4;
+    return server === start.server && (isByGtid || comparePlace(place, start) > 0);
+  };
+  const heldBy = ({ statement, server }: Accept): Accept['held'] =>
+    history
+      .flatMap(({ flow }) => flow?.held ?? [])
+      .filter((held) => held.statement === statement && (server ?? held.from.server) === held.from.server);
+  return accepted.records.filter(isReadAgain).map((record) => {
+    const held = new Map((record.held ?? heldBy(record) ?? []).map(({ table, why }) => [table, why]));
+    const what = [...held].map(([table, why]) => `${table}: ${why}`).join('; ');
+    return `${what === '' ? 'a statement' : what}, at ${record.statement}`;
+  });
 }
 
 function find(source: string, from: string, { history }: CheckpointState, saved: Position): Position {

@@ -80,6 +80,11 @@ export function newCopy(table: string, id: number): TableCopy {
   };
 }
 
+/** For people: `copying, paused`. */
+export function copyState({ state, paused }: { readonly state: string; readonly paused: boolean }): string {
+  return paused ? `${state}, paused` : state;
+}
+
 /** The state after a request that stands before offset `end` of the checkpoint topic. */
 export function applyRequest(
   state: SnapshotState,

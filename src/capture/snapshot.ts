@@ -280,7 +280,7 @@ export class Snapshot {
         const isChanged = error.code === 'ROWFERRY_SOURCE_SCHEMA' && ++changed < MOST_CHANGES;
         if (error.action !== 'retry' && !isChanged) throw error;
         this.#held = { cause: 'outage', what: error.describe() };
-        await sleep(outage.failed(error), signal);
+        await this.#options.outages.wait(outage.failed(error), signal);
       } finally {
         ended.abort();
         for (const [id, chunk] of this.#chunks) {

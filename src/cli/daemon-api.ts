@@ -125,6 +125,21 @@ export async function liveDaemons(config: Config, signal: AbortSignal): Promise<
   return { statuses: told.map(({ status }) => status), alerts: told.flatMap(({ alerts }) => alerts) };
 }
 
+/** Asks every daemon of this machine; those that take it answer. */
+export async function askDaemons(
+  config: Config,
+  url: string,
+  body: object,
+  signal: AbortSignal,
+): Promise<ActionAnswer[]> {
+  const answers: ActionAnswer[] = [];
+  for (const status of readStatuses(config)) {
+    const answer = await DaemonApi.of(config, status)?.act(url, body, signal);
+    if (answer !== undefined) answers.push(answer);
+  }
+  return answers;
+}
+
 /** Asks the first daemon that takes it; undefined when none does. */
 export async function askDaemon(
   config: Config,

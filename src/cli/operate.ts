@@ -3,11 +3,12 @@ import { Command, Option } from 'commander';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { RowferryError } from '../errors.ts';
+import { counted } from '../model/counted.ts';
 import { localUser } from '../wiring/local-user.ts';
 import { readStatuses } from '../wiring/status-file.ts';
 import { configOption } from './config-option.ts';
 import type { CliContext } from './context.ts';
-import { askDaemon, DaemonApi } from './daemon-api.ts';
+import { askDaemon, askDaemons, DaemonApi } from './daemon-api.ts';
 
 interface PauseOptions {
   readonly config: string;
@@ -27,7 +28,16 @@ start later too, and no restart ends it. Mind how long the source keeps its binl
 }
 
 export function resumeCommand(context: CliContext): Command {
-  return pauseVerb(context, false).description('go on from the place that was held');
+  return pauseVerb(context, false)
+    .description(
+      'go on from the place that was held, and make parts that wait for their next try make it now',
+    )
+    .addHelpText(
+      'after',
+      `
+What is mended need not be waited for: parts of this machine's daemons that wait for a server, or stopped and are tried
+again by themselves, try at once, whether anything was paused or not.`,
+    );
 }
 
 function pauseVerb({ output, env, signal }: CliContext, paused: boolean): Command {
@@ -41,14 +51,17 @@ function pauseVerb({ output, env, signal }: CliContext, paused: boolean): Comman
     .action(async ({ config: file, role, source }: PauseOptions) => {
       const config = loadConfig(file, env);
       const body = { role, ...(source === undefined ? {} : { source }) };
-      const changes =
-        (await askDaemon(config, `/api/${verb}`, body, signal))?.changes ??
-        (await pauseByKafka(config, { role, source }, paused, signal));
+      const answers = paused
+        ? [await askDaemon(config, `/api/${verb}`, body, signal)]
+        : await askDaemons(config, `/api/${verb}`, body, signal);
+      const changes = answers[0]?.changes ?? (await pauseByKafka(config, { role, source }, paused, signal));
       for (const { part, from, to } of changes) {
         output.out(
           from === to ? `${part} is ${to} already` : `${part} is ${to}; processes follow within seconds`,
         );
       }
+      const waited = answers.reduce((sum, answer) => sum + (answer?.counts?.['waited'] ?? 0), 0);
+      if (waited > 0) output.out(`${counted(waited, 'part')} that waited for the next try: it is made now`);
     });
 }
 

@@ -61,16 +61,18 @@ export function replayCommand({ output, env, signal }: CliContext): Command {
       '--from <position>',
       '"file:offset", "gtid:SET", or a time (the last position saved before it)',
     )
+    .option('--force', 'also where it reads acknowledged statements once more, whose rows had other columns')
     .addHelpText(
       'after',
       `
 While the past is replayed the targets show it: rows go back to what they were and come forward again. Nothing is lost:
 every change after the position is applied once more. A replay goes back only, never forward of the saved position.`,
     )
-    .action(async (options: { config: string; source?: string; from: string }) => {
+    .action(async (options: { config: string; source?: string; from: string; force?: boolean }) => {
       const config = loadConfig(options.config, env);
       const { requestReplay } = await import('../wiring/positions.ts');
-      const { source, epoch, position } = await requestReplay(config, options.source, options.from, signal);
+      const request = { from: options.from, force: options.force === true };
+      const { source, epoch, position } = await requestReplay(config, options.source, request, signal);
       output.out(`${source} is read again from ${formatPosition(position)} as epoch ${epoch}`);
     });
 }

@@ -1,10 +1,12 @@
 /** `rowferry snapshot add|status|pause|resume|cancel`: copying what tables hold while the pipeline runs. */
 import { Command } from 'commander';
+import { copyState } from '../capture/snapshot-state.ts';
 import { loadConfig } from '../config/load.ts';
 import { readDescribed } from '../errors.ts';
 import { counted } from '../model/counted.ts';
 import { showDuration } from '../observe/progress.ts';
 import { sleep } from '../runtime/backoff.ts';
+import { listed } from '../schema/listed.ts';
 import type { SourceCopies } from '../wiring/snapshots.ts';
 import { configOption } from './config-option.ts';
 import type { CliContext, Terminal } from './context.ts';
@@ -77,10 +79,10 @@ export function snapshotCommand(context: CliContext): Command {
       const { requestSnapshot } = await import('../wiring/snapshots.ts');
       const empties = options.empty === true ? { empties: true as const } : {};
       const request = { action, table: table ?? null, ...empties };
-      const source = await requestSnapshot(config, options.source, request, signal);
-      output.out(
-        `asked ${source} to ${action} ${table ?? 'all tables'}; its capture takes it up within seconds`,
-      );
+      const { source, copies } = await requestSnapshot(config, options.source, request, signal);
+      const tables = copies.map((copy) => `${copy.table} (${copyState(copy)})`);
+      const told = table !== undefined && tables.length === 0 ? table : listed(tables, 'tables');
+      output.out(`asked ${source} to ${action} ${told}; its capture takes it up within seconds`);
     });
   }
   return command;
@@ -102,9 +104,15 @@ function snapshotLines(copies: SourceCopies, terminal: Terminal): string[] {
   if (tables.length === 0) return [...lines, '  nothing is copied or was'];
   const rows = tables.map((copy) => {
     const { percent, remainingMs } = copyProgress(copy, rate);
-    const state = copy.paused ? `${copy.state}, paused` : copy.state;
     const bar = copyBar(percent, terminal);
-    return [copy.table, state, bar, `${percent.toFixed(2)}%`, rowsText(copy), leftText(copy, remainingMs)];
+    return [
+      copy.table,
+      copyState(copy),
+      bar,
+      `${percent.toFixed(2)}%`,
+      rowsText(copy),
+      leftText(copy, remainingMs),
+    ];
   });
   lines.push(...textTable(['table', 'state', '', 'percent', 'rows', 'left'], rows, terminal));
   for (const { table, error } of tables) {

@@ -143,7 +143,7 @@ export const alertOptions = z.strictObject({
     .describe('Metrics that other programs report, by name: rules ask for them as for rowferry’s own.'),
   disks: z
     .array(text({ type: 'folder', what: 'a folder' }))
-    .max(20, 'names more than 20 folders')
+    .max(20)
     .optional()
     .describe(
       'Folders whose disks `disk_space` tells of besides that of `runDir`, relative to this file: of a database or a Kafka on this machine. They must be there when the daemon starts.',

@@ -6,42 +6,57 @@ import { didYouMean } from '../model/suggest.ts';
 
 type Issue = z.core.$ZodIssue;
 
-/** Every problem of a value that does not fit its declaration. */
-export function problemsOf(schema: z.ZodType, error: z.ZodError): Problem[] {
-  return error.issues.flatMap((issue) => fromIssue(issue, [], schema));
+/** What a reader of the problems calls the parts of what he wrote. */
+export interface Words {
+  readonly unknown: string;
+  readonly section: string;
 }
 
-function fromIssue(issue: Issue, base: Path, root: z.ZodType): Problem[] {
+const OF_CONFIGURATION: Words = { unknown: 'no option', section: 'a section of `name: value` lines' };
+
+interface Declared {
+  readonly root: z.ZodType;
+  readonly words: Words;
+}
+
+/** Every problem of a value that does not fit its declaration; it was read with `reportInput`. */
+export function problemsOf(schema: z.ZodType, error: z.ZodError, words = OF_CONFIGURATION): Problem[] {
+  return error.issues.flatMap((issue) => fromIssue(issue, [], { root: schema, words }));
+}
+
+function fromIssue(issue: Issue, base: Path, declared: Declared): Problem[] {
   const path = [...base, ...issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part))];
   switch (issue.code) {
     case 'unrecognized_keys': {
-      const known = knownKeys(root, path);
+      const known = knownKeys(declared.root, path);
       return issue.keys.map((key) => ({
         path: [...path, key],
         at: 'key',
-        message: `is no option${didYouMean(key, known) || (known.length > 0 ? `; known here: ${known.join(', ')}` : '')}`,
+        message: `is ${declared.words.unknown}${didYouMean(key, known) || (known.length > 0 ? `; known here: ${known.join(', ')}` : '')}`,
       }));
     }
     case 'invalid_key':
-      return [{ path, at: 'key', message: `is no name; a name is ${NAME_RULE}` }];
+      return [{ path, at: 'key', message: nameMessage(issue) }];
     case 'invalid_union':
-      return fromUnion(issue, path, root);
+      return fromUnion(issue, path, declared);
     default:
-      return [{ path, at: 'value', message: messageOf(issue, issue.message) }];
+      return [{ path, at: 'value', message: messageOf(issue, declared.words) }];
   }
 }
 
-function messageOf(issue: Issue, given: string): string {
-  switch (issue.code) {
-    case 'invalid_type':
-      return isMissing(issue) ? 'is missing' : `must be ${describeType(issue.expected)}`;
-    case 'invalid_value':
-      return isMissing(issue) ? 'is missing' : `must be ${oneOf(issue.values.map(String))}`;
-    case 'too_small':
-      return 'must not be empty';
-    default:
-      return given;
-  }
+function nameMessage({ issues }: z.core.$ZodIssueInvalidKey): string {
+  const [size] = issues.filter(({ code }) => code === 'too_small' || code === 'too_big');
+  return size === undefined ? `is no name; a name is ${NAME_RULE}` : `is no name: it ${messageOf(size)}`;
+}
+
+function messageOf(issue: Issue, words = OF_CONFIGURATION): string {
+  if (issue.code === 'too_small' || issue.code === 'too_big') return sizeMessage(issue);
+  if (issue.code !== 'invalid_type' && issue.code !== 'invalid_value') return issue.message;
+  if (isMissing(issue)) return 'is missing';
+  if (issue.code === 'invalid_type')
+    return `must be ${describeType(issue.expected, words)}; got ${kindOf(issue.input)}`;
+  const isText = typeof issue.input === 'string';
+  return `must be ${oneOf(issue.values.map(String))}${isText ? '' : `; got ${kindOf(issue.input)}`}`;
 }
 
 /** zod tells a missing value from a wrong one only in its text; `reportInput` makes it part of the issue. */
@@ -49,17 +64,48 @@ function isMissing(issue: Issue): boolean {
   return issue.input === undefined;
 }
 
-function describeType(expected: string): string {
-  if (expected === 'object' || expected === 'record') return 'a section of `name: value` lines';
-  if (expected === 'array') return 'a list';
-  return expected === 'string' ? 'text' : `of type ${expected}`;
+function sizeMessage(issue: z.core.$ZodIssueTooSmall | z.core.$ZodIssueTooBig): string {
+  const bound = issue.code === 'too_small' ? `at least ${issue.minimum}` : `at most ${issue.maximum}`;
+  const { input } = issue;
+  if (typeof input !== 'string' && !Array.isArray(input)) return `must be ${bound}`;
+  if (input.length === 0) return 'must not be empty';
+  return `must have ${bound} ${typeof input === 'string' ? 'characters' : 'entries'}; got ${input.length}`;
+}
+
+function describeType(expected: string, { section }: Words): string {
+  switch (expected) {
+    case 'object':
+    case 'record':
+      return section;
+    case 'array':
+      return 'a list';
+    case 'string':
+      return 'text';
+    case 'int':
+      return 'a whole number';
+    case 'number':
+      return 'a number';
+    case 'boolean':
+      return '`true` or `false`';
+    default:
+      return `of type ${expected}`;
+  }
+}
+
+/** What was found, in kind: the value itself may be a secret. */
+function kindOf(value: unknown): string {
+  if (value === null) return 'nothing';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'number') return Number.isSafeInteger(value) ? 'a whole number' : 'another number';
+  if (typeof value === 'string') return 'text';
+  return typeof value === 'boolean' ? '`true` or `false`' : 'a section';
 }
 
 /**
  * A union's issues come by branch. The branch that was meant is the one that fits in type and knows most of the keys; when
  * none fits in type, every branch is named.
  */
-function fromUnion(issue: z.core.$ZodIssueInvalidUnion, path: Path, root: z.ZodType): Problem[] {
+function fromUnion(issue: z.core.$ZodIssueInvalidUnion, path: Path, declared: Declared): Problem[] {
   if (issue.discriminator !== undefined) {
     const options: unknown = 'options' in issue ? issue.options : [];
     const known = Array.isArray(options) ? options.map(String) : [];
@@ -70,10 +116,11 @@ function fromUnion(issue: z.core.$ZodIssueInvalidUnion, path: Path, root: z.ZodT
     (branch) => !branch.some((inner) => inner.path.length === 0 && isRootMismatch(inner)),
   );
   const meant = fitting.toSorted((a, b) => unknownKeys(a) - unknownKeys(b) || a.length - b.length)[0];
-  if (meant !== undefined) return meant.flatMap((inner) => fromIssue(inner, path, root));
-  const ways = issue.errors.flatMap((branch) => branch.map((inner) => messageOf(inner, inner.message)));
-  const words = [...new Set(ways)].map((way) => way.replace(/^must be /, ''));
-  return [{ path, at: 'value', message: `must be ${words.join(', or ')}` }];
+  if (meant !== undefined) return meant.flatMap((inner) => fromIssue(inner, path, declared));
+  const ways = issue.errors.flatMap((branch) => branch.map((inner) => messageOf(inner, declared.words)));
+  const wanted = [...new Set(ways)].map((way) => way.replace(/^must be /, '').replace(/; got .*$/, ''));
+  const got = issue.input === undefined ? '' : `; got ${kindOf(issue.input)}`;
+  return [{ path, at: 'value', message: `must be ${wanted.join(', or ')}${got}` }];
 }
 
 function isRootMismatch(issue: Issue): boolean {

@@ -1,16 +1,23 @@
-/** The word that was probably meant, or undefined when none is near. */
+/** The word that was probably meant, or undefined when none is near. Of several that are as near, the one as long. */
 export function suggest(word: string, known: Iterable<string>): string | undefined {
-  let best: { readonly word: string; readonly distance: number } | undefined;
+  let best: { readonly word: string; readonly distance: number; readonly longer: number } | undefined;
   for (const candidate of known) {
-    const lower = [word.toLowerCase(), candidate.toLowerCase()] as const;
-    const contained =
-      lower[0].length >= 4 && (lower[1].startsWith(lower[0]) || lower[0].startsWith(lower[1]));
-    const distance = contained ? 1 : editDistance(...lower);
-    if (distance <= Math.floor(candidate.length / 3) && distance < (best?.distance ?? Infinity)) {
-      best = { word: candidate, distance };
-    }
+    const distance = distanceOf(word.toLowerCase(), candidate.toLowerCase());
+    const longer = Math.abs(candidate.length - word.length);
+    if (distance > Math.floor(candidate.length / 3)) continue;
+    const isNearer =
+      best === undefined || distance < best.distance || (distance === best.distance && longer < best.longer);
+    if (isNearer) best = { word: candidate, distance, longer };
   }
   return best?.word;
+}
+
+/** The beginning of a word, or of a name of several the first one (`lag` of `lag_seconds`), is as near as one wrong letter. */
+function distanceOf(word: string, candidate: string): number {
+  const begins = candidate.startsWith(word) && /^[_.-]/.test(candidate.slice(word.length));
+  if (begins && word.length >= 3) return 1;
+  if (word.length >= 4 && (candidate.startsWith(word) || word.startsWith(candidate))) return 1;
+  return editDistance(word, candidate);
 }
 
 /** `; did you mean X?` or nothing. */

@@ -64,6 +64,7 @@ export interface OutageOptions {
 export class Outages {
   readonly options: Required<OutagesOptions>;
   readonly #open = new Map<object, OutageStatus>();
+  #hurry = new AbortController();
 
   constructor(options: OutagesOptions) {
     this.options = { now: Date.now, random: Math.random, ...options };
@@ -72,6 +73,18 @@ export class Outages {
   /** Those that last, the longest first. */
   get current(): OutageStatus[] {
     return [...this.#open.values()];
+  }
+
+  /** Waits before a try. Returns early when the signal aborts, or when somebody hurries. */
+  async wait(waitMs: number, signal: AbortSignal): Promise<void> {
+    await sleep(waitMs, AbortSignal.any([signal, this.#hurry.signal]));
+  }
+
+  /** Ends the waits that go on now: whoever asks has mended what they wait for. How long the next ones are stays as it was. */
+  hurry(): void {
+    const waits = this.#hurry;
+    this.#hurry = new AbortController();
+    waits.abort();
   }
 
   of(part: string, options: OutageOptions = {}): Outage {
@@ -111,7 +124,7 @@ export class Outages {
           if (!passes(error, tries)) throw error;
           const waitMs = outage.failed(error);
           options.onWait?.(error, this.options.now() + waitMs);
-          await sleep(waitMs, signal);
+          await this.wait(waitMs, signal);
         }
       }
     } finally {

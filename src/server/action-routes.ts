@@ -52,7 +52,7 @@ function flowRoutes(operator: Operator): Route[] {
     }),
     acts({
       url: '/api/resume',
-      summary: 'Go on from the place that was held.',
+      summary: 'Go on from the place that was held; parts that wait for their next try make it now.',
       body: pauseBody,
       handle: async ({ body, who, signal }) => await operator.setPause(body, false, who, signal),
     }),
@@ -66,8 +66,10 @@ function flowRoutes(operator: Operator): Route[] {
           .min(1)
           .max(100_000)
           .describe('`file:offset`, `gtid:SET`, or a time (the last position saved before it)'),
+        force: z.boolean().default(false).describe('also where it reads acknowledged statements once more'),
       }),
-      handle: async ({ body, signal }) => await operator.replay(body.source, body.from, signal),
+      handle: async ({ body: { source, ...how }, who, signal }) =>
+        await operator.replay(source, { ...how, by: who }, signal),
     }),
   ];
 }
@@ -108,8 +110,8 @@ function tableRoutes(operator: Operator): Route[] {
         .refine(({ action, table }) => action !== 'add' || table !== null, {
           message: 'add needs a table',
         }),
-      handle: async ({ body, signal }) =>
-        await operator.snapshot(body.action, body.source, body.table, signal),
+      handle: async ({ body, who, signal }) =>
+        await operator.snapshot(body.action, body.source, body.table, who, signal),
     }),
     acts({
       url: '/api/ddl/ack',

@@ -16,6 +16,7 @@ import { refusal } from './access.ts';
 import { actionRoutes } from './action-routes.ts';
 import type { PartChange } from './audit-log.ts';
 import { AuditLog } from './audit-log.ts';
+import { checkInput } from './check-input.ts';
 import { EventHub } from './event-hub.ts';
 import { split } from './metric-table.ts';
 import { MetricsRegistry } from './metrics-registry.ts';
@@ -309,11 +310,13 @@ function cannotListen(host: string, port: number, code: string | undefined, caus
 class Refused extends Error {
   readonly statusCode: number;
   readonly code: string;
+  readonly hint: string | null;
 
-  constructor(statusCode: number, code: string, message: string) {
+  constructor(statusCode: number, code: string, message: string, hint: string | null = null) {
     super(message);
     this.statusCode = statusCode;
     this.code = code;
+    this.hint = hint;
   }
 }
 
@@ -331,12 +334,13 @@ async function inTime<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   }
 }
 
-function checked(schema: Route['query'], value: unknown, what: string): unknown {
+const INPUT_HINT = 'GET /api/openapi.json says what each call takes (docs/http.md)';
+
+function checked(schema: Route['query'], value: unknown, what: 'query' | 'body'): unknown {
   if (schema === undefined) return undefined;
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map(({ path, message }) => `${[what, ...path].join('.')}: ${message}`);
-  throw new Refused(400, 'bad-request', problems.join('; '));
+  const read = checkInput(schema, value, what);
+  if ('wrong' in read) throw new Refused(400, 'bad-request', read.wrong, INPUT_HINT);
+  return read.value;
 }
 
 async function sendError(reply: FastifyReply, thrown: FastifyError | RowferryError): Promise<unknown> {
@@ -344,7 +348,8 @@ async function sendError(reply: FastifyReply, thrown: FastifyError | RowferryErr
     const { statusCode: status = 500, message } = thrown;
     const code =
       thrown instanceof Refused ? thrown.code : status < 500 ? (CODES[status] ?? 'bad-request') : null;
-    if (code !== null) return await reply.code(status).send({ code, message, hint: null });
+    const hint = thrown instanceof Refused ? thrown.hint : null;
+    if (code !== null) return await reply.code(status).send({ code, message, hint });
   }
   const error = toRowferryError(thrown, 'answering a request');
   return await reply

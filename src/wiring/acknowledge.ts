@@ -70,9 +70,13 @@ export async function acknowledgeStatement(
     await checkTables(config, settings, named, signal);
   await withStore(config, name, signal, async (store) => {
     for (const place of placesOf(name, statement, named, state)) {
+      const held = named
+        .filter(({ from, gtid }) => from.server === place.server && gtid === place.gtid)
+        .map(({ table, why }) => ({ table, why }));
       const record: Accept = {
         kind: 'accept',
         ...place,
+        ...(held.length === 0 ? {} : { held }),
         ...(waits ? {} : { waits: false }),
         by,
         timeMs: Date.now(),
@@ -174,7 +178,7 @@ async function checkRename(
     `a column was renamed, and target tables have columns that its rows do not bring:\n${left.join('\n')}`,
     {
       where: { source: source.name },
-      hint: 'once the targets have every row of before, rename the column there by hand, so that its values stay (docs/operations.md, Renames and drops of columns); --force where these columns are your own',
+      hint: 'once the targets have every row of before, rename the column there by hand, so that its values stay (docs/held-tables.md, Renames and drops of columns); --force where these columns are your own',
     },
   );
 }

@@ -78,6 +78,10 @@ export class ApplyRole {
     this.#pauses?.look();
   }
 
+  tryNow(): void {
+    this.#outages.hurry();
+  }
+
   async run(signal: AbortSignal): Promise<void> {
     const config = this.#config;
     const link = connectKafka(config, 'apply', this.#log, this.#outages);

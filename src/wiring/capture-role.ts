@@ -97,6 +97,10 @@ export class CaptureRole {
     this.#pauses?.look();
   }
 
+  tryNow(): void {
+    this.#outages.hurry();
+  }
+
   /** Resolves when the signal aborted; rejects with what an operator must mend. */
   async run(signal: AbortSignal): Promise<void> {
     const config = this.#config;
@@ -179,7 +183,7 @@ export class CaptureRole {
         this.#retries[error.code] = (this.#retries[error.code] ?? 0) + 1;
         const waitMs = outage.failed(error);
         this.#progress.failed('waiting', error.describe(), error.code, Date.now() + waitMs);
-        await sleep(waitMs, AbortSignal.any([signal, term, period]));
+        await this.#outages.wait(waitMs, AbortSignal.any([signal, term, period]));
       }
     }
   }

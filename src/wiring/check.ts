@@ -1,4 +1,5 @@
 /** Everything that can be known before the first row: sources, Kafka, targets, and whether their tables fit together. */
+import { readCheckpointLog } from '../capture/checkpoint-log.ts';
 import type { Config } from '../config/config.ts';
 import { countBrokers, listTopics, waitForKafka } from '../drivers/kafka-admin.ts';
 import type { KafkaLink } from '../drivers/kafka-client.ts';
@@ -11,10 +12,10 @@ import type { Target } from '../targets/target.ts';
 import { makeTargets } from './apply-role.ts';
 import { debeziumTopics } from './debezium-topics.ts';
 import { checkHeartbeatRow } from './heartbeat-rows.ts';
-import { connectKafka } from './kafka-parts.ts';
+import { connectKafka, readTopic } from './kafka-parts.ts';
 import { counted } from '../model/counted.ts';
 import type { Table } from '../model/table.ts';
-import { layoutTopic } from './names.ts';
+import { layoutTopic, sourceTopics } from './names.ts';
 import { partitionTroubles } from './partition-troubles.ts';
 import { pipelineStatus } from './pipeline-status.ts';
 import { lostRoutes, nothingFor, strayTables } from './routed-tables.ts';
@@ -93,7 +94,9 @@ export async function checkPipeline(
   for (const target of makeTargets(config, silentLog))
     await checkTarget(findings, config, target, found, captured, signal);
   // What an operator must act on before rows flow again: nothing of it is wrong in the configuration.
-  if (hasKafka) for (const finding of await whatWaits(config, signal)) findings.report(finding);
+  if (hasKafka)
+    for (const finding of [...(await unreadTopics(config, signal)), ...(await whatWaits(config, signal))])
+      findings.report(finding);
   return findings.counts;
 }
 
@@ -104,10 +107,13 @@ async function checkSources(findings: Findings, config: Config): Promise<Capture
     await findings.check(about, async () => {
       const warnings: string[] = [];
       const log = { ...silentLog, warn: (_: unknown, message: string) => void warnings.push(message) };
-      const { flavour, version, current } = await inspectSource(source, log);
-      captured.set(source.name, await sourceTables(source));
-      for (const what of warnings) findings.warn(about, what);
-      return `${flavour} ${version}, binlog at ${current.file}:${current.offset}`;
+      try {
+        const { flavour, version, current } = await inspectSource(source, log);
+        captured.set(source.name, await sourceTables(source));
+        return `${flavour} ${version}, binlog at ${current.file}:${current.offset}`;
+      } finally {
+        for (const what of warnings) findings.warn(about, what);
+      }
     });
   }
   return captured;
@@ -206,11 +212,14 @@ async function checkTarget(
     }
   });
   const settings = config.targets.find(({ name }) => name === target.name);
-  if (!isOpen || settings === undefined) return;
+  if (settings === undefined) return;
   try {
-    const lacks = await lackingGrants(settings, config.sources, captured, routes, !isComplete);
+    const state = { isOpen, areMissing: isOpen && !isComplete };
+    const lacks = await lackingGrants(settings, config.sources, captured, routes, state);
     for (const what of lacks) findings.warn(about, what);
   } catch (error) {
+    // One that does not answer, or lets nobody in, is told of already.
+    if (!isOpen) return;
     findings.warn(about, `its grants cannot be looked at: ${toRowferryError(error, about).describe()}`);
   }
 }
@@ -224,6 +233,23 @@ async function checkCopies(link: KafkaLink, config: Config): Promise<void> {
   throw new RowferryError('ROWFERRY_KAFKA_REFUSED', what, {
     hint: `bring up more brokers, or set kafka.replicationFactor: ${brokers}`,
   });
+}
+
+/** Topics of checkpoints that are there, and that the account may not read or nobody can: of all sources at once. */
+async function unreadTopics(config: Config, signal: AbortSignal): Promise<Finding[]> {
+  const link = connectKafka(config, 'check', silentLog);
+  const there = await listTopics(link);
+  const topics = config.sources.map(({ name }) => sourceTopics(config, name).checkpoints);
+  const look = async (topic: string): Promise<Finding[]> => {
+    try {
+      readCheckpointLog(await readTopic(link, topic, signal));
+      return [];
+    } catch (thrown) {
+      const error = toRowferryError(thrown, `reading ${topic}`).at({ topic });
+      return [{ state: 'failed', about: 'kafka', what: error.describe(), code: error.code }];
+    }
+  };
+  return (await Promise.all(topics.filter((topic) => there.includes(topic)).map(look))).flat();
 }
 
 /** Tables that are held, and parts that stopped in a daemon of this machine. */

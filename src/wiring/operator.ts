@@ -1,17 +1,20 @@
 /** What an operator can do to a running daemon's pipeline, whoever asks: each answers what it changed. */
 import { formatPosition } from '../model/position.ts';
 import type { SnapshotAction } from '../capture/snapshot-state.ts';
+import { copyState } from '../capture/snapshot-state.ts';
 import { RowferryError } from '../errors.ts';
 import type { LogSettings } from '../config/config.ts';
 import type { MeasureName, MeasureReport } from '../observe/alerts/measures.ts';
 import { didYouMean } from '../model/suggest.ts';
 import type { RunningDaemon } from './daemon.ts';
+import type { DaemonStatus } from './daemon-status.ts';
 import type { ParkedFilter } from './parked.ts';
 import { needAll, withParked } from './parked.ts';
 import type { PauseChange } from './pauses.ts';
 import { pauseParts, setPauses } from './pauses.ts';
 import type { AcknowledgeRequest } from './acknowledge.ts';
 import { acknowledgeStatement } from './acknowledge.ts';
+import type { ReplayRequest } from './positions.ts';
 import { requestReplay, savedPositions } from './positions.ts';
 import { requestSnapshot } from './snapshots.ts';
 
@@ -34,6 +37,17 @@ interface SilenceRequest {
   readonly reason: string;
 }
 
+function waitingParts({ captures, partitions, outages }: DaemonStatus): number {
+  const parts = [
+    ...captures.filter(({ nextTryMs }) => nextTryMs !== null).map(({ source }) => `capture ${source}`),
+    ...partitions
+      .filter(({ nextTryMs }) => nextTryMs !== null)
+      .map(({ topic, partition }) => `${topic}/${partition}`),
+    ...outages.map(({ part }) => part),
+  ];
+  return new Set(parts).size;
+}
+
 /** Undefined fields count as left out. */
 type Filter = { readonly [K in keyof ParkedFilter]: ParkedFilter[K] | undefined };
 
@@ -44,7 +58,10 @@ export class Operator {
     this.#daemon = daemon;
   }
 
-  /** Durable, for every process of the pipeline; the threads of this one look at once. */
+  /**
+   * Durable, for every process of the pipeline; the threads of this one look at once. Resuming makes the parts of this process
+   * that wait for their next try make it now, paused or not: `counts.waited` says how many.
+   */
   async setPause(
     { role, source }: PauseRequest,
     paused: boolean,
@@ -60,13 +77,20 @@ export class Operator {
       signal,
     );
     this.#daemon.command({ type: 'look' });
-    return { changes };
+    if (paused) return { changes };
+    const waited = waitingParts(this.#daemon.status);
+    this.#daemon.command({ type: 'try' });
+    return { changes, counts: { waited } };
   }
 
-  async replay(source: string | undefined, from: string, signal: AbortSignal): Promise<OperatorResult> {
+  async replay(
+    source: string | undefined,
+    request: ReplayRequest,
+    signal: AbortSignal,
+  ): Promise<OperatorResult> {
     const { config } = this.#daemon;
     const before = await savedPositions(config, source, signal);
-    const answer = await requestReplay(config, source, from, signal);
+    const answer = await requestReplay(config, source, request, signal);
     const saved = before.find((found) => found.source === answer.source)?.state;
     const was = saved === undefined || saved.position === null ? 'nothing' : formatPosition(saved.position);
     return {
@@ -120,11 +144,16 @@ export class Operator {
     action: SnapshotAction,
     source: string | undefined,
     table: string | null,
+    by: string,
     signal: AbortSignal,
   ): Promise<OperatorResult> {
-    const name = await requestSnapshot(this.#daemon.config, source, { action, table }, signal);
-    const part = `copy ${name} ${table ?? 'all tables'}`;
-    return { changes: [{ part, from: 'as it was', to: `${action} asked for` }] };
+    const asked = await requestSnapshot(this.#daemon.config, source, { action, table }, signal, by);
+    const to = `${action} asked for`;
+    const before = asked.copies.map((copy) => ({ table: copy.table, from: copyState(copy) }));
+    const tables = table !== null && before.length === 0 ? [{ table, from: 'not copied' }] : before;
+    return {
+      changes: tables.map(({ table, from }) => ({ part: `copy ${asked.source} ${table}`, from, to })),
+    };
   }
 
   async acknowledge(

@@ -1,8 +1,7 @@
 /** Saved positions and replays, for the command line: all of it is records in the checkpoint topic. */
-import { hostname } from 'node:os';
 import type { CheckpointState, ClaimWish } from '../capture/checkpoint-log.ts';
 import { CheckpointWriter, readCheckpointLog } from '../capture/checkpoint-log.ts';
-import { resolveReplay } from '../capture/replay.ts';
+import { acknowledgedAfter, resolveReplay } from '../capture/replay.ts';
 import { rewind } from '../capture/table-flow.ts';
 import type { Config } from '../config/config.ts';
 import { waitForKafka } from '../drivers/kafka-admin.ts';
@@ -13,6 +12,7 @@ import type { Position } from '../model/position.ts';
 import { answerWithin } from '../runtime/deadline.ts';
 import { connectKafka, readTopic, TopicStore } from './kafka-parts.ts';
 import { sourceTopics } from './names.ts';
+import { localUser } from './local-user.ts';
 import { silentLog } from './silent-log.ts';
 
 const KAFKA_PATIENCE_MS = 15_000;
@@ -40,23 +40,48 @@ export async function savedPositions(
   });
 }
 
-/** C3: a claim with the next epoch, durable before anything is published under it; never forward of the saved position. */
+export interface ReplayRequest {
+  /** `file:offset`, `gtid:SET` or a time. */
+  readonly from: string;
+  /** Also where it reads acknowledged statements once more. */
+  readonly force: boolean;
+  /** Who asks; this user where that is not known. */
+  readonly by?: string;
+}
+
+/**
+ * C3: a claim with the next epoch, durable before anything is published under it; never forward of the saved position. Throws
+ * ROWFERRY_SOURCE_DDL with the acknowledged statements that it would read once more, before anything is done.
+ */
 export async function requestReplay(
   config: Config,
   source: string | undefined,
-  from: string,
+  { from, force, by = localUser() }: ReplayRequest,
   signal: AbortSignal,
 ): Promise<{ readonly source: string; readonly epoch: number; readonly position: Position }> {
   const name = chooseSource(config, source);
   return await withStore(config, name, signal, async (store) => {
     const decide = (state: CheckpointState): ClaimWish => {
       const start = resolveReplay(name, from, state);
+      const again = force ? [] : acknowledgedAfter(start, state);
+      if (again.length > 0) throw readsAgain(name, start, again);
       const flow = rewind(state.flow, start);
-      return { epoch: state.epoch + 1, start, flow, by: `replay by ${hostname()}`, timeMs: Date.now() };
+      return { epoch: state.epoch + 1, start, flow, by, asked: 'replay', timeMs: Date.now() };
     };
     const { claim } = await CheckpointWriter.claim(store, decide, signal);
     return { source: name, epoch: claim.epoch, position: claim.start! };
   });
+}
+
+function readsAgain(source: string, start: Position, statements: readonly string[]): RowferryError {
+  return new RowferryError(
+    'ROWFERRY_SOURCE_DDL',
+    `a replay from ${start.file}:${start.offset} brings rows as they were before statements that were acknowledged:\n${statements.join('\n')}`,
+    {
+      where: { source },
+      hint: 'such rows have the old names of columns and tables, the old types, and rows that were emptied away: give routes and target tables what they need for them (docs/operations.md, Going back), then say --force (over HTTP: force)',
+    },
+  );
 }
 
 export function chooseSource(config: Config, wanted: string | undefined): string {

@@ -76,4 +76,6 @@ export type RoleCommand =
   | { readonly type: 'stop' }
   /** A pause was asked for or ended: look now. */
   | { readonly type: 'look' }
+  /** What waits for its next try makes it now. */
+  | { readonly type: 'try' }
   | { readonly type: 'log-level'; readonly level: LogSettings['level'] };

@@ -30,6 +30,7 @@ async function runRole(
   port.on('message', (command: RoleCommand) => {
     if (command.type === 'stop') stop.abort();
     else if (command.type === 'look') role.lookForPauses();
+    else if (command.type === 'try') role.tryNow();
     else log.setLevel(command.level);
   });
   const watch = new ThreadWatch();

@@ -1,15 +1,16 @@
 /** What is copied of each source, and requests to a running capture: records of the checkpoint topic. */
 import { randomUUID } from 'node:crypto';
-import { hostname } from 'node:os';
-import type { AskSnapshot } from '../capture/checkpoint-log.ts';
-import { encodeRecord, recordKey } from '../capture/checkpoint-log.ts';
-import type { SnapshotAction, SnapshotRequest } from '../capture/snapshot-state.ts';
+import type { AskSnapshot, CheckpointState } from '../capture/checkpoint-log.ts';
+import { encodeRecord, readCheckpointLog, recordKey } from '../capture/checkpoint-log.ts';
+import type { SnapshotAction, SnapshotRequest, TableCopy } from '../capture/snapshot-state.ts';
+import { applyRequest } from '../capture/snapshot-state.ts';
 import type { Config } from '../config/config.ts';
 import { MysqlConnection } from '../drivers/mysql.ts';
 import { RowferryError } from '../errors.ts';
 import { quote } from '../model/mysql-literals.ts';
 import { didYouMean } from '../model/suggest.ts';
 import { TableFilter } from '../model/table-filter.ts';
+import { localUser } from './local-user.ts';
 import { chooseSource, savedPositions, withStore } from './positions.ts';
 import type { CopyStatus, DaemonStatus } from './daemon-status.ts';
 import { withoutKeys } from './daemon-status.ts';
@@ -47,27 +48,85 @@ export async function snapshotStatus(
   });
 }
 
-/** Asks for a table to be copied, or for a copy to be paused, resumed or cancelled; `table` null means all. Answers the source. */
+export interface AskedSnapshot {
+  readonly source: string;
+  /** The copies that it concerns, as they were when it was asked for; of a table that is added none or the one before. */
+  readonly copies: readonly TableCopy[];
+}
+
+/**
+ * Asks for a table to be copied, or for a copy to be paused, resumed or cancelled; `table` null means all. Throws
+ * ROWFERRY_CONFIG_INVALID with how the copies stand when none is left to pause, resume or cancel.
+ */
 export async function requestSnapshot(
   config: Config,
   source: string | undefined,
   request: SnapshotRequest,
   signal: AbortSignal,
-): Promise<string> {
+  by = localUser(),
+): Promise<AskedSnapshot> {
   const name = chooseSource(config, source);
   checkTable(config, name, request);
   if (request.action === 'add' && request.table !== null) await findTable(config, name, request.table);
-  await withStore(config, name, signal, async (store) => {
+  return await withStore(config, name, signal, async (store) => {
+    const copies = concerned(name, request, standing(readCheckpointLog(await store.readAll(signal))));
     const record: AskSnapshot = {
       kind: 'snapshot',
       id: randomUUID(),
       ...request,
-      by: hostname(),
+      by,
       timeMs: Date.now(),
     };
     await store.append(recordKey(record), encodeRecord(record));
+    return { source: name, copies };
   });
-  return name;
+}
+
+/** The copies as the requests leave them that no capture has taken up yet. */
+function standing({ snapshot, requests }: CheckpointState): readonly TableCopy[] {
+  return requests.reduce((state, { id, request, end }) => applyRequest(state, request, end, id), snapshot)
+    .tables;
+}
+
+/**
+ * The copies that a request changes. A copy that is saved as done stays so until it is added again: whatever else happens
+ * meanwhile, this request would do nothing. Pure.
+ */
+export function concerned(
+  source: string,
+  { action, table }: Pick<SnapshotRequest, 'action' | 'table'>,
+  copies: readonly TableCopy[],
+): readonly TableCopy[] {
+  const named = copies.filter((copy) => table === null || copy.table === table);
+  const open = named.filter(({ state }) => state !== 'done');
+  if (action === 'add') return named;
+  if (open.length > 0) return open;
+  const left = `to ${action}`;
+  if (named.length > 0) {
+    const [what, it] =
+      table === null ? [`every copy of ${source} is done`, 'one'] : [`the copy of ${table} is done`, 'it'];
+    throw notOpen(
+      source,
+      `${what}: all rows are read, and nothing is left ${left}`,
+      `${add(table)} copies ${it} again`,
+    );
+  }
+  if (table === null)
+    throw notOpen(source, `no table is copied: nothing is there ${left}`, `${add(null)} copies one`);
+  const names = copies.map((copy) => copy.table);
+  throw notOpen(
+    source,
+    `there is no copy of ${table} ${left}${didYouMean(table, names)}`,
+    `none was asked for, or it was cancelled: rowferry snapshot status lists those that are there, ${add(table)} makes one`,
+  );
+}
+
+function add(table: string | null): string {
+  return `rowferry snapshot add ${table ?? '<table>'}`;
+}
+
+function notOpen(source: string, what: string, hint: string): RowferryError {
+  return new RowferryError('ROWFERRY_CONFIG_INVALID', what, { where: { source }, hint });
 }
 
 function checkTable(

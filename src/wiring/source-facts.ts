@@ -14,7 +14,7 @@ import { keyPositions } from '../model/declared-key.ts';
 import type { Log } from '../model/log.ts';
 import type { Table } from '../model/table.ts';
 
-/** Runs the preflight. Throws ROWFERRY_SOURCE_PREFLIGHT with every error found; warnings are logged. */
+/** Runs the preflight. Throws ROWFERRY_SOURCE_PREFLIGHT with every error found; warnings are logged before. */
 export async function inspectSource(source: SourceSettings, log: Log): Promise<SourceFacts> {
   return (await passedPreflight(source, log)).facts;
 }
@@ -33,6 +33,9 @@ export async function passedPreflight(
   const { findings } = found;
   const errors = findings.filter(({ level }) => level === 'error');
   const warnings = findings.filter(({ level }) => level === 'warning');
+  // Told beside the errors, so that one look mends all; not again at each try of one that had passed.
+  if (errors.length === 0 || !hasPassed)
+    for (const finding of warnings) log.warn({ finding: finding.code }, formatFindings([finding]));
   if (errors.length > 0) {
     const passes = hasPassed && errors.every(({ code }) => code.startsWith('grant-'));
     throw new RowferryError(
@@ -47,7 +50,6 @@ export async function passedPreflight(
       },
     );
   }
-  for (const finding of warnings) log.warn({ finding: finding.code }, formatFindings([finding]));
   return found;
 }
 

@@ -63,6 +63,7 @@ describe('rowferry ddl ack', () => {
     const next = await untilHeld(daemon, place);
     expect(await acknowledge(pipeline, next)).toMatchObject({ code: 0 });
     await untilFlowing(daemon);
+    expect(daemon.log.match(/"audit":\{[^}]*"action":"ddl\/ack","who":"[^"]+@[^"]+"/g)).toHaveLength(2);
     await pipeline.write("INSERT INTO items (id, owner, code) VALUES (2, 1, 'after')");
     await pipeline.untilEqual();
   });
@@ -91,6 +92,14 @@ describe('rowferry ddl ack', () => {
     await untilFlowing(daemon);
     await pipeline.write("INSERT INTO items (id, owner, label) VALUES (3, 0, 'three'), (4, 1, 'four')");
     await pipeline.untilEqual();
+
+    // Rows of before would come by the old name: nothing is replayed unless an operator says so.
+    const before = ['replay', '--from', place.replace(/:.*/, ':4')];
+    const warned = await rowferry(pipeline, ...before);
+    expect(warned.text).toContain(`items: ALTER TABLE renames a column, at ${place}`);
+    expect(warned.code).toBe(STOPPED_ON_DATA);
+    expect((await rowferry(pipeline, 'positions')).text).not.toContain('epoch 3');
+    expect((await rowferry(pipeline, ...before, '--force')).text).toContain('is read again from');
   });
 
   it('lets a capture go on that stopped altogether; the last line said which part stopped, why, and how to go on', async (t) => {

@@ -10,6 +10,7 @@ import type { PipelineOptions } from '../support/pipeline.ts';
 import { Pipeline } from '../support/pipeline.ts';
 import type { PipelineLayout } from '../support/pipeline-tables.ts';
 import { itemsTable, SHOP } from '../support/pipeline-tables.ts';
+import { localUser } from '../../src/wiring/local-user.ts';
 import { runVerb } from '../support/run-verb.ts';
 import { testServers } from '../support/servers.ts';
 
@@ -97,7 +98,8 @@ describe('a snapshot', () => {
       const pipeline = await copying(t, {
         tables: [items],
         configure: (config) => {
-          config['snapshot'] = { leastRows: 100, mostRows: 100, readers: 1 };
+          // Seconds, so that it is not done before it is paused.
+          config['snapshot'] = { leastRows: 100, mostRows: 100, readers: 1, rowsPerSecond: 150 };
         },
       });
       const rows = Array.from({ length: 1_500 }, (_, i) => [i, i % 7, `c${i}`, 0]);
@@ -106,13 +108,36 @@ describe('a snapshot', () => {
       const daemon = await pipeline.startRunning();
       await ask(pipeline, daemon, 'pause', name);
       const paused = async () => (await ask(pipeline, daemon, 'status')).join('\n');
-      await waitUntil(async () => /paused|done/.test(await paused()), {
-        what: 'it to be paused or done',
+      await waitUntil(async () => (await paused()).includes('paused'), {
+        what: 'it to be paused',
         timeoutMs: 20_000,
       });
-      await ask(pipeline, daemon, 'resume', '--all');
+      expect(await ask(pipeline, daemon, 'resume', '--all')).toEqual([
+        expect.stringMatching(/^asked main to resume \S+\.items \((waiting|copying), paused\), /),
+      ]);
       await untilCopied(daemon);
       await pipeline.untilEqual();
+      await waitUntil(
+        async () => {
+          const told = ask(pipeline, daemon, 'pause', name).then(() => '', String);
+          return (await told).includes(`the copy of ${name} is done`);
+        },
+        {
+          what: 'the done copy to be saved, and told when it is to be paused',
+          timeoutMs: 20_000,
+          details: () => daemon.logTail(),
+        },
+      );
+
+      const audits = daemon.log
+        .split('\n')
+        .filter((line) => line.includes('operator: snapshot, taken up'))
+        .map((line) => (JSON.parse(line) as { readonly audit: object }).audit);
+      const taken = { action: 'snapshot', who: localUser(), outcome: 'taken up' };
+      expect(audits).toMatchObject([
+        { ...taken, request: { action: 'pause', table: name } },
+        { ...taken, request: { action: 'resume', table: null } },
+      ]);
 
       // A target that lost rows gets them back.
       for (const { target } of pipeline.targets)

@@ -2,6 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { checkCommand } from '../../src/cli/check.ts';
 import { Secret } from '../../src/config/secret.ts';
 import { ensureTopic } from '../../src/drivers/kafka-admin.ts';
+import { PartitionProducer } from '../../src/drivers/kafka-producer.ts';
+import { TopicStore } from '../../src/wiring/kafka-parts.ts';
+import { sourceTopics } from '../../src/wiring/names.ts';
 import type { Finding } from '../../src/wiring/check.ts';
 import { checkPipeline } from '../../src/wiring/check.ts';
 import { NEVER } from '../contract/target-fixture.ts';
@@ -118,6 +121,39 @@ it('counts the brokers that copies of topics need, until the topics are there', 
   expect(await kafka(32)).toMatchObject({ state: 'ok' });
 });
 
+it('tells of a Kafka that answers, and of each topic that cannot be read', async (context) => {
+  const { config } = await schemaFixture(context, 'mysql', 'mysql', ['CREATE TABLE a (id int PRIMARY KEY)']);
+  const topicPrefix = `unread_${Date.now().toString(36)}_${process.pid}`;
+  const settings = { ...config().kafka, brokers: testServers().brokers, topicPrefix };
+  const [main] = config().sources;
+  const sources = [main!, { ...main!, name: 'other' }];
+  const changed = { ...config(), sources, kafka: { ...settings, replicationFactor: 1 } };
+  const link = kafkaLink();
+  const options = { maxMessageBytes: 100_000, compression: 'none', signal: NEVER } as const;
+  const producer = new PartitionProducer(link, options);
+  context.onTestFinished(async () => await producer.close());
+  const look = async (): Promise<Finding[]> => {
+    const findings: Finding[] = [];
+    await checkPipeline(changed, (finding) => void findings.push(finding), NEVER);
+    return findings.filter(({ about }) => about === 'kafka');
+  };
+  // Of a pipeline that is still to be started no topic is there.
+  expect(await look()).toMatchObject([{ state: 'ok' }]);
+  const topics = sources.map(({ name }) => sourceTopics(changed, name).checkpoints);
+  for (const name of topics) {
+    await ensureTopic(link, { name, partitions: 1, replicationFactor: 1, config: {} }, NEVER);
+    await new TopicStore(link, producer, name).append('key', 'of somebody else');
+  }
+  expect(await look()).toMatchObject([
+    { state: 'ok' },
+    ...topics.map((topic) => ({
+      state: 'failed',
+      code: 'ROWFERRY_WIRE_CORRUPT',
+      what: expect.stringContaining(topic) as string,
+    })),
+  ]);
+});
+
 describe.each(['mysql', 'postgres'] as const)('at %s', (engine) => {
   it('names what the account lacks to follow statements and to make tables', async (context) => {
     const { config, target } = await schemaFixture(context, 'mysql', engine, [
@@ -188,4 +224,75 @@ describe.each(['mysql', 'postgres'] as const)('at %s', (engine) => {
     await target.exec(revoke);
     expect((await look({ ddl: 'stop' })).join()).toMatch(/lacks CREATE.*schema apply/);
   });
+});
+
+describe.each(['mysql', 'postgres'] as const)('at %s', (engine) => {
+  it('tells all that the account lacks in one run, also where not even its own tables can be made', async (context) => {
+    const { config, target } = await schemaFixture(context, 'mysql', engine, [
+      'CREATE TABLE a (id int PRIMARY KEY)',
+    ]);
+    await target.exec('CREATE TABLE a (id int PRIMARY KEY)');
+    const user = `l_${Date.now().toString(36)}_${process.pid}`;
+    const url = new URL(target.url);
+    const database = url.pathname.slice(1);
+    const grants =
+      engine === 'postgres'
+        ? [
+            `CREATE ROLE ${user} LOGIN PASSWORD 'pw'`,
+            `REVOKE CREATE ON SCHEMA public FROM PUBLIC`,
+            `GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${user}`,
+          ]
+        : [`CREATE USER ${user} IDENTIFIED BY 'pw'`, `GRANT SELECT ON ${database}.* TO ${user}`];
+    for (const sql of grants) await target.exec(sql);
+    context.onTestFinished(async () => {
+      if (engine === 'postgres') await target.exec(`DROP OWNED BY ${user}`);
+      await target.exec(engine === 'postgres' ? `DROP ROLE ${user}` : `DROP USER ${user}`);
+    });
+    const base = config();
+    const look = async (): Promise<Finding[]> => {
+      const findings: Finding[] = [];
+      const written = { ...base.targets[0]!.url, user, password: new Secret('pw') };
+      const changed = {
+        ...base,
+        kafka: { ...base.kafka, brokers: testServers().brokers },
+        sources: [{ ...base.sources[0]!, ddl: 'stop' as const, truncate: 'apply' as const }],
+        targets: [{ ...base.targets[0]!, url: written }],
+      };
+      await checkPipeline(changed, (finding) => void findings.push(finding), NEVER);
+      return findings.filter(({ about }) => about === 'target east');
+    };
+    const [first, ...lacks] = await look();
+    expect(first).toMatchObject({ state: 'failed', code: 'ROWFERRY_TARGET_ACCESS' });
+    expect(lacks.map(({ state }) => state)).toEqual(['warning', 'warning', 'warning']);
+    const told = lacks.map(({ what }) => what).join('\n');
+    expect(told).toMatch(/lacks CREATE\b.*own tables cannot be made/);
+    expect(told).toMatch(/lacks INSERT, UPDATE, DELETE\b.*rows cannot be written/);
+    expect(told).toMatch(engine === 'mysql' ? /lacks DROP: / : /lacks TRUNCATE on a: /);
+    // What each says mends it all.
+    for (const { what } of lacks) await target.exec(what.replace(/^.* -> /, '').replace(/;.*$/, ''));
+    expect(await look()).toMatchObject([{ state: 'ok' }]);
+  });
+});
+
+it('tells the warnings of a source beside its errors', async (context) => {
+  const { config, source } = await schemaFixture(context, 'mysql', 'mysql', [
+    'CREATE TABLE a (id int PRIMARY KEY)',
+  ]);
+  const user = `s_${Date.now().toString(36)}_${process.pid}`;
+  await source.pool.query(`CREATE USER ${user} IDENTIFIED BY 'pw'`);
+  await source.pool.query(`GRANT SELECT ON ${source.name}.* TO ${user}`);
+  context.onTestFinished(async () => void (await source.pool.query(`DROP USER ${user}`)));
+  const base = config();
+  const [main] = base.sources;
+  const url = { ...main!.url, user, password: new Secret('pw') };
+  const findings: Finding[] = [];
+  const sources = [{ ...main!, url, startFrom: { kind: 'snapshot' as const } }];
+  await checkPipeline({ ...base, sources }, (finding) => void findings.push(finding), NEVER);
+  const told = findings.filter(({ about }) => about === 'source main');
+  expect(told.at(-1)).toMatchObject({
+    state: 'failed',
+    what: expect.stringMatching(/may not read the binlog[^]*may not ask for the binlog/),
+  });
+  const warned = told.filter(({ state }) => state === 'warning').map(({ what }) => what);
+  expect(warned.join('\n')).toContain('lacks CREATE, SELECT, INSERT, UPDATE on rowferry.mark');
 });

@@ -56,6 +56,37 @@ describe('the checkpoint log', () => {
     expect(state.history.map(({ position }) => position.offset)).toEqual([100]);
   });
 
+  it('hands what operators asked for to one capture, once', async () => {
+    const log = new MemoryLog();
+    const ask = (id: string): void =>
+      log.add({ kind: 'snapshot', id, action: 'pause', table: 'shop.a', by: id, timeMs: 1 });
+    const who = (found: unknown): readonly string[] =>
+      (found as { readonly asked: readonly { readonly by: string }[] }).asked.map(({ by }) => by);
+    ask('before');
+    const { writer, state } = await CheckpointWriter.claim(log, claimAt(at(4)), signal);
+    expect(who(state)).toEqual(['before']);
+    expect(await writer.save(point(10, 1), 2, signal)).toBe('saved');
+    log.add({ kind: 'accept', statement: 'binlog.000001:9', by: 'ack', timeMs: 2 });
+    expect(who(await writer.save(point(20, 1), 2, signal))).toEqual(['ack']);
+    // One that comes in between its checkpoint and its look is met with the next.
+    log.beforeAppend = () => ask('at');
+    const readAll = log.readAll.bind(log);
+    log.readAll = async () => {
+      ask('behind');
+      return await readAll();
+    };
+    expect(who(await writer.save(point(30, 1), 2, signal))).toEqual(['at']);
+    log.beforeAppend = () => {};
+    log.readAll = readAll;
+    expect(who(await writer.save(point(40, 1), 2, signal))).toEqual(['behind']);
+    log.add({ kind: 'claim', id: 'r', epoch: 2, start: at(4), by: 'replay', asked: 'replay', timeMs: 3 });
+    // The capture that it supersedes tells nothing of it, nor does its last checkpoint.
+    expect(await writer.save(point(50, 1), 4, signal)).toBe('superseded');
+    const next = await CheckpointWriter.claim(log, claimAt(at(4), 2), signal);
+    expect(who(next.state)).toEqual(['replay']);
+    expect(readCheckpointLog(log.entries).asked).toEqual([]);
+  });
+
   it('is known by its first claim, whoever claims later and however two first ones meet', async () => {
     const log = new MemoryLog();
     const first = (await CheckpointWriter.claim(log, claimAt(at(4)), signal)).writer;

@@ -53,6 +53,7 @@ describe('rowferry alerts test', () => {
   });
 
   it.each([
+    ['lag=61', 'lag is no metric; did you mean lag_seconds?'],
     ['lag_secnds=1', 'lag_secnds is no metric; did you mean lag_seconds?'],
     ['lag_seconds=1%', '% does not fit here'],
     ['lag_seconds', 'has no ='],

@@ -223,7 +223,7 @@ it('disks are folders relative to the file; more than 20 are refused', () => {
   expect(alerts.disks).toEqual(['/var/lib/mysql', resolve('kafka')]);
   const many = Array.from({ length: 21 }, (_, i) => `d${i}`).join(', ');
   expect(problems(withAlerts(`  disks: [${many}]\n`))).toEqual([
-    'shop.yaml:12:10: alerts.disks: names more than 20 folders',
+    'shop.yaml:12:10: alerts.disks: must have at most 20 entries; got 21',
   ]);
 });
 

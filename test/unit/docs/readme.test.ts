@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { ERROR_CODES } from '../../../src/errors.ts';
 import { GOOD, parse } from '../config/config-text.ts';
@@ -23,6 +23,36 @@ describe('the documents', () => {
       indexes: 'after',
       types: [{ type: 'json' }, {}],
     });
+  });
+
+  it('each link leads to a document that is there, and to a heading that it has', () => {
+    const documents = [
+      'README.md',
+      ...readdirSync(new URL('../../../docs', import.meta.url)).map((file) => `docs/${file}`),
+    ];
+    const slug = (heading: string): string =>
+      heading
+        .toLowerCase()
+        .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
+        .replaceAll(/\s/g, '-');
+    const headings = (file: string): string[] =>
+      [...read(file).matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => slug(heading));
+    let links = 0;
+    for (const document of documents.filter((file) => file.endsWith('.md'))) {
+      for (const [link, file, anchor] of read(document).matchAll(
+        /\]\((?!https?:)([\w./-]*)(?:#([\w-]+))?\)/g,
+      )) {
+        const url = new URL(file === '' ? document : `${document.replace(/[^/]*$/, '')}${file}`, 'file:///');
+        const place = url.pathname.slice(1);
+        expect(
+          () => statSync(new URL(`../../../${place}`, import.meta.url)),
+          `${document}: ${link}`,
+        ).not.toThrow();
+        if (anchor !== undefined) expect(headings(place), `${document}: ${link}`).toContain(anchor);
+        links += 1;
+      }
+    }
+    expect(links).toBeGreaterThan(50);
   });
 
   it('operations.md has an entry for every error code', () => {

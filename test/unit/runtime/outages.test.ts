@@ -144,6 +144,37 @@ describe('work that is tried again', () => {
     expect(outages.current).toEqual([]);
   });
 
+  it('tries at once when somebody hurries, and waits as long as before for the next try', async () => {
+    const { outages } = outagesAt();
+    const waits: number[] = [];
+    let tries = 0;
+    const work = async (): Promise<number> => {
+      if (tries++ < 2) throw LOST;
+      return tries;
+    };
+    const onWait = (_: RowferryError, nextTryMs: number): void => {
+      waits.push(nextTryMs);
+      // Once the wait has begun.
+      queueMicrotask(() => queueMicrotask(() => outages.hurry()));
+    };
+    const startedMs = performance.now();
+    expect(await outages.retrying('kafka', work, never, { onWait })).toBe(3);
+    expect(waits).toEqual([1_000, 2_000]);
+    expect(performance.now() - startedMs).toBeLessThan(1_000);
+  });
+
+  it('that nobody waits in is hurried by nobody', async () => {
+    const { outages } = outagesAt();
+    outages.hurry();
+    const stop = new AbortController();
+    const waited = outages.wait(60_000, stop.signal).then(() => 'waited');
+    expect(await Promise.race([waited, new Promise((resolve) => setImmediate(resolve, 'waits'))])).toBe(
+      'waits',
+    );
+    stop.abort();
+    expect(await waited).toBe('waited');
+  });
+
   it('ends with an error that does not pass', async () => {
     const { outages } = outagesAt();
     const refused = new RowferryError('ROWFERRY_KAFKA_REFUSED', 'no');

@@ -103,6 +103,73 @@ describe('limits', () => {
   });
 });
 
+describe('a call that does not fit', () => {
+  const post = async (url: string, payload: string | object) => {
+    const { server } = await serve();
+    const headers = { ...bearer, 'content-type': 'application/json' };
+    const { statusCode, body } = await server.app.inject({ method: 'POST', url, payload, headers });
+    return { status: statusCode, ...(JSON.parse(body) as { message: string; hint: string | null }) };
+  };
+
+  it.each([
+    ['/api/log-level', { level: 'debug', levl: 1 }, 'body.levl: is no field; did you mean level?'],
+    [
+      '/api/log-level',
+      { level: 7 },
+      'body.level: must be one of debug, info, warn, error; got a whole number',
+    ],
+    ['/api/log-level', { level: 'hunter2' }, 'body.level: must be one of debug, info, warn, error'],
+    ['/api/log-level', ['debug'], 'body: must be an object; got a list'],
+    ['/api/replay', {}, 'body.from: is missing'],
+    ['/api/replay', { from: '' }, 'body.from: must not be empty'],
+    ['/api/snapshot', { action: 'add', table: null }, 'body: add needs a table'],
+    ['/api/pause', { source: 'x'.repeat(65) }, 'body.source: must have at most 64 characters; got 65'],
+    ['/api/parked/drop', { expect: 1.5 }, 'body.expect: must be a whole number; got another number'],
+    ['/api/parked/drop', { expect: 0 }, 'body.expect: must be at least 1'],
+    ['/api/ddl/ack', { at: 'b.1:4', force: 'yes' }, 'body.force: must be `true` or `false`; got text'],
+    ['/api/measures', { measures: [] }, 'body.measures: must not be empty'],
+    [
+      '/api/measures',
+      {
+        measures: [
+          { metric: 'm', value: ['hunter2'] },
+          { metric: '', value: 1 },
+        ],
+      },
+      'body.measures[0].value: must be a number, or text; got a list; body.measures[1].metric: must not be empty',
+    ],
+    [
+      '/api/measures',
+      { measures: [{ metric: 'm', value: 1, labels: { [`a${'b'.repeat(64)}`]: 'x' } }] },
+      `body.measures[0].labels.a${'b'.repeat(64)}: is no name: it must have at most 64 characters; got 65`,
+    ],
+  ])('%s %o is told: which field, what is wanted, and never a value', async (url, payload, message) => {
+    const told = await post(url, payload);
+    expect(told).toMatchObject({ status: 400, message });
+    expect(told.hint).toContain('/api/openapi.json');
+    expect(JSON.stringify(told)).not.toContain('hunter2');
+  });
+
+  it('is told without what was sent where that is no JSON, and in ten problems at most', async () => {
+    const broken = await post('/api/log-level', 'hunter2');
+    expect(broken.message).toContain('not valid JSON');
+    expect(JSON.stringify(broken)).not.toContain('hunter2');
+    const many = await post(
+      '/api/log-level',
+      Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`k${i}`, 1])),
+    );
+    expect(many.message.split('; ').at(-1)).toBe('21 more');
+  });
+
+  it('a query is told like a body', async () => {
+    const { server } = await serve();
+    const headers = { host: 'localhost' };
+    const answer = await server.app.inject({ url: '/api/positions?last=many', headers });
+    expect(answer.statusCode).toBe(400);
+    expect(answer.json()).toMatchObject({ message: 'query.last: must be a number; got another number' });
+  });
+});
+
 describe('answers', () => {
   it('are as the description says, also those that refuse', async () => {
     const { server } = await serve();
