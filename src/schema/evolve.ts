@@ -193,9 +193,12 @@ function plannedIndex(
     ...before.flatMap((step) => (step.kind === 'add index' ? [text(step.index.parts)] : [])),
   ];
   if (paths.some((path) => path === wanted || path.startsWith(`${wanted}, `))) return undefined;
-  const planned = before.flatMap((step) => (step.kind === 'add index' ? [step.index.name] : []));
+  const planned = before.flatMap((step) =>
+    step.kind === 'add index' ? [step.index.name.toLowerCase()] : [],
+  );
   const isTaken = (name: string): boolean =>
-    planned.includes(name) || table.indexNames.has(shownName(traits.engine, table.path, name).toLowerCase());
+    planned.includes(name.toLowerCase()) ||
+    table.indexNames.has(shownName(traits.engine, table.path, name).toLowerCase());
   return { name: freeName(definition.name ?? first.column ?? 'by', isTaken), kind: 'btree', parts };
 }
 
