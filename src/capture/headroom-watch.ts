@@ -1,6 +1,7 @@
 /** Looks after the binlog that the saved position needs, while a capture runs and while it waits. Never stops anything. */
 import { toRowferryError } from '../errors.ts';
 import type { Log } from '../model/log.ts';
+import { namesGtidsAlone } from '../model/position.ts';
 import { sleep } from '../runtime/backoff.ts';
 import type { BinlogHeadroom, BinlogKept, HeadroomVerdict, ResumePoint } from './binlog-headroom.ts';
 import { judgeHeadroom, measureHeadroom } from './binlog-headroom.ts';
@@ -24,6 +25,8 @@ export class HeadroomWatch {
   readonly #options: HeadroomWatchOptions;
   #kept: BinlogKept | undefined;
   #lookedMs = -Infinity;
+  /** At the last look the position had no place among the files. */
+  #hadNoPlace = false;
   #headroom: BinlogHeadroom | undefined;
   #state: HeadroomVerdict['state'] = 'ample';
   #isBlind = false;
@@ -44,7 +47,7 @@ export class HeadroomWatch {
     }
   }
 
-  /** Asks the source when it is time to, and judges anew: a copy may have begun since. */
+  /** Asks the source when it is time to, and judges anew: a copy may have begun since. A position that gets its place is time. */
   async step(): Promise<void> {
     const { point, isCopying, look, log, lookMs = LOOK_MS, nowMs = Date.now } = this.#options;
     const needed = point();
@@ -52,8 +55,10 @@ export class HeadroomWatch {
       this.#headroom = undefined;
       return;
     }
-    if (nowMs() - this.#lookedMs >= lookMs) {
+    const hasNoPlace = namesGtidsAlone(needed.position);
+    if (nowMs() - this.#lookedMs >= lookMs || (this.#hadNoPlace && !hasNoPlace)) {
       this.#lookedMs = nowMs();
+      this.#hadNoPlace = hasNoPlace;
       try {
         this.#kept = await look();
         this.#isBlind = false;

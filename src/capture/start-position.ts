@@ -116,10 +116,10 @@ function checkNothingCut(source: string, { server, file, offset }: Position, fac
   if (server !== facts.server || size === undefined || size >= offset) return;
   throw new RowferryError(
     'ROWFERRY_SOURCE_POSITION_LOST',
-    `the source's ${file} ends at ${size}, before the saved position: it lost what was ferried since`,
+    `the source's ${file} ends at ${size}, before the saved position: its binlogs were reset, or a crash cut them`,
     {
       where: { source, position: `${file}:${offset}` },
-      hint: 'set sync_binlog=1 at the source; its lost commits are at the targets: fill emptied targets by a pipeline with a new "name"',
+      hint: 'fill emptied targets by a pipeline with a new "name": they have what the source lost; against a crash set sync_binlog=1',
     },
   );
 }

@@ -150,6 +150,19 @@ describe('the watch over it', () => {
     expect(said.slice(1)).toEqual(['the source keeps its binlog for long enough again']);
   });
 
+  it('asks again at once when a position that only GTIDs named gets its place', async () => {
+    const { world, watching } = watch();
+    world.point = pointIn(6, { gtid: `${UUID}:1-9` });
+    const { position } = world.point;
+    world.point = { ...world.point, position: { ...position, offset: 4 } };
+    for (const _ of [1, 2]) await watching.step();
+    expect([world.looks, watching.headroom]).toEqual([1, null]);
+    world.point = { ...world.point, position };
+    for (const _ of [1, 2]) await watching.step();
+    expect(world.looks).toBe(2);
+    expect(watching.headroom).not.toBeNull();
+  });
+
   it('speaks at once when a copy begins while little is kept', async () => {
     const { world, said, watching } = watch();
     await watching.step();
