@@ -60,10 +60,12 @@ export class PartitionLag {
   applied({ marker, newestMs, sequence }: Batch, nowMs: number): void {
     this.#batch = undefined;
     const isReplay = this.#epoch !== undefined && this.#epoch !== sequence.epoch;
-    this.#epoch = sequence.epoch;
+    this.#epoch ??= sequence.epoch;
     if (marker !== undefined) this.#horizonMs = marker.horizonMs;
     const untilMs = latest(marker?.horizonMs ?? null, newestMs);
+    // What closes a place tells of no time, and may be the first of its epoch.
     if (untilMs === null) return;
+    this.#epoch = sequence.epoch;
     this.#untilMs = isReplay ? untilMs : latest(this.#untilMs, untilMs);
     if (marker !== undefined && untilMs === marker.horizonMs) {
       const { horizonMs, sentMs, readMs = sentMs } = marker;

@@ -37,7 +37,7 @@ interface Claim {
    */
   readonly after?: number;
   readonly epoch: number;
-  /** Where the claimer starts to read; null only for the very first claim of a source. */
+  /** Where the claimer starts to read; null where that is what was saved before this record. */
   readonly start: Position | null;
   /** The snapshot to begin with; only in the very first claim of a source. */
   readonly snapshot?: SnapshotState;
@@ -161,7 +161,7 @@ export function readCheckpointLog(entries: readonly LogEntry[]): CheckpointState
     } else if (record.kind === 'claim') {
       claims.add(record.id);
       asked = record.asked === undefined ? [] : [...asked, record];
-      // A claim decides only where nothing newer is saved: its start is what its writer had read from this very log.
+      // A claim of the same epoch names no start: it goes on from what is saved here, its writer may have read less of it.
       const { epoch, start, timeMs } = record;
       state = {
         ...state,

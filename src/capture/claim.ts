@@ -7,7 +7,7 @@ import { CheckpointWriter } from './checkpoint-log.ts';
 import type { SnapshotState } from './snapshot-state.ts';
 import { newCopy } from './snapshot-state.ts';
 import type { SourceFacts } from './start-position.ts';
-import { firstPosition, positionOnServer } from './start-position.ts';
+import { firstPosition, positionOnServer, readFrom } from './start-position.ts';
 import type { FlowState } from './table-flow.ts';
 import { again, inNextEpoch, release } from './table-flow.ts';
 
@@ -66,10 +66,15 @@ export async function claimSource(
       const freed = released?.state ?? found.flow;
       const leavesOut = sameServer && released !== undefined && freed.catchUp !== null;
       const flow = leavesOut ? inNextEpoch(freed, found.epoch) : freed;
-      // Restarting on the same server goes on under the same names; another server's names are new: a new epoch.
-      const isSameEpoch = sameServer && released === undefined;
+      // Restarting on the same server goes on under the same names, from what is saved when the claim arrives. The order of events
+      // that lost rows otherwise: while the source is asked, the capture before holds a table, saves that, and publishes rows of
+      // others behind it; the statement is acknowledged; this one goes on from before it and lets it pass; the table's rows come
+      // to consumers that have seen later ones, and are dropped as repetitions.
+      if (sameServer && released === undefined)
+        return { epoch: found.epoch, start: null, by, timeMs: Date.now() };
+      // Another server's names are new, and so are those of what is read again: a new epoch.
       return {
-        epoch: isSameEpoch ? found.epoch : found.epoch + 1,
+        epoch: found.epoch + 1,
         start: position,
         // Where the reader had been means nothing on another server.
         flow: sameServer ? flow : again(flow),
@@ -83,7 +88,7 @@ export async function claimSource(
     writer,
     facts: facts!,
     epoch: claim.epoch,
-    position: claim.start!,
+    position: claim.start ?? readFrom(state.position!, facts!),
     accepted: state.accepted,
     snapshot: claim.snapshot ?? state.snapshot,
     flow: claim.flow ?? state.flow,

@@ -75,9 +75,7 @@ export function positionOnServer(
 ): { readonly position: Position; readonly sameServer: boolean } {
   checkNothingMissing(source, saved, facts);
   checkNothingCut(source, saved, facts);
-  // A place that GTIDs alone name (a replay) is looked for from the oldest file on.
-  const position = namesGtidsAlone(saved) ? { ...saved, file: oldestOf(facts) } : saved;
-  if (saved.server === facts.server) return { position, sameServer: true };
+  if (saved.server === facts.server) return { position: readFrom(saved, facts), sameServer: true };
   if (saved.gtid === undefined || facts.gtid === null) {
     throw new RowferryError(
       'ROWFERRY_SOURCE_POSITION_LOST',
@@ -92,6 +90,11 @@ export function positionOnServer(
     position: { server: facts.server, file: oldestOf(facts), offset: 4, gtid: saved.gtid },
     sameServer: false,
   };
+}
+
+/** A place of this server that GTIDs alone name (a replay) is looked for from the oldest file on. */
+export function readFrom(saved: Position, facts: SourceFacts): Position {
+  return namesGtidsAlone(saved) ? { ...saved, file: oldestOf(facts) } : saved;
 }
 
 /** A server that lacks transactions which were already ferried has another history: the targets would keep what it never had. */

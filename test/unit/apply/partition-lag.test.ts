@@ -133,6 +133,15 @@ describe('the lag of a partition (LAG-3, I-9)', () => {
     expect(lagOf(after, NOW)).toBe(200);
   });
 
+  it('goes back with a replay also when what comes first of it is no change, as before a TRUNCATE', () => {
+    const sequence = { epoch: 2, file: 1, end: 1, half: 0 };
+    const lag = new PartitionLag(1_000);
+    lag.applied(rows(NOW), NOW);
+    lag.applied(batch({ sequence }), NOW);
+    lag.applied(rows(NOW - 60_000, NOW - 60_000, { sequence }), NOW);
+    expect(lag.basisMs).toBe(NOW - 60_000);
+  });
+
   it('goes back with a replay, whose commits are old', () => {
     const { lag } = lagWithQueue();
     lag.applied(idleAt(NOW), NOW);

@@ -89,6 +89,20 @@ it('a claim looks at the source when it knows what is saved, which another captu
   expect(order).toEqual(['saved', 'source']);
 });
 
+it('a claim goes on from what the capture before saved while the source was asked, and holds what that holds', async () => {
+  const log = heldAt100();
+  const ofBoth = log.entries.splice(1);
+  log.add({ kind: 'checkpoint', incarnation: 0, epoch: 1, position: at(10), commitMs: 1, timeMs: 2 });
+  const look = async () => {
+    for (const { key, value } of ofBoth) await log.append(key, value);
+    return facts;
+  };
+  const claimed = await claimSource(log, { ...options, look }, signal);
+  expect(claimed).toMatchObject({ epoch: 1, position: at(100), flow: HELD });
+  expect(claimed.accepted.records).toHaveLength(1);
+  expect(readCheckpointLog(log.entries)).toMatchObject({ epoch: 1, position: at(100), flow: HELD });
+});
+
 describe('a claim that lets a held table go', () => {
   const CAUGHT_UP = { held: [], catchUp: { until: at(100), behind: { 'shop.items': at(10) } } };
 
