@@ -3,7 +3,15 @@ import { defineConfig } from 'vitest/config';
 
 /** What takes long and changes rarely: left to `npm run test:all`. */
 const LONG = [
-  ...['access-outages', 'lag-heartbeat', 'start-outages', 'stuck-thread'].map(fileOf),
+  ...[
+    'access-outages',
+    'doubling',
+    'lag-heartbeat',
+    'semi-sync',
+    'server-restarts',
+    'start-outages',
+    'stuck-thread',
+  ].map(fileOf),
   'test/integration/heartbeat-row.int.test.ts',
 ];
 const left = process.env['ROWFERRY_TEST_ALL'] === undefined ? LONG : [];

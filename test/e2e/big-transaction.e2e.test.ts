@@ -5,8 +5,8 @@ import { itemsTable } from '../support/pipeline-tables.ts';
 
 const ROWS = 200_000;
 const MOVED = 40_000;
-/** A daemon that rests, with its API and three threads, takes half of it. */
-const MOST_MB = 360;
+/** A daemon that rests, with its API and three threads, takes half of it; garbage moves the peak, mostly 335 to 350, by a tenth. */
+const MOST_MB = 400;
 
 const DIGITS =
   '(SELECT 0 AS d UNION SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5 UNION SELECT 6 UNION SELECT 7 UNION SELECT 8 UNION SELECT 9)';
