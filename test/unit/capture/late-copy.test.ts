@@ -3,7 +3,6 @@ import { BatchCutter } from '../../../src/apply/batch.ts';
 import { EmptiedTables } from '../../../src/apply/emptied-tables.ts';
 import { RecordQueue } from '../../../src/apply/record-queue.ts';
 import { ownReader } from '../../../src/apply/topic-reader.ts';
-import type { CaptureOptions } from '../../../src/capture/capture-options.ts';
 import type { CapturePorts } from '../../../src/capture/capture.ts';
 import { Capture } from '../../../src/capture/capture.ts';
 import type { LogEntry } from '../../../src/capture/checkpoint-log.ts';
@@ -15,10 +14,9 @@ import type { BinlogEvent } from '../../../src/drivers/binlog-event.ts';
 import type { Change } from '../../../src/model/change.ts';
 import type { Row, Table } from '../../../src/model/table.ts';
 import { sleep } from '../../../src/runtime/backoff.ts';
-import { Outages } from '../../../src/runtime/outages.ts';
 import { partitioner } from '../../../src/wire/partition.ts';
-import { silentLog } from '../../../src/wiring/silent-log.ts';
 import { waitUntil } from '../../../scripts/lib/wait-until.ts';
+import { captureOptions, factsAt } from './capture-fixture.ts';
 
 const FILE = 'binlog.000001';
 const column = (name: string) => ({ name, type: 'varchar' });
@@ -143,22 +141,13 @@ function capture(
   connect: CapturePorts['copying']['connect'],
   beforeEndsAreTold = async (): Promise<void> => {},
 ): void {
-  const options: CaptureOptions = {
-    pipeline: 'p',
-    source: 'main',
-    captures: () => true,
-    capturesIn: () => true,
-    hasDeclaredKey: () => false,
+  const options = captureOptions({
     partitions: PARTITIONS,
     format: 'chunk',
-    keyless: 'refuse',
     chunkBytes: 1e6,
-    queueBytes: 1e6,
     checkpointMs: 20,
     heartbeatMs: 1e9,
-    heartbeatRow: false,
     start: { kind: 'snapshot' },
-    by: 'test',
     snapshot: {
       readers: 1,
       chunkMs: 500,
@@ -168,24 +157,11 @@ function capture(
       leastPercent: 5,
       rowsPerSecond: null,
     },
-    outages: new Outages({ maxMs: 30_000, log: silentLog }),
-    onReading: () => {},
-    schemaPolicy: { ddl: 'apply', truncate: 'apply' },
-    log: silentLog,
-  };
+  });
   const ports: CapturePorts = {
     store: kafka.store,
     sender: { send },
-    inspect: async () => ({
-      flavour: 'mysql',
-      version: '9',
-      server: 's1',
-      current: { file: FILE, offset: source.end },
-      gtid: null,
-      purgedGtid: null,
-      files: [],
-      tableNames: 'exact',
-    }),
+    inspect: async () => ({ ...factsAt({ file: FILE, offset: source.end }), files: [] }),
     hasPublished: async () => false,
     published: async () => {
       const ends = kafka.partitions.map((records) => records.length);
